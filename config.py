@@ -1,0 +1,227 @@
+"""Config: every setting of a run, frozen; its defaults, checks and JSON.
+
+No TensorFlow and no NumPy, so that `--help` and errors answer at once.
+"""
+
+import dataclasses
+import json
+import math
+import os
+
+
+class UserError(ValueError):
+    """Bad input: what was found, what was expected, what to do. Exit status 2."""
+
+
+class NotFoundError(UserError, FileNotFoundError):
+    """Bad input: something that should be on disk is not there."""
+
+
+# What a field means to a run that exists already:
+NETWORK = 'network'      # the shape of the network: never differs
+TRAINING = 'training'    # how it was trained: must not differ on resume
+FREE = 'free'            # may change from one start to the next
+CALL = 'call'            # belongs to one call of main.py; not taken from config.json
+
+
+def option(default, role, low=None, high=None, choices=None, above=None):
+    """Make a field: its default, its role, and the values that it takes."""
+    limits = dict(low=low, high=high, choices=choices, above=above)
+    return dataclasses.field(default=default, metadata=dict(limits, role=role))
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """All settings of a run. A default of None stands for "not set"."""
+
+    dataset: str = option('celebA', NETWORK)
+    train: bool = option(False, CALL)
+    task: str = option('sample', CALL)
+    name: str = option(None, CALL)
+    # training
+    epoch: int = option(25, FREE, low=1, high=10**6)
+    batch_size: int = option(64, TRAINING, low=2, high=2**16)
+    learning_rate: float = option(2e-4, TRAINING, above=0, high=10)
+    beta1: float = option(0.5, TRAINING, low=0, high=0.9999)
+    train_size: int = option(None, TRAINING, low=1)
+    d_steps: int = option(1, TRAINING, low=1, high=100)
+    g_steps: int = option(1, TRAINING, low=1, high=100)
+    seed: int = option(0, TRAINING, low=0, high=2**31 - 1)
+    # images
+    input_height: int = option(None, TRAINING, low=1, high=2**16)
+    input_width: int = option(None, TRAINING, low=1, high=2**16)
+    output_height: int = option(64, NETWORK, low=7, high=4096)
+    output_width: int = option(None, NETWORK, low=7, high=4096)
+    c_dim: int = option(3, NETWORK, choices=(1, 3))
+    crop: bool = option(False, TRAINING)
+    input_fname_pattern: str = option('*', TRAINING)
+    conditional: bool = option(False, NETWORK)
+    # network
+    z_dim: int = option(100, NETWORK, low=1, high=2**16)
+    z_dist: str = option('normal01', NETWORK, choices=(
+        'normal01', 'uniform_signed', 'uniform_unsigned'))
+    gf_dim: int = option(64, NETWORK, low=1, high=4096)
+    df_dim: int = option(64, NETWORK, low=1, high=4096)
+    kernel_size: int = option(4, NETWORK, choices=(4, 5))
+    # files
+    data_dir: str = option('data', CALL)
+    cache_dir: str = option(None, CALL)
+    checkpoint_dir: str = option('checkpoint', CALL)
+    sample_dir: str = option('samples', CALL)
+    sample_freq: int = option(200, FREE, low=1)
+    ckpt_freq: int = option(200, FREE, low=1)
+    summary_freq: int = option(100, FREE, low=1)
+    max_to_keep: int = option(5, FREE, low=1, high=10**6)
+    # sampling
+    num_samples: int = option(None, FREE, low=1, high=10**7)
+    separate: bool = option(False, CALL)
+    label: str = option(None, CALL)
+    # machine
+    precision: str = option('float32', TRAINING, choices=('float32', 'bfloat16'))
+    threads: int = option(None, FREE, low=1, high=4096)
+    gpu_memory_fraction: float = option(None, FREE, above=0, high=1)
+    allow_growth: bool = option(True, FREE)
+    # not a flag: the names of the labels, as the data set gives them
+    classes: tuple = option((), NETWORK)
+
+    @property
+    def y_dim(self):
+        """The number of labels, 0 for an unconditional model."""
+        return len(self.classes)
+
+    @property
+    def run_name(self):
+        """--name, or carpedm20's model_dir: celebA_64_64_64."""
+        return self.name or '%s_%d_%d_%d' % (
+            self.dataset, self.batch_size, self.output_height, self.output_width)
+
+    @classmethod
+    def make(cls, given, defaults):
+        """Make a checked Config: `given` flags win over the data set's `defaults`.
+
+        Raises UserError with every value that is out of its range.
+        """
+        values = dict(defaults, **given)
+        values.setdefault('output_height', cls.output_height)
+        for size in ('input', 'output'):
+            sides = size + '_height', size + '_width'
+            known = [values[side] for side in sides if values.get(side) is not None]
+            for side in sides:
+                values[side] = values.get(side, known[0] if known else None)
+        return cls(**values).check()
+
+    def replace(self, **values):
+        """Return a checked copy with some values replaced."""
+        return dataclasses.replace(self, **values).check()
+
+    def check(self):
+        """Return self; raise UserError naming each value that cannot be."""
+        wrong = [message for f in fields() for message in [misfit(f, self)] if message]
+        wrong += self.contradictions()
+        if wrong:
+            raise UserError('\n'.join(wrong))
+        return self
+
+    def contradictions(self):
+        """List the combinations of values that make no sense together."""
+        wrong = []
+        for text in ('dataset', 'name'):
+            value = getattr(self, text)
+            if value is not None and (value in ('', '.', '..') or '\0' in value
+                                      or set('/\\') & set(value)):
+                wrong.append('--%s %r is not a name: it becomes part of a path, so it '
+                             'takes no slash and is not empty.' % (text, value))
+        if self.train and (self.label is not None or self.separate):
+            wrong.append('--label and --separate are for sampling: leave out --train.')
+        return wrong
+
+    def save(self, path):
+        """Write all of it as JSON; `path` must be a file of a folder that exists."""
+        values = dataclasses.asdict(self)
+        temporary = path + '.part'
+        with open(temporary, 'w', encoding='utf-8') as file:
+            json.dump(values, file, indent=2, sort_keys=True)
+            file.write('\n')
+        os.replace(temporary, path)
+
+    @classmethod
+    def load(cls, path):
+        """Read what save wrote. Raises UserError where it is not such a file."""
+        try:
+            with open(path, encoding='utf-8') as file:
+                values = json.load(file)
+            values['classes'] = tuple(values.get('classes', ()))
+            return cls(**values).check()
+        except (TypeError, AttributeError, ValueError) as error:
+            raise UserError('%s is not a config.json of this program: %s'
+                            % (path, error))
+
+
+def fields(*roles):
+    """Return the fields of Config that have one of these roles (all, without any)."""
+    return [f for f in dataclasses.fields(Config)
+            if not roles or f.metadata['role'] in roles]
+
+
+def misfit(field, config):
+    """Return what is wrong with one value, or None."""
+    value, limits = getattr(config, field.name), field.metadata
+    if value is None and field.default is None:
+        return None
+    expected = {int: 'a whole number', float: 'a number', bool: 'true or false',
+                str: 'a text', tuple: 'a list'}[field.type]
+    right_type = isinstance(value, (int, float) if field.type is float else field.type)
+    if not right_type or (isinstance(value, bool) and field.type is not bool):
+        pass
+    elif limits['choices']:
+        expected = 'one of %s' % ', '.join(map(str, limits['choices']))
+        if value in limits['choices']:
+            return None
+    elif (isinstance(value, float) and not math.isfinite(value)
+          or limits['low'] is not None and value < limits['low']
+          or limits['above'] is not None and value <= limits['above']
+          or limits['high'] is not None and value > limits['high']):
+        expected += ' ' + range_text(limits)
+    else:
+        return None
+    return '--%s is %r; expected %s.' % (field.name, value, expected)
+
+
+def range_text(limits):
+    """Say the range of a number: 'from 1 to 5', 'above 0', …"""
+    words = []
+    if limits['low'] is not None:
+        words.append('from %s' % limits['low'])
+    if limits['above'] is not None:
+        words.append('above %s' % limits['above'])
+    if limits['high'] is not None:
+        words.append('to %s' % limits['high'])
+    return ' '.join(words)
+
+
+def resume(old, given):
+    """Return the Config with which a run made with `old` goes on.
+
+    Values not given are the old ones, but for those that belong to one call alone.
+    Raises UserError naming each given flag that must not differ, both values shown.
+    """
+    return merged(old, given, (NETWORK, TRAINING),
+                  'To train with other values start another run: add --name NAME.')
+
+
+def restore(old, given):
+    """Return the Config for a task on a run made with `old`; see resume."""
+    return merged(old, given, (NETWORK,),
+                  'Leave these flags out: they are read from config.json.')
+
+
+def merged(old, given, fixed, remedy):
+    """Overlay `old` with `given`; refuse where a field of a `fixed` role differs."""
+    values = dict({f.name: f.default for f in fields(CALL)}, **given)
+    wrong = ['  --%s: %r in config.json, %r now'
+             % (f.name, getattr(old, f.name), given[f.name]) for f in fields(*fixed)
+             if f.name in given and given[f.name] != getattr(old, f.name)]
+    if wrong:
+        raise UserError('The run was made with other values than those given:\n%s\n%s'
+                        % ('\n'.join(wrong), remedy))
+    return old.replace(**values)

@@ -1,0 +1,103 @@
+"""The history of a run: its losses as CSV, a line a step, and as a picture."""
+
+import csv
+import os
+
+import numpy as np
+from scipy.ndimage import uniform_filter1d
+
+from utils import atomic_write
+
+COLUMNS = ('step', 'epoch', 'seconds', 'd_loss_real', 'd_loss_fake', 'g_loss',
+           'd_acc_real', 'd_acc_fake')
+
+
+class History:
+    """The file history.csv of a run that goes on from `step`.
+
+    Lines after that step, left by a run that was cut off after its last checkpoint,
+    are dropped, so that no step is there twice. `seconds` is the training time so far,
+    added up over all starts.
+    """
+
+    def __init__(self, path, step):
+        rows = [row for row in read_rows(path) if int(row['step']) <= step]
+        self.seconds = float(rows[-1]['seconds']) if rows else 0.0
+        with atomic_write(path, 'w') as file:
+            writer = csv.DictWriter(file, COLUMNS, lineterminator='\n')
+            writer.writeheader()
+            writer.writerows(rows)
+        self.file = open(path, 'a', encoding='utf-8')
+
+    def append(self, step, epoch, seconds, values):
+        """Add the line of a step; `values` holds the losses and accuracies."""
+        self.seconds += seconds
+        row = ['%d' % step, '%d' % epoch, '%.3f' % self.seconds]
+        row += ['%.6g' % values[name] for name in COLUMNS[3:]]
+        self.file.write(','.join(row) + '\n')
+
+    def flush(self):
+        """Bring all lines to the disk; called before each checkpoint."""
+        self.file.flush()
+        os.fsync(self.file.fileno())
+
+    def close(self):
+        """Flush and close the file."""
+        self.flush()
+        self.file.close()
+
+
+def read_rows(path):
+    """Return the whole lines of a history as dicts of texts; [] where there is none."""
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding='utf-8', newline='') as file:
+        return [row for row in csv.DictReader(file)
+                if None not in row.values() and None not in row]
+
+
+def read(path):
+    """Return a history as {column: float64 array}."""
+    rows = read_rows(path)
+    return {name: np.array([float(row[name]) for row in rows]) for name in COLUMNS}
+
+
+def smooth(values):
+    """Return the running mean over a fiftieth of the run, at least 1 step."""
+    return uniform_filter1d(values, max(1, len(values) // 50), mode='nearest')
+
+
+def save_picture(history_path, path, title):
+    """Draw the losses and D's accuracy of a history as PNG; return its path."""
+    import matplotlib
+    matplotlib.use('Agg')
+    from matplotlib import pyplot
+
+    history = read(history_path)
+    figure, (losses, accuracy) = pyplot.subplots(
+        2, 1, figsize=(9, 6), sharex=True, height_ratios=(3, 2))
+    draw(losses, history, {'g_loss': ('G', 'tab:red'),
+                           'd_loss_real': ('D on real', 'tab:blue'),
+                           'd_loss_fake': ('D on generated', 'tab:cyan')})
+    draw(accuracy, history, {'d_acc_real': ('on real', 'tab:blue'),
+                             'd_acc_fake': ('on generated', 'tab:cyan')})
+    losses.set(title=title, ylabel='loss')
+    losses.set_ylim(0, max(1, 1.1 * np.percentile(history['g_loss'], 99)))
+    accuracy.axhline(0.5, color='gray', linewidth=0.8, linestyle='--')
+    accuracy.set(xlabel='step', ylabel='share that D gets right', ylim=(0, 1.02))
+    figure.tight_layout()
+    with atomic_write(path) as file:
+        figure.savefig(file, format='png', dpi=100)
+    pyplot.close(figure)
+    return path
+
+
+def draw(axes, history, lines):
+    """Draw columns as faint lines, and smoothed ones over them."""
+    for name, (label, colour) in lines.items():
+        axes.plot(history['step'], history[name], color=colour, alpha=0.2,
+                  linewidth=0.6)
+        axes.plot(history['step'], smooth(history[name]), color=colour, label=label,
+                  linewidth=1.5)
+    axes.grid(alpha=0.3)
+    axes.legend(loc='upper right')

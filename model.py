@@ -1,0 +1,157 @@
+"""DCGAN: the graph. No session, no files.
+
+Radford, Metz and Chintala, "Unsupervised Representation Learning with Deep
+Convolutional Generative Adversarial Networks", 2016, with carpedm20's names.
+"""
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+import losses
+from ops import (batch_norm, concat_label, conv2d, deconv2d, draw_z, linear, lrelu,
+                 move_averages, take_batch_stats)
+
+
+def map_sizes(height, width):
+    """Return the (height, width) of each feature map, from the image down.
+
+    A layer of stride 2 halves the map, rounding up, while the smaller side stays at
+    least 4: 64x64 gives 64, 32, 16, 8, 4. Raises ValueError where not one fits.
+    """
+    sizes = [(height, width)]
+    while min(sizes[-1]) >= 7:
+        sizes.append(tuple((side + 1) // 2 for side in sizes[-1]))
+    if len(sizes) == 1:
+        raise ValueError('An image of %d x %d is too small: both sides need 7 pixels '
+                         'or more.' % (height, width))
+    return sizes
+
+
+def map_channels(layers, dim):
+    """Return the channels of each layer's map, from the image down: dim ... 8 dim."""
+    return [dim * min(2 ** layer, 8) for layer in range(layers)]
+
+
+class DCGAN:
+    """Generator, sampler, discriminator, losses, variable lists; then the optimizers.
+
+    Placeholders: `images` float32 [N, H, W, C] in [-1, 1]; `y` float32 [N, y_dim],
+    None without labels; `step`, int64, keys the noise; `z` float32 [N, z_dim], drawn
+    from (seed, step) where it is not fed.
+    """
+
+    def __init__(self, config):
+        self.config = config
+        self.sizes = map_sizes(config.output_height, config.output_width)
+        self.build_model()
+
+    def build_model(self):
+        """Build the networks, the losses and what is printed and summed up."""
+        self.build_inputs()
+        self.G = self.generator(self.z, self.y)
+        self.g_stats = take_batch_stats()
+        self.sampler_images = self.sampler(self.z, self.y)
+        self.D, self.D_logits = self.discriminator(self.images, self.y)
+        self.d_stats_real = take_batch_stats()
+        self.D_, self.D_logits_ = self.discriminator(self.G, self.y, reuse=True)
+        self.d_stats_fake = take_batch_stats()
+        self.build_losses()
+        self.collect_variables()
+
+    def build_inputs(self):
+        """Make the placeholders."""
+        c = self.config
+        self.images = tf.placeholder(
+            tf.float32, [None, c.output_height, c.output_width, c.c_dim], 'images')
+        self.y = (tf.placeholder(tf.float32, [None, c.y_dim], 'y')
+                  if c.y_dim else None)
+        self.step = tf.placeholder_with_default(
+            np.int64(0), [], name='step')
+        z = draw_z(c.z_dist, [tf.shape(self.images)[0], c.z_dim],
+                   tf.stack([np.int64(c.seed), self.step]))
+        self.z = tf.placeholder_with_default(z, [None, c.z_dim], name='z')
+
+    def generator(self, z, y=None, train=True, reuse=False):
+        """Draw images [N, H, W, C] in [-1, 1] from z [N, z_dim] and labels y.
+
+        The first map is a projection of z; each transposed convolution then doubles
+        the size and halves the channels, but for the last, which makes the image.
+        """
+        kernel, c_dim = self.config.kernel_size, self.config.c_dim
+        sizes = self.sizes[::-1]
+        channels = map_channels(len(sizes) - 1, self.config.gf_dim)[::-1] + [c_dim]
+        with tf.variable_scope('generator', reuse=reuse):
+            height, width = sizes[0]
+            h = linear(concat_label(z, y), height * width * channels[0],
+                       name='g_h0_lin')
+            h = tf.reshape(h, [-1, height, width, channels[0]])
+            for i in range(1, len(sizes)):
+                h = tf.nn.relu(batch_norm(h, train, name='g_bn%d' % (i - 1)))
+                h = deconv2d(concat_label(h, y), sizes[i] + (channels[i],), kernel,
+                             name='g_h%d' % i)
+            return tf.nn.tanh(h)
+
+    def sampler(self, z, y=None):
+        """Draw with the same weights, batch norm by its moving averages.
+
+        So an image depends on its own z alone, not on the rest of its batch.
+        """
+        return self.generator(z, y, train=False, reuse=True)
+
+    def discriminator(self, images, y=None, reuse=False):
+        """Return the probability [N, 1] that each image is real, and its logit."""
+        kernel = self.config.kernel_size
+        channels = map_channels(len(self.sizes) - 1, self.config.df_dim)
+        with tf.variable_scope('discriminator', reuse=reuse):
+            h = images
+            for i in range(len(channels)):
+                h = conv2d(concat_label(h, y), channels[i], kernel,
+                           name='d_h%d_conv' % i)
+                if i > 0:
+                    h = batch_norm(h, train=True, name='d_bn%d' % i)
+                h = lrelu(h)
+            h = tf.reshape(h, [-1, int(np.prod(h.shape.as_list()[1:]))])
+            logits = linear(concat_label(h, y), 1, name='d_h%d_lin' % len(channels))
+            return tf.nn.sigmoid(logits), logits
+
+    def build_losses(self):
+        """Build the losses, D's accuracy on either half, and the summaries."""
+        self.d_loss_real, self.d_loss_fake, self.g_loss = losses.gan(
+            self.D_logits, self.D_logits_)
+        self.d_loss = self.d_loss_real + self.d_loss_fake
+        self.d_acc_real = tf.reduce_mean(tf.cast(self.D_logits > 0, tf.float32))
+        self.d_acc_fake = tf.reduce_mean(tf.cast(self.D_logits_ <= 0, tf.float32))
+        self.scalars = {name: getattr(self, name) for name in (
+            'd_loss_real', 'd_loss_fake', 'g_loss', 'd_acc_real', 'd_acc_fake')}
+        self.summary = tf.summary.merge(
+            [tf.summary.scalar(name, value) for name, value in
+             sorted(dict(self.scalars, d_loss=self.d_loss).items())]
+            + [tf.summary.histogram('z', self.z), tf.summary.histogram('d', self.D),
+               tf.summary.histogram('d_', self.D_)])
+
+    def collect_variables(self):
+        """List the model's variables, and those that D's and G's updates train."""
+        self.variables = tf.global_variables()
+        self.d_vars = tf.trainable_variables('discriminator/')
+        self.g_vars = tf.trainable_variables('generator/')
+
+    def build_optimizers(self):
+        """Make d_optim and g_optim.
+
+        Both gradients are taken at the weights that the run finds: generated images
+        are drawn once and judged once, for both losses. What is read from a resource
+        variable stays as it was read, so that either update may come first, and each
+        alone does just what it does beside the other. With d_optim, D's moving
+        averages take the real batch, then the generated one; with g_optim, G's move.
+        """
+        c = self.config
+        with tf.variable_scope('d_optim'):
+            train = tf.train.AdamOptimizer(c.learning_rate, beta1=c.beta1).minimize(
+                self.d_loss, var_list=self.d_vars)
+            real = move_averages(self.d_stats_real)
+            fake = move_averages(self.d_stats_fake, after=real)
+            self.d_optim = tf.group(train, *fake)
+        with tf.variable_scope('g_optim'):
+            train = tf.train.AdamOptimizer(c.learning_rate, beta1=c.beta1).minimize(
+                self.g_loss, var_list=self.g_vars)
+            self.g_optim = tf.group(train, *move_averages(self.g_stats))

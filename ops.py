@@ -1,0 +1,137 @@
+"""The layers: conv2d, deconv2d, linear, batch_norm, lrelu, concat_label.
+
+Each opens its own variable_scope, so that under `reuse=True` the same call with the
+same name finds the same variables. Names and initial values are carpedm20's; the
+batch dimension is dynamic everywhere.
+"""
+
+import tensorflow.compat.v1 as tf
+
+tf.logging.set_verbosity(tf.logging.ERROR)
+tf.disable_v2_behavior()
+# A reference variable may be overwritten by Adam while another part of the same run
+# still reads it; what is read from a resource variable stays as it was read.
+tf.enable_resource_variables()
+
+BATCH_STATS = 'batch_stats'
+DECAY, EPSILON = 0.9, 1e-5
+
+
+def conv2d(x, channels, kernel, stride=2, stddev=0.02, name='conv2d'):
+    """Convolve [N, H, W, C] to [N, ceil(H/stride), ceil(W/stride), channels]."""
+    with tf.variable_scope(name):
+        w = tf.get_variable('w', [kernel, kernel, channels_of(x), channels],
+                            initializer=tf.truncated_normal_initializer(stddev=stddev))
+        biases = tf.get_variable('biases', [channels],
+                                 initializer=tf.zeros_initializer())
+        x = tf.nn.conv2d(x, w, strides=[1, stride, stride, 1], padding='SAME')
+        return tf.nn.bias_add(x, biases)
+
+
+def deconv2d(x, output_shape, kernel, stride=2, stddev=0.02, name='deconv2d'):
+    """Convolve, transposed, [N, H, W, C] to [N] + output_shape ([height, width, c]).
+
+    This is the gradient of a SAME convolution with respect to its input, so H must be
+    ceil(height / stride), and W likewise; that is how odd sizes come about.
+    """
+    with tf.variable_scope(name):
+        channels = output_shape[-1]
+        w = tf.get_variable('w', [kernel, kernel, channels, channels_of(x)],
+                            initializer=tf.random_normal_initializer(stddev=stddev))
+        biases = tf.get_variable('biases', [channels],
+                                 initializer=tf.zeros_initializer())
+        shape = tf.stack([tf.shape(x)[0]] + list(output_shape))
+        x = tf.nn.conv2d_transpose(x, w, shape, strides=[1, stride, stride, 1],
+                                   padding='SAME')
+        x.set_shape([None] + list(output_shape))
+        return tf.nn.bias_add(x, biases)
+
+
+def linear(x, size, stddev=0.02, name='linear'):
+    """Multiply [N, D] by a matrix and add a bias: [N, size]."""
+    with tf.variable_scope(name):
+        matrix = tf.get_variable('Matrix', [channels_of(x), size],
+                                 initializer=tf.random_normal_initializer(stddev=stddev))
+        bias = tf.get_variable('bias', [size], initializer=tf.zeros_initializer())
+        return tf.nn.bias_add(tf.matmul(x, matrix), bias)
+
+
+def batch_norm(x, train, name='batch_norm'):
+    """Normalise [N, H, W, C] for each channel: Ioffe and Szegedy, 2015.
+
+    In training by the batch's own mean and variance, else by the moving averages. A
+    training call moves no average by itself: it puts (moving average, batch value)
+    pairs aside for take_batch_stats, so that whoever builds the updates decides which
+    op moves them, and in which order. gamma starts at N(1, 0.02) as in the DCGAN
+    authors' Torch code; carpedm20's starts at 1.
+    """
+    with tf.variable_scope(name):
+        shape = [channels_of(x)]
+        beta = tf.get_variable('beta', shape, initializer=tf.zeros_initializer())
+        gamma = tf.get_variable(
+            'gamma', shape, initializer=tf.random_normal_initializer(1.0, 0.02))
+        moving_mean = tf.get_variable(
+            'moving_mean', shape, initializer=tf.zeros_initializer(), trainable=False)
+        moving_variance = tf.get_variable(
+            'moving_variance', shape, initializer=tf.ones_initializer(),
+            trainable=False)
+        if not train:
+            return tf.nn.fused_batch_norm(
+                x, gamma, beta, moving_mean, moving_variance, epsilon=EPSILON,
+                is_training=False)[0]
+        x, mean, variance = tf.nn.fused_batch_norm(x, gamma, beta, epsilon=EPSILON)
+        tf.add_to_collection(BATCH_STATS, (moving_mean, mean))
+        tf.add_to_collection(BATCH_STATS, (moving_variance, variance))
+        return x
+
+
+def take_batch_stats():
+    """Return the (moving average, batch value) pairs put aside since the last call."""
+    stats = tf.get_collection_ref(BATCH_STATS)
+    taken = list(stats)
+    del stats[:]
+    return taken
+
+
+def move_averages(stats, after=()):
+    """Return ops that move each average a tenth of the way to its batch value.
+
+    They run after the ops in `after`, which makes the order of two batches defined.
+    """
+    with tf.control_dependencies(list(after)):
+        return [moving.assign_sub((moving.read_value() - value) * (1 - DECAY))
+                for moving, value in stats]
+
+
+def channels_of(x):
+    """Return the size of the last dimension as an int."""
+    return int(x.shape[-1])
+
+
+def lrelu(x, leak=0.2):
+    """Return x where it is positive, else leak * x."""
+    return tf.nn.leaky_relu(x, leak)
+
+
+def concat_label(x, y):
+    """Append labels [N, K] to [N, D] as columns or to [N, H, W, C] as constant maps.
+
+    Without labels (y is None) x comes back as it is.
+    """
+    if y is None:
+        return x
+    if x.shape.ndims == 4:
+        maps = tf.ones([tf.shape(x)[0], int(x.shape[1]), int(x.shape[2]), 1], x.dtype)
+        y = y[:, None, None, :] * maps
+    return tf.concat([x, y], axis=-1)
+
+
+def draw_z(z_dist, shape, seed):
+    """Draw z, float32 of `shape`, as a pure function of `seed` (two integers).
+
+    `z_dist`: normal01 is N(0, 1), uniform_signed is U[-1, 1), uniform_unsigned U[0, 1).
+    """
+    if z_dist == 'normal01':
+        return tf.random.stateless_normal(shape, seed)
+    low = {'uniform_signed': -1.0, 'uniform_unsigned': 0.0}[z_dist]
+    return tf.random.stateless_uniform(shape, seed, minval=low, maxval=1.0)

@@ -1,0 +1,122 @@
+"""Run folders: checkpoint/<run>/ and samples/<run>/, and how they are found again.
+
+No TensorFlow: what is wrong with a run's name or flags is said before it starts.
+"""
+
+import os
+import re
+import typing
+
+import config as configs
+from config import Config, NotFoundError, UserError
+
+CONFIG = 'config.json'
+MODEL_NAME = 'DCGAN.model'       # checkpoint files are DCGAN.model-<step>.*
+INDEX = re.compile(r'^(.+)-(\d+)\.index$')
+
+
+class Run(typing.NamedTuple):
+    """A run: its name and its two folders, which need not exist yet."""
+
+    name: str
+    checkpoint_dir: str
+    sample_dir: str
+
+    @property
+    def config_path(self):
+        """Where the run's config.json is."""
+        return os.path.join(self.checkpoint_dir, CONFIG)
+
+    @property
+    def history_path(self):
+        """Where the run's losses are written down, a line a step."""
+        return os.path.join(self.checkpoint_dir, 'history.csv')
+
+
+def checkpoints(folder):
+    """Return the (step, path) of each checkpoint in a folder, oldest first."""
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    found = [INDEX.match(name) for name in names]
+    return sorted((int(m.group(2)), os.path.join(folder, m.string[:-len('.index')]))
+                  for m in found if m)
+
+
+def latest(folder):
+    """Return (step, path) of a folder's newest checkpoint. Raises NotFoundError."""
+    found = checkpoints(folder)
+    if not found:
+        raise NotFoundError('No checkpoint in %s: expected files like %s-1000.index. '
+                            'Train first: add --train.'
+                            % (os.path.abspath(folder), MODEL_NAME))
+    return found[-1]
+
+
+def at(config, name=None):
+    """Return the Run of a name (by default the config's) in the config's folders.
+
+    A --checkpoint_dir that itself holds a checkpoint is the run's own folder.
+    """
+    if name is None and checkpoints(config.checkpoint_dir):
+        name = os.path.basename(os.path.abspath(config.checkpoint_dir))
+        return Run(name, config.checkpoint_dir, os.path.join(config.sample_dir, name))
+    name = name or config.run_name
+    return Run(name, os.path.join(config.checkpoint_dir, name),
+               os.path.join(config.sample_dir, name))
+
+
+def to_train(config, given):
+    """Return (Run, Config) for training: a new run, or one that goes on.
+
+    Raises UserError where the run exists and was made with other values.
+    """
+    run = at(config)
+    if not os.path.exists(run.config_path):
+        if checkpoints(run.checkpoint_dir):
+            raise UserError('%s holds a checkpoint but no config.json: it can be '
+                            'sampled from, not trained on. Give another --name.'
+                            % run.checkpoint_dir)
+        return run, config
+    return run, configs.resume(Config.load(run.config_path), given)
+
+
+def to_restore(config, given, echo=print):
+    """Return (Run, Config or None) for a task on a checkpoint.
+
+    None stands for a checkpoint without config.json. Without --name, and where the
+    default name does not exist, the newest run of the data set is taken. Raises
+    NotFoundError with the list of runs where there is none.
+    """
+    run = at(config)
+    if not checkpoints(run.checkpoint_dir):
+        run = at(config, newest(config, 'dataset' in given))
+        echo('taking the newest run: %s' % run.checkpoint_dir)
+    if not os.path.exists(run.config_path):
+        return run, None
+    return run, configs.restore(Config.load(run.config_path), given)
+
+
+def newest(config, of_dataset):
+    """Return the name of the newest run with a checkpoint, of this data set if so."""
+    runs = all_runs(config.checkpoint_dir)
+    fitting = [(time, name) for time, name, dataset in runs
+               if not of_dataset or dataset == config.dataset]
+    if config.name or not fitting:
+        wanted = 'named %s' % config.name if config.name else 'of %s' % config.dataset
+        raise NotFoundError(
+            'No run %s with a checkpoint in %s. Runs there: %s. To train one, add '
+            '--train.' % (wanted, os.path.abspath(config.checkpoint_dir),
+                          ', '.join(name for _, name, _ in runs) or 'none'))
+    return max(fitting)[1]
+
+
+def all_runs(folder):
+    """Return (time of the newest checkpoint, name, data set) of each run, by name."""
+    runs = []
+    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
+        found = checkpoints(os.path.join(folder, name))
+        if found:
+            path = os.path.join(folder, name, CONFIG)
+            dataset = Config.load(path).dataset if os.path.exists(path) else None
+            time = os.stat(found[-1][1] + '.index').st_mtime_ns
+            runs.append((time, name, dataset))
+    return runs

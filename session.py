@@ -1,0 +1,109 @@
+"""Sessions: their ConfigProto, their quiet start; checkpoints saved and restored."""
+
+import os
+import re
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+import runs
+from config import UserError
+from utils import quiet
+
+
+def config_proto(config):
+    """Return the ConfigProto of a run: GPU memory, threads and precision."""
+    proto = tf.ConfigProto(allow_soft_placement=True)
+    proto.gpu_options.allow_growth = config.allow_growth
+    if config.gpu_memory_fraction is not None:
+        proto.gpu_options.per_process_gpu_memory_fraction = config.gpu_memory_fraction
+    if config.threads is not None:
+        proto.intra_op_parallelism_threads = config.threads
+        proto.inter_op_parallelism_threads = config.threads
+    if config.precision == 'bfloat16':
+        proto.graph_options.rewrite_options.MergeFrom(bfloat16_rewrite())
+    return proto
+
+
+def bfloat16_rewrite():
+    """Return the rewrite of convolutions and products to bfloat16.
+
+    Raises UserError where this TensorFlow does not know it.
+    """
+    options = tf.ConfigProto().graph_options.rewrite_options
+    if not hasattr(options, 'auto_mixed_precision_onednn_bfloat16'):
+        raise UserError('--precision bfloat16 needs TensorFlow 2.9 or later; this is '
+                        '%s. Leave it out to train in float32.' % tf.__version__)
+    options.auto_mixed_precision_onednn_bfloat16 = 1        # RewriterConfig.ON
+    return options
+
+
+def make_saver(variables, max_to_keep=5):
+    """Return the Saver of these variables, which keeps the newest checkpoints."""
+    return tf.train.Saver(variables, max_to_keep=max_to_keep)
+
+
+def save(sess, saver, run, step):
+    """Write the checkpoint of a step; return its path."""
+    path = os.path.join(run.checkpoint_dir, runs.MODEL_NAME)
+    return saver.save(sess, path, global_step=step, write_meta_graph=False)
+
+
+def restore(sess, saver, variables, path):
+    """Read `variables` from a checkpoint.
+
+    Raises UserError naming each variable that is missing there or of another shape.
+    """
+    there = shapes(path)
+    wrong = ['  %s: %s here, %s there'
+             % (name, shape, there.get(name, 'missing')) for name, shape in
+             ((v.op.name, v.shape.as_list()) for v in variables)
+             if there.get(name) != shape]
+    if wrong:
+        raise UserError('The checkpoint %s does not fit the model:\n%s'
+                        % (path, '\n'.join(wrong)))
+    saver.restore(sess, path)
+
+
+def shapes(path):
+    """Return {name: shape} of a checkpoint. Raises UserError where it is damaged."""
+    try:
+        return tf.train.NewCheckpointReader(path).get_variable_to_shape_map()
+    except (tf.errors.OpError, ValueError) as error:
+        raise UserError('The checkpoint %s cannot be read: %s' % (path, error))
+
+
+def infer_config(path, config, given):
+    """Return the Config of a checkpoint without config.json, told by its shapes.
+
+    Kernel, widths, z_dim, channels, labels and size come from the variables; what
+    they do not tell (z_dist, the run's folders) from `config`. Where the size is not
+    a square that halves evenly it must be `given`. Raises UserError where the
+    variables are not those of this model.
+    """
+    there = shapes(path)
+    try:
+        layers = len([n for n in there if re.match(r'discriminator/d_h\d+_conv/w$', n)])
+        kernel, _, c_dim, last = there['generator/g_h%d/w' % layers]
+        channels, = there['generator/g_bn0/beta']
+        z_and_y, units = there['generator/g_h0_lin/Matrix']
+        _, _, image_and_y, df_dim = there['discriminator/d_h0_conv/w']
+        gf_dim, = there['generator/g_bn%d/beta' % (layers - 1)]
+    except (KeyError, ValueError):
+        raise UserError('The checkpoint %s is not of this model: it has no config.json, '
+                        'and its variables are not generator/g_h0_lin/Matrix … '
+                        'discriminator/d_h0_conv/w … but\n  %s'
+                        % (path, '\n  '.join(sorted(there))))
+    y_dim = image_and_y - c_dim
+    side = int(round(np.sqrt(units // channels))) * 2 ** layers
+    found = dict(kernel_size=kernel, c_dim=c_dim, gf_dim=gf_dim, df_dim=df_dim,
+                 z_dim=z_and_y - y_dim, classes=tuple(map(str, range(y_dim))),
+                 conditional=y_dim > 0, output_height=side, output_width=side)
+    sizes = {k: given[k] for k in ('output_height', 'output_width') if k in given}
+    return config.replace(**dict(found, **sizes))
+
+
+def open_session(config):
+    """Return a tf.Session with the run's ConfigProto; see quiet."""
+    with quiet():
+        return tf.Session(config=config_proto(config))

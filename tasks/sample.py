@@ -1,0 +1,86 @@
+"""Sampling: images from the moving-average sampler, as a sheet or one by one."""
+
+import os
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+from tqdm import tqdm
+
+import session
+from config import UserError
+from dataset import one_hot
+from model import DCGAN
+from ops import draw_z
+from utils import image_manifold_size, imsave, inverse_transform, save_images
+
+FIXED = -1        # keys the z of sheets; a training step's key is the step, 0 or more
+CHUNK = 256       # images drawn at a time
+
+
+def run(config, run, path):
+    """Draw --num_samples images from the checkpoint at `path` into the run's folder."""
+    y = make_labels(count(config), config)
+    model = DCGAN(config)
+    z = draw_z(config.z_dist, [len(y), config.z_dim], [config.seed, FIXED])
+    with session.open_session(config) as sess:
+        session.restore(sess, session.make_saver(model.variables), model.variables, path)
+        images = draw(sess, model, sess.run(z), y)
+    if config.separate:
+        folder = os.path.join(run.sample_dir, 'test')
+        for index, image in enumerate(tqdm(images, 'writing', disable=None)):
+            imsave(inverse_transform(image), os.path.join(folder, '%06d.png' % index))
+        print('%d images: %s' % (len(images), os.path.join(folder, '*.png')))
+    else:
+        name = 'test.png' if config.label is None else 'test_%s.png' % config.label
+        print('sheet: %s' % save_sheet(images, y, os.path.join(run.sample_dir, name)))
+
+
+def count(config):
+    """Return --num_samples; by default 64, or 10 for each label."""
+    return config.num_samples or 10 * config.y_dim or 64
+
+
+def make_labels(num, config):
+    """Return a label for each of `num` images, int [num]; all -1 without labels.
+
+    With --label all are that one; else each label has its share, in order. Raises
+    UserError where there is no such label.
+    """
+    if config.label is None:
+        if not config.y_dim:
+            return np.full(num, -1)
+        return np.sort(np.arange(num) % config.y_dim)
+    if config.label not in config.classes:
+        raise UserError('--label %r: expected one of %s.' % (
+            config.label, ', '.join(config.classes) or 'none, for this model was '
+            'trained without labels (--conditional)'))
+    return np.full(num, config.classes.index(config.label))
+
+
+def draw(sess, model, z, labels):
+    """Return float32 images [N, H, W, C] of z [N, z_dim] and labels [N] by sampler."""
+    images = []
+    for start in tqdm(range(0, len(z), CHUNK), 'sampling',
+                      disable=None if len(z) > CHUNK else True):
+        feed = {model.z: z[start:start + CHUNK]}
+        if model.y is not None:
+            feed[model.y] = one_hot(labels[start:start + CHUNK], model.config.y_dim)
+        images.append(sess.run(model.sampler_images, feed))
+    return np.concatenate(images)
+
+
+def save_sheet(images, labels, path):
+    """Write a sheet: about square, or a row for each label where there are several."""
+    kinds = np.unique(labels)
+    if len(kinds) == 1:
+        return save_images(images, image_manifold_size(len(images)), path)
+    rows = [list(images[labels == kind]) for kind in kinds]
+    columns = max(map(len, rows))
+    cells = [image for row in rows for image in row + [None] * (columns - len(row))]
+    return save_images(cells, (len(rows), columns), path)
+
+
+def fixed_z(config):
+    """Return the op that draws the z of the sheets of a run's training."""
+    return draw_z(config.z_dist, [count(config), config.z_dim],
+                  [tf.constant(config.seed, tf.int64), FIXED])

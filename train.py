@@ -1,0 +1,203 @@
+"""The training loop: one session.run a step."""
+
+import glob
+import os
+import signal
+import time
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+from tqdm import tqdm
+
+import dataset
+import history
+import session
+from config import UserError
+from model import DCGAN
+from runs import checkpoints
+from tasks import sample
+from utils import make_gif, show_all_variables
+
+
+def train(config, run):
+    """Train a run, from its newest checkpoint where it has one; return the status.
+
+    That is 0, or as usual 128 + the signal's number after Ctrl-C or SIGTERM, on which
+    the run is saved first.
+    """
+    data = dataset.load(config)
+    config = config.replace(classes=data.classes)
+    trainer = Trainer(config, run, data)
+    with Stop() as stop:
+        trainer.train(stop)
+    trainer.finish()
+    return stop.status
+
+
+class Stop:
+    """Turns the first SIGINT or SIGTERM into a flag; the second one acts as usual."""
+
+    def __init__(self):
+        self.status = 0
+
+    def __enter__(self):
+        self.usual = {number: signal.signal(number, self.stop)
+                      for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def stop(self, number, frame):
+        """Remember the signal and give the next one its usual effect."""
+        self.status = 128 + number
+        tqdm.write('stopping: the run is saved after this step')
+        self.restore()
+
+    def restore(self):
+        """Put the usual handlers back."""
+        for number, handler in self.usual.items():
+            signal.signal(number, handler)
+
+    def __exit__(self, *exception):
+        self.restore()
+
+
+class Trainer:
+    """A run in training: its graph, session, history and event files."""
+
+    def __init__(self, config, run, data):
+        self.config, self.run, self.data = config, run, data
+        self.steps_per_epoch = max(
+            1, data.steps_per_epoch(config.batch_size) // config.d_steps)
+        self.total = config.epoch * self.steps_per_epoch
+        tf.set_random_seed(config.seed)
+        self.model = DCGAN(config)
+        self.model.build_optimizers()
+        print(show_all_variables(self.model.d_vars + self.model.g_vars))
+        self.fetches = dict(self.model.scalars, d_optim=self.model.d_optim,
+                            g_optim=self.model.g_optim)
+        self.open()
+
+    def open(self):
+        """Open the session, restore the newest checkpoint, write config.json."""
+        config, run = self.config, self.run
+        variables = tf.global_variables()
+        self.saver = session.make_saver(variables, config.max_to_keep)
+        initializer, z = tf.global_variables_initializer(), sample.fixed_z(config)
+        self.sess = session.open_session(config)
+        found = checkpoints(run.checkpoint_dir)
+        self.start = found[-1][0] if found else 0
+        if found:
+            session.restore(self.sess, self.saver, variables, found[-1][1])
+            self.saver.recover_last_checkpoints([path for _, path in found])
+            print('resuming %s at step %d (epoch %d)' % (
+                run.name, self.start, self.start // self.steps_per_epoch + 1))
+        else:
+            self.sess.run(initializer)
+        self.sample_z = self.sess.run(z)
+        self.sess.graph.finalize()
+        os.makedirs(run.checkpoint_dir, exist_ok=True)
+        config.save(run.config_path)
+        self.history = history.History(run.history_path, self.start)
+        self.writer = tf.summary.FileWriter(os.path.join(run.checkpoint_dir, 'logs'))
+        self.writer.add_session_log(
+            tf.SessionLog(status=tf.SessionLog.START), self.start)
+
+    def train(self, stop):
+        """Take the steps that are left, or those until `stop` has a status."""
+        config = self.config
+        epoch_values, saved = [], self.start
+        bar = tqdm(range(self.start, self.total), 'training', self.total,
+                   initial=self.start, disable=None, unit='step', smoothing=0.1)
+        for step in bar:
+            began = time.time()
+            values = self.train_step(step)
+            epoch, done = step // self.steps_per_epoch + 1, step + 1
+            took = time.time() - began
+            self.history.append(done, epoch, took, values)
+            epoch_values.append(dict(values, took=took))
+            if not all(np.isfinite(values[name]) for name in self.model.scalars):
+                raise FloatingPointError(
+                    'step %d: a loss is not finite: %s' % (done, values))
+            bar.set_postfix_str('%.0f images/s' % (config.batch_size / took), False)
+            last = done == self.total
+            if done % self.steps_per_epoch == 0:
+                tqdm.write(self.epoch_line(epoch, epoch_values))
+                epoch_values = []
+            if done % config.sample_freq == 0 or last:
+                self.sample(epoch, done)
+            if done % config.ckpt_freq == 0 or last or stop.status:
+                self.save(done)
+            if stop.status:
+                break
+
+    def train_step(self, step):
+        """Do one D and one G update in one run; return its losses and accuracies.
+
+        With --d_steps k, k - 1 updates of D on batches of their own come before; with
+        --g_steps m, m - 1 more of G, on the same z, come after, as carpedm20's does.
+        """
+        model, config = self.model, self.config
+        first = step * config.d_steps
+        for number in range(first, first + config.d_steps - 1):
+            self.sess.run(model.d_optim, self.feed(number))
+        feed = self.feed(first + config.d_steps - 1)
+        fetches = self.fetches
+        if (step + 1) % config.summary_freq == 0:
+            fetches = dict(fetches, summary=model.summary)
+        values = self.sess.run(fetches, feed)
+        for _ in range(config.g_steps - 1):
+            self.sess.run(model.g_optim, feed)
+        if 'summary' in values:
+            self.writer.add_summary(values['summary'], step + 1)
+        return {name: float(values[name]) for name in model.scalars}
+
+    def feed(self, number):
+        """Return what batch `number` feeds: images, labels and the key of z."""
+        images, y = self.data.batch(number, self.config.batch_size, self.config.seed)
+        feed = {self.model.images: images, self.model.step: number}
+        if y is not None:
+            feed[self.model.y] = y
+        return feed
+
+    def epoch_line(self, epoch, values):
+        """Return the line of an epoch: means of its losses and of D's accuracy."""
+        mean = {name: np.mean([v[name] for v in values]) for name in values[0]}
+        return ('epoch %*d/%d  d_loss_real %.3f  d_loss_fake %.3f  g_loss %.3f  '
+                'D right on real %3.0f %%, generated %3.0f %%  %4.0f images/s  %s' % (
+                    len(str(self.config.epoch)), epoch, self.config.epoch,
+                    mean['d_loss_real'], mean['d_loss_fake'], mean['g_loss'],
+                    100 * mean['d_acc_real'], 100 * mean['d_acc_fake'],
+                    self.config.batch_size / mean['took'],
+                    tqdm.format_interval(self.history.seconds)))
+
+    def sample(self, epoch, step):
+        """Write the sheet of the fixed z, to a PNG and to the event file."""
+        labels = sample.make_labels(len(self.sample_z), self.config)
+        images = sample.draw(self.sess, self.model, self.sample_z, labels)
+        path = sample.save_sheet(images, labels, os.path.join(
+            self.run.sample_dir, 'train_%04d_%08d.png' % (epoch, step)))
+        with open(path, 'rb') as file:
+            picture = tf.Summary.Image(encoded_image_string=file.read())
+        self.writer.add_summary(tf.Summary(value=[
+            tf.Summary.Value(tag='samples', image=picture)]), step)
+
+    def save(self, step):
+        """Save a checkpoint; the history up to it is on the disk before."""
+        self.history.flush()
+        self.writer.flush()
+        session.save(self.sess, self.saver, self.run, step)
+
+    def finish(self):
+        """Close everything; draw the animation and the loss picture; say where."""
+        self.history.close()
+        self.writer.close()
+        self.sess.close()
+        run = self.run
+        sheets = sorted(glob.glob(
+            os.path.join(glob.escape(run.sample_dir), 'train_*.png')))
+        print('checkpoint: %s' % checkpoints(run.checkpoint_dir)[-1][1])
+        if len(sheets):
+            print('sheet:      %s' % sheets[-1])
+            print('animation:  %s' % make_gif(
+                sheets, os.path.join(run.sample_dir, 'training.gif')))
+        print('losses:     %s' % history.save_picture(
+            run.history_path, os.path.join(run.sample_dir, 'losses.png'), run.name))

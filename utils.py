@@ -1,0 +1,253 @@
+"""Pictures and files: reading, ranges, sheets, PNG and GIF, atomic writes.
+
+NumPy and Pillow only. Images inside the program are float32 [N, H, W, C] in
+[-1, 1]; on disk and in the cache they are uint8 in 0..255.
+"""
+
+import contextlib
+import math
+import os
+import sys
+import tempfile
+
+import numpy as np
+from PIL import Image, ImageOps
+
+# Pillow only warns between this and twice as many pixels; here it is the limit.
+MAX_PIXELS = 89478485
+Image.MAX_IMAGE_PIXELS = None
+
+
+# --- ranges ------------------------------------------------------------------
+
+def transform(images):
+    """Turn uint8 images in 0..255 into float32 in [-1, 1], shape unchanged."""
+    images = np.multiply(images, 1 / 127.5, dtype=np.float32)
+    images -= 1
+    return images
+
+
+def inverse_transform(images):
+    """Turn float images in [-1, 1] into uint8 in 0..255, shape unchanged."""
+    images = np.asarray(images, np.float32)
+    return np.clip(np.rint((images + 1) * 127.5), 0, 255).astype(np.uint8)
+
+
+# --- reading -----------------------------------------------------------------
+
+def imread(source):
+    """Open an image and return it upright, as Pillow mode 'L' or 'RGB'.
+
+    `source` is a path, a binary file or a uint8 array. Colour, gray, palette, alpha (laid on
+    white), 1-bit, 16-bit, float (0 to 1) and CMYK images all come out as 8 bits a
+    channel. Raises ValueError above MAX_PIXELS, judged by the header alone, and
+    what Pillow raises for a file that it cannot decode.
+    """
+    if isinstance(source, np.ndarray):
+        return Image.fromarray(source)
+    with Image.open(source) as image:
+        width, height = image.size
+        if width * height > MAX_PIXELS:
+            raise ValueError('%d x %d pixels, more than the limit of %d'
+                             % (width, height, MAX_PIXELS))
+        image.load()
+        return to_8_bits(ImageOps.exif_transpose(image) or image)
+
+
+def to_8_bits(image):
+    """Convert a Pillow image of any mode to 'L' or 'RGB', scaled, not clipped."""
+    if image.mode.startswith('I'):          # 16 bits, whatever the byte order
+        values = np.asarray(image).astype(np.float64) / 257
+    elif image.mode == 'F':
+        values = np.asarray(image).astype(np.float64) * 255
+    else:
+        return flatten(image)
+    return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))
+
+
+def flatten(image):
+    """Lay an 8-bit image on white where it is transparent: mode 'L' or 'RGB'."""
+    gray = image.mode in ('1', 'L', 'LA', 'La')
+    if 'transparency' in image.info or image.mode in ('LA', 'La', 'PA', 'RGBa'):
+        image = image.convert('RGBA')
+    if image.mode == 'RGBA':
+        white = Image.new('RGBA', image.size, 'white')
+        image = Image.alpha_composite(white, image)
+    return image.convert('L' if gray else 'RGB')
+
+
+def center_crop(size, crop_height, crop_width):
+    """Return the box (left, top, right, bottom) of the central crop of an image.
+
+    `size` is (width, height). Where the image is smaller than the crop, the largest
+    central box of the crop's shape is taken.
+    """
+    width, height = size
+    scale = min(1, width / crop_width, height / crop_height)
+    crop_width, crop_height = crop_width * scale, crop_height * scale
+    left, top = (width - crop_width) / 2, (height - crop_height) / 2
+    if scale == 1:
+        left, top = int(left), int(top)
+    return left, top, left + crop_width, top + crop_height
+
+
+def get_image(source, input_height, input_width, resize_height, resize_width,
+              crop=True, c_dim=3):
+    """Read one image as uint8 [resize_height, resize_width, c_dim].
+
+    With `crop`, its central input_height x input_width pixels (where those are
+    None, the largest central box of the output's shape), else all of it, resized.
+    Raises what imread raises.
+    """
+    image = imread(source)
+    if crop:
+        box = center_crop(image.size, input_height or 1e9 * resize_height,
+                          input_width or 1e9 * resize_width)
+    else:
+        box = (0, 0) + image.size
+    image = image.convert('L' if c_dim == 1 else 'RGB')
+    size = (resize_width, resize_height)
+    if box != (0, 0) + size or image.size != size:
+        image = image.resize(size, Image.BICUBIC, box=box)
+    return np.asarray(image, np.uint8).reshape(resize_height, resize_width, c_dim)
+
+
+# --- sheets ------------------------------------------------------------------
+
+def image_manifold_size(num_images):
+    """Return (rows, columns) of a sheet, about square, that holds `num_images`."""
+    columns = int(math.ceil(math.sqrt(num_images)))
+    return int(math.ceil(num_images / columns)), columns
+
+
+def merge(images, size, gap=2):
+    """Lay float images [N, H, W, C] in [-1, 1] out on a white sheet, row by row.
+
+    `size` is (rows, columns); N may be smaller. Images that are None leave their
+    place white. Returns uint8 [rows, columns, C] in pixels, `gap` pixels between.
+    """
+    rows, columns = size
+    if len(images) > rows * columns:
+        raise ValueError('%d images do not fit on a sheet of %d x %d'
+                         % (len(images), rows, columns))
+    height, width, channels = next(i for i in images if i is not None).shape
+    sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap,
+                     channels), 255, np.uint8)
+    for index, image in enumerate(images):
+        if image is not None:
+            row, column = divmod(index, columns)
+            top, left = row * (height + gap), column * (width + gap)
+            sheet[top:top + height, left:left + width] = inverse_transform(image)
+    return sheet
+
+
+def save_images(images, size, path):
+    """Write a sheet of float images in [-1, 1] as PNG; return its path."""
+    return imsave(merge(images, size), path)
+
+
+def to_pillow(array):
+    """Turn uint8 [H, W, 1] or [H, W, 3] into a Pillow image."""
+    return Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array)
+
+
+def imsave(array, path):
+    """Write uint8 [H, W, 1] or [H, W, 3] as PNG, whole or not at all."""
+    with atomic_write(path) as file:
+        to_pillow(array).save(file, 'PNG')
+    return path
+
+
+def make_gif(paths, path, seconds=8.0, most=80, hold=2.0):
+    """Write an animation of the pictures in `paths`, in that order; return its path.
+
+    At most `most` of them, evenly chosen, are shown in `seconds`; the last stays for
+    `hold` seconds more.
+    """
+    if not paths:
+        raise ValueError('no pictures to animate')
+    chosen = np.unique(np.linspace(0, len(paths) - 1, min(most, len(paths)),
+                                   dtype=int))
+    frames = [Image.open(paths[i]).convert('RGB').quantize(128) for i in chosen]
+    each = max(40, int(1000 * seconds / len(frames)))
+    durations = [each] * (len(frames) - 1) + [each + int(1000 * hold)]
+    with atomic_write(path) as file:
+        frames[0].save(file, 'GIF', save_all=True, append_images=frames[1:],
+                       duration=durations, loop=0)
+    return path
+
+
+# --- files -------------------------------------------------------------------
+
+@contextlib.contextmanager
+def atomic_write(path, mode='wb'):
+    """Open a temporary file beside `path` that takes its place when all went well.
+
+    A reader sees the old file or the new one, never half of one; on an exception the
+    old one stays and the temporary file is removed.
+    """
+    folder = os.path.dirname(path) or '.'
+    os.makedirs(folder, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(
+        prefix='.' + os.path.basename(path)[:40] + '.', suffix='.part', dir=folder)
+    try:
+        encoding = None if 'b' in mode else 'utf-8'
+        with os.fdopen(handle, mode, encoding=encoding) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~current_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def current_umask():
+    """Return the process's umask, which mkstemp's private files do not follow."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def cores():
+    """Return how many processors this process may use."""
+    if hasattr(os, 'sched_getaffinity'):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+# --- the terminal ------------------------------------------------------------
+
+@contextlib.contextmanager
+def quiet():
+    """Hold back what TensorFlow's C++ parts print while they start.
+
+    They look for CUDA and praise oneDNN on stderr whatever the log level is. On an
+    exception all of it is printed, since then it may tell the reason.
+    """
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(stderr, held.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+def show_all_variables(variables):
+    """Return a table of variables: names, shapes, sizes and the total, as text."""
+    rows = [(v.name.split(':')[0], 'x'.join(map(str, v.shape.as_list())),
+             int(np.prod(v.shape.as_list()))) for v in variables]
+    wide = max(len(name) for name, _, _ in rows)
+    lines = ['%-*s  %-14s %10s' % (wide, name, shape, format(size, ','))
+             for name, shape, size in rows]
+    total = sum(size for _, _, size in rows)
+    lines.append('%-*s  %-14s %10s' % (wide, 'total', '', format(total, ',')))
+    return '\n'.join(lines)
