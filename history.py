@@ -75,7 +75,7 @@ def save_picture(history_path, path, title):
 
     history = read(history_path)
     figure, (losses, accuracy) = pyplot.subplots(
-        2, 1, figsize=(9, 6), sharex=True, height_ratios=(3, 2))
+        2, 1, figsize=(9, 6), sharex=True, gridspec_kw={'height_ratios': (3, 2)})
     draw(losses, history, {'g_loss': ('G', 'tab:red'),
                            'd_loss_real': ('D on real', 'tab:blue'),
                            'd_loss_fake': ('D on generated', 'tab:cyan')})

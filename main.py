@@ -229,7 +229,7 @@ def main(arguments):
         return 0
     try:
         given = parse_flags(arguments)
-        import dataset      # after --help: NumPy and Pillow take their time
+        import dataset  # after --help: NumPy and Pillow take their time
         config = Config.make(given, dataset.defaults(given.get(
             'dataset', Config.dataset)))
         return run_training(config, given) if config.train else run_task(config, given)

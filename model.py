@@ -8,8 +8,17 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 import losses
-from ops import (batch_norm, concat_label, conv2d, deconv2d, draw_z, linear, lrelu,
-                 move_averages, take_batch_stats)
+from ops import (
+    batch_norm,
+    concat_label,
+    conv2d,
+    deconv2d,
+    draw_z,
+    linear,
+    lrelu,
+    move_averages,
+    take_batch_stats,
+)
 
 
 def map_sizes(height, width):

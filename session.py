@@ -90,9 +90,9 @@ def infer_config(path, config, given):
         _, _, image_and_y, df_dim = there['discriminator/d_h0_conv/w']
         gf_dim, = there['generator/g_bn%d/beta' % (layers - 1)]
     except (KeyError, ValueError):
-        raise UserError('The checkpoint %s is not of this model: it has no config.json, '
-                        'and its variables are not generator/g_h0_lin/Matrix … '
-                        'discriminator/d_h0_conv/w … but\n  %s'
+        raise UserError('The checkpoint %s is not of this model. It has no config.json, '
+                        'and of generator/g_h0_lin/Matrix, discriminator/d_h0_conv/w '
+                        'and so on some are missing; its variables:\n  %s'
                         % (path, '\n  '.join(sorted(there))))
     y_dim = image_and_y - c_dim
     side = int(round(np.sqrt(units // channels))) * 2 ** layers

@@ -12,7 +12,6 @@ from tqdm import tqdm
 import dataset
 import history
 import session
-from config import UserError
 from model import DCGAN
 from runs import checkpoints
 from tasks import sample
@@ -104,7 +103,7 @@ class Trainer:
     def train(self, stop):
         """Take the steps that are left, or those until `stop` has a status."""
         config = self.config
-        epoch_values, saved = [], self.start
+        epoch_values = []
         bar = tqdm(range(self.start, self.total), 'training', self.total,
                    initial=self.start, disable=None, unit='step', smoothing=0.1)
         for step in bar:

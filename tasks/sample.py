@@ -23,7 +23,8 @@ def run(config, run, path):
     model = DCGAN(config)
     z = draw_z(config.z_dist, [len(y), config.z_dim], [config.seed, FIXED])
     with session.open_session(config) as sess:
-        session.restore(sess, session.make_saver(model.variables), model.variables, path)
+        saver = session.make_saver(model.variables)
+        session.restore(sess, saver, model.variables, path)
         images = draw(sess, model, sess.run(z), y)
     if config.separate:
         folder = os.path.join(run.sample_dir, 'test')

@@ -1,0 +1,43 @@
+"""What the tests share: small configs, images on disk, fresh graphs."""
+
+import os
+
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from config import Config
+
+TINY = dict(output_height=16, gf_dim=4, df_dim=4, z_dim=8, batch_size=8)
+
+
+@pytest.fixture
+def tiny_config():
+    """Return a function that makes the Config of a tiny network, with changes."""
+    def make(**changes):
+        return Config.make(dict(TINY, **changes), {})
+    return make
+
+
+@pytest.fixture
+def graph():
+    """Give the test a fresh graph as the default one."""
+    import tensorflow.compat.v1 as tf
+
+    import ops  # noqa: F401  (turns TensorFlow 2 behaviour off)
+    with tf.Graph().as_default() as fresh:
+        yield fresh
+
+
+@pytest.fixture
+def make_images():
+    """Return a function that writes `count` random PNGs into a folder."""
+    def make(folder, count, height=20, width=24, seed=0):
+        rng = np.random.default_rng(seed)
+        os.makedirs(folder, exist_ok=True)
+        for i in range(count):
+            pixels = rng.integers(0, 256, (height, width, 3), np.uint8)
+            Image.fromarray(pixels).save(os.path.join(folder, '%03d.png' % i))
+    return make
