@@ -248,8 +248,11 @@ def start_tensorflow(module):
 
 def run_training(config, given):
     """Train, from the newest checkpoint where there is one."""
+    import dataset
     run, config = runs.to_train(config, given)
-    return start_tensorflow('train').train(config, run)
+    data = dataset.load(config)
+    data.steps_per_epoch(config.batch_size)     # refuses too few images
+    return start_tensorflow('train').train(config, run, data)
 
 
 def run_task(config, given):

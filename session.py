@@ -76,10 +76,10 @@ def shapes(path):
 def infer_config(path, config, given):
     """Return the Config of a checkpoint without config.json, told by its shapes.
 
-    Kernel, widths, z_dim, channels, labels and size come from the variables; what
-    they do not tell (z_dist, the run's folders) from `config`. Where the size is not
-    a square that halves evenly it must be `given`. Raises UserError where the
-    variables are not those of this model.
+    Kernel, widths, z_dim, channels, labels and size come from the variables. What they
+    do not tell comes from the flags `given`: z_dist, else carpedm20's, and the size,
+    where it is not a square that halves evenly. Raises UserError where the variables
+    are not those of this model.
     """
     there = shapes(path)
     try:
@@ -90,7 +90,7 @@ def infer_config(path, config, given):
         _, _, image_and_y, df_dim = there['discriminator/d_h0_conv/w']
         gf_dim, = there['generator/g_bn%d/beta' % (layers - 1)]
     except (KeyError, ValueError):
-        raise UserError('The checkpoint %s is not of this model. It has no config.json, '
+        raise UserError('The checkpoint %s is not of this model: it has no config.json '
                         'and of generator/g_h0_lin/Matrix, discriminator/d_h0_conv/w '
                         'and so on some are missing; its variables:\n  %s'
                         % (path, '\n  '.join(sorted(there))))
@@ -99,8 +99,11 @@ def infer_config(path, config, given):
     found = dict(kernel_size=kernel, c_dim=c_dim, gf_dim=gf_dim, df_dim=df_dim,
                  z_dim=z_and_y - y_dim, classes=tuple(map(str, range(y_dim))),
                  conditional=y_dim > 0, output_height=side, output_width=side)
-    sizes = {k: given[k] for k in ('output_height', 'output_width') if k in given}
-    return config.replace(**dict(found, **sizes))
+    found['z_dist'] = given.get('z_dist', 'uniform_signed')
+    if 'output_height' in given or 'output_width' in given:
+        found.update(output_height=config.output_height,
+                     output_width=config.output_width)
+    return config.replace(**found)
 
 
 def open_session(config):

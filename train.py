@@ -9,7 +9,6 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 from tqdm import tqdm
 
-import dataset
 import history
 import session
 from model import DCGAN
@@ -18,15 +17,13 @@ from tasks import sample
 from utils import make_gif, show_all_variables
 
 
-def train(config, run):
+def train(config, run, data):
     """Train a run, from its newest checkpoint where it has one; return the status.
 
-    That is 0, or as usual 128 + the signal's number after Ctrl-C or SIGTERM, on which
-    the run is saved first.
+    `data` is a dataset.Dataset. The status is 0, or as usual 128 + the signal's number
+    after Ctrl-C or SIGTERM, on which the run is saved first.
     """
-    data = dataset.load(config)
-    config = config.replace(classes=data.classes)
-    trainer = Trainer(config, run, data)
+    trainer = Trainer(config.replace(classes=data.classes), run, data)
     with Stop() as stop:
         trainer.train(stop)
     trainer.finish()

@@ -1,0 +1,143 @@
+"""Config: defaults, limits, JSON, and what may change on resume."""
+
+import dataclasses
+import subprocess
+import sys
+
+import pytest
+
+import config as configs
+import dataset
+from config import Config, UserError
+
+
+def make(given=(), defaults=()):
+    return Config.make(dict(given), dict(defaults))
+
+
+def test_defaults_are_the_designs():
+    c = make()
+    assert (c.kernel_size, c.z_dist, c.g_steps, c.d_steps) == (4, 'normal01', 1, 1)
+    assert (c.batch_size, c.learning_rate, c.beta1, c.z_dim) == (64, 2e-4, 0.5, 100)
+    assert (c.gf_dim, c.df_dim, c.max_to_keep) == (64, 64, 5)
+
+
+def test_given_wins_over_the_data_sets_defaults():
+    c = make({'output_height': 32}, dataset.defaults('mnist'))
+    assert (c.output_height, c.output_width, c.c_dim) == (32, 32, 1)
+    assert c.conditional
+
+
+def test_celebA_crops_108_to_64():
+    c = make(defaults=dataset.defaults('celebA'))
+    assert c.crop
+    assert (c.input_height, c.input_width) == (108, 108)
+    assert (c.output_height, c.output_width) == (64, 64)
+
+
+def test_a_folder_has_no_defaults_of_its_own():
+    assert dataset.defaults('my-pictures') == {}
+    assert make({'dataset': 'my-pictures'}).crop is False
+
+
+@pytest.mark.parametrize('given, expected', [
+    ({'output_height': 96}, (96, 96)), ({'output_width': 96}, (64, 96)),
+    ({'output_height': 33, 'output_width': 47}, (33, 47)), ({}, (64, 64))])
+def test_one_side_stands_for_both_unless_both_are_given(given, expected):
+    c = make(given)
+    assert (c.output_height, c.output_width) == expected
+
+
+def test_run_name_is_carpedm20s_model_dir_or_the_name():
+    assert make().run_name == 'celebA_64_64_64'
+    assert make({'batch_size': 32, 'output_width': 96}).run_name == 'celebA_32_64_96'
+    assert make({'name': 'mine'}).run_name == 'mine'
+
+
+@pytest.mark.parametrize('name, value, expected', [
+    ('epoch', 0, 'from 1'), ('epoch', 10**9, 'to 1000000'), ('batch_size', 1, 'from 2'),
+    ('learning_rate', 0.0, 'above 0'), ('learning_rate', float('nan'), 'a number'),
+    ('learning_rate', float('inf'), 'a number'), ('beta1', 1.0, 'to 0.9999'),
+    ('beta1', -0.1, 'from 0'), ('kernel_size', 6, '4, 5'), ('c_dim', 2, '1, 3'),
+    ('z_dist', 'normal', 'normal01'), ('precision', 'float16', 'bfloat16'),
+    ('gpu_memory_fraction', 1.5, 'to 1'), ('gpu_memory_fraction', 0.0, 'above 0'),
+    ('output_height', 6, 'from 7'), ('name', 'a/b', 'no slash'), ('name', '', 'name'),
+    ('name', '..', 'name'), ('dataset', '../x', 'no slash'), ('epoch', True, 'whole'),
+    ('epoch', '3', 'whole'), ('train', 1, 'true or false'), ('num_samples', 0, 'from')])
+def test_values_out_of_range_are_named_with_what_was_expected(name, value, expected):
+    with pytest.raises(UserError) as error:
+        make({name: value})
+    assert '--' + name in str(error.value)
+    assert expected in str(error.value)
+
+
+def test_all_wrong_values_are_named_at_once():
+    with pytest.raises(UserError) as error:
+        make({'epoch': 0, 'z_dim': -1})
+    assert '--epoch' in str(error.value)
+    assert '--z_dim' in str(error.value)
+
+
+def test_flags_for_sampling_are_refused_in_training():
+    with pytest.raises(UserError, match='--label'):
+        make({'train': True, 'label': '3'})
+    with pytest.raises(UserError, match='--separate'):
+        make({'train': True, 'separate': True})
+
+
+def test_json_round_trip(tmp_path):
+    path = str(tmp_path / 'config.json')
+    c = make({'epoch': 7, 'name': 'ünï'}).replace(classes=('a', 'b'))
+    c.save(path)
+    assert Config.load(path) == c
+    assert c.y_dim == 2
+
+
+@pytest.mark.parametrize('text', ['', '[]', '{"epoch": 0}', '{"unheard_of": 1}', '3'])
+def test_a_file_that_is_no_config_is_refused_by_name(tmp_path, text):
+    path = tmp_path / 'config.json'
+    path.write_text(text)
+    with pytest.raises(UserError, match='config.json'):
+        Config.load(str(path))
+
+
+def test_resume_names_each_flag_that_must_not_differ_with_both_values():
+    old = make({'gf_dim': 32, 'batch_size': 16})
+    with pytest.raises(UserError) as error:
+        configs.resume(old, {'gf_dim': 64, 'batch_size': 8, 'epoch': 50})
+    text = str(error.value)
+    assert '--gf_dim: 32 in config.json, 64 now' in text
+    assert '--batch_size: 16 in config.json, 8 now' in text
+    assert 'epoch' not in text
+
+
+def test_resume_takes_new_values_of_free_flags_and_old_ones_of_the_rest():
+    old = make({'gf_dim': 32, 'epoch': 2, 'threads': 1})
+    new = configs.resume(old, {'epoch': 50, 'gf_dim': 32, 'train': True})
+    assert (new.epoch, new.gf_dim, new.threads, new.train) == (50, 32, 1, True)
+
+
+def test_restore_lets_training_flags_differ_but_not_the_network():
+    old = make({'batch_size': 16})
+    assert configs.restore(old, {'batch_size': 64, 'seed': 5}).seed == 5
+    with pytest.raises(UserError, match='--z_dim: 100 in config.json, 50 now'):
+        configs.restore(old, {'z_dim': 50})
+
+
+def test_what_belongs_to_one_call_is_not_restored():
+    old = make({'train': True, 'data_dir': 'elsewhere'})
+    assert configs.restore(old, {}).train is False
+    assert configs.restore(old, {}).data_dir == 'data'
+
+
+def test_every_field_has_a_role_and_is_frozen():
+    for field in configs.fields():
+        assert field.metadata['role'] in ('network', 'training', 'free', 'call')
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        make().epoch = 3
+
+
+def test_config_imports_neither_numpy_nor_tensorflow():
+    code = ('import config, sys; '
+            'sys.exit(bool({"numpy", "tensorflow"} & set(sys.modules)))')
+    assert subprocess.run([sys.executable, '-c', code]).returncode == 0

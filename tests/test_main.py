@@ -1,0 +1,149 @@
+"""The command line: parsing, help, errors and their exit statuses."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+import config as configs
+import main
+from config import UserError
+
+ROOT = os.path.dirname(os.path.abspath(main.__file__))
+
+
+def parse(line):
+    return main.parse_flags(line.split())
+
+
+@pytest.mark.parametrize('line, value', [
+    ('--train', True), ('--train True', True), ('--train=True', True),
+    ('--train true', True), ('--train=1', True), ('--train yes', True),
+    ('--train False', False), ('--train false', False), ('--train=False', False),
+    ('--train=no', False), ('--train 0', False), ('--notrain', False),
+    ('-train False', False)])
+def test_booleans_in_every_spelling(line, value):
+    assert parse(line) == {'train': value}
+
+
+@pytest.mark.parametrize('name', [
+    f.name for f in configs.fields() if f.type is bool])
+def test_false_as_a_second_word_works_for_every_boolean(name, tmp_path):
+    assert parse('--%s False --epoch 3' % name) == {name: False, 'epoch': 3}
+    file = tmp_path / 'a.flags'
+    file.write_text('--%s False\n' % name)
+    assert parse('--flagfile=%s' % file) == {name: False}
+
+
+def test_no_train_means_no_train():
+    assert 'train' not in parse('--epoch 3')
+
+
+def test_types_of_values():
+    given = parse('--epoch 3 --learning_rate 1e-3 --dataset x --gpu_memory_fraction=.5')
+    assert given == {'epoch': 3, 'learning_rate': 1e-3, 'dataset': 'x',
+                     'gpu_memory_fraction': 0.5}
+
+
+def test_a_text_that_looks_like_a_boolean_stays_a_text():
+    assert parse('--name true --label 1') == {'name': 'true', 'label': '1'}
+
+
+@pytest.mark.parametrize('line, expected', [
+    ('--train maybe', "'maybe'"), ('stray --train', "'stray'"),
+    ('--train False False', "'False'"), ('--train=maybe', 'maybe'),
+    ('--epoch x', "'x'"), ('--epoch', 'epoch'), ('--epoch 1.5', '1.5'),
+    ('--epohc 3', 'did you mean --epoch?'), ('--nonsense', 'Unknown flag --nonsense'),
+    ('--visualize True', '--train False'), ('--out_name x', '--name'),
+    ('--generate_test_images 5', '--num_samples'), ('--out_dir x', '--sample_dir'),
+    ('--flagfile missing.flags', 'missing.flags')])
+def test_what_is_wrong_is_named(line, expected):
+    with pytest.raises(UserError) as error:
+        parse(line)
+    assert expected in str(error.value)
+
+
+@pytest.mark.parametrize('line', ['--flagfile {} --epoch 3', '--epoch 3 --flagfile {}',
+                                  '--epoch=3 --flagfile={}'])
+def test_the_command_line_wins_over_the_flag_file(line, tmp_path):
+    file = tmp_path / 'a.flags'
+    file.write_text('# a comment\n\n--epoch 5\n--crop False\n--name=two words\n')
+    assert parse(line.format(file)) == {
+        'epoch': 3, 'crop': False, 'name': 'two words'}
+
+
+@pytest.mark.parametrize('text, expected', [
+    ('epoch 3\n', 'epoch 3'), ('--flagfile other\n', 'another'),
+    ('--epohc 3\n', 'did you mean'), ('--train\nFalse\n', 'False')])
+def test_a_broken_flag_file_says_what_is_wrong(text, expected, tmp_path):
+    file = tmp_path / 'a.flags'
+    file.write_text(text)
+    with pytest.raises(UserError) as error:
+        main.parse_flags(['--flagfile', str(file)])
+    assert expected in str(error.value)
+
+
+def test_presets_parse_and_make_a_config():
+    import dataset
+    folder = os.path.join(ROOT, 'configs')
+    presets = [name for name in os.listdir(folder) if name.endswith('.flags')]
+    assert len(presets) >= 4
+    for name in presets:
+        given = main.parse_flags(['--flagfile', os.path.join(folder, name)])
+        configs.Config.make(given, dataset.defaults(given.get('dataset', 'celebA')))
+
+
+def test_carpedm20s_preset_is_his():
+    given = parse('--flagfile %s/configs/carpedm20.flags' % ROOT)
+    expected = {'kernel_size': 5, 'g_steps': 2, 'z_dist': 'uniform_signed'}
+    assert expected.items() <= given.items()
+
+
+def test_every_field_but_classes_is_a_flag_with_help():
+    assert sorted(main.flag_names()) == sorted(
+        f.name for f in configs.fields() if f.name != 'classes')
+
+
+def test_help_lists_every_flag_once_within_the_width_of_a_terminal():
+    lines = main.help_text().splitlines()
+    for name in main.flag_names():
+        assert len([ln for ln in lines if ln.startswith('  --%s' % name)
+                    and ln.split()[0] == '--' + name]) == 1
+    assert max(map(len, lines)) <= 100
+    assert '[0.0002]' in main.help_text()
+
+
+def run(*arguments, cwd=ROOT):
+    return subprocess.run([sys.executable, os.path.join(ROOT, 'main.py'), *arguments],
+                          cwd=cwd, capture_output=True, text=True)
+
+
+def test_help_exits_0_and_starts_no_tensorflow(tmp_path):
+    result = subprocess.run(
+        [sys.executable, '-X', 'importtime', os.path.join(ROOT, 'main.py'), '--help'],
+        cwd=tmp_path, capture_output=True, text=True)
+    assert result.returncode == 0
+    assert '--learning_rate' in result.stdout
+    assert 'tensorflow' not in result.stderr
+    assert 'numpy' not in result.stderr
+
+
+@pytest.mark.parametrize('line', [
+    '--epoch 0', '--bogus', '--train maybe', '--dataset nothing-there --train',
+    '--dataset mnist', '--task nothing', '--label x --train', '--kernel_size 3'])
+def test_errors_exit_2_in_one_message_and_leave_nothing_behind(line, tmp_path):
+    result = run(*line.split(), cwd=tmp_path)
+    assert result.returncode == 2
+    assert result.stderr.startswith('error: ')
+    assert 'Traceback' not in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_errors_come_before_tensorflow_is_imported(tmp_path):
+    code = ('import sys; sys.path.insert(0, %r); import main; '
+            'status = main.main(["--dataset", "nothing", "--train"]); '
+            'sys.exit(status if "tensorflow" not in sys.modules else 99)' % ROOT)
+    result = subprocess.run([sys.executable, '-c', code], cwd=tmp_path,
+                            capture_output=True)
+    assert result.returncode == 2
