@@ -109,8 +109,21 @@ def channels_of(x):
 
 
 def lrelu(x, leak=0.2):
-    """Return x where it is positive, else leak * x."""
-    return tf.nn.leaky_relu(x, leak)
+    """Return x where it is positive, else leak * x (leak above 0)."""
+    with tf.get_default_graph().gradient_override_map(
+            {'LeakyRelu': 'LeakyReluByOutput'}):
+        return tf.nn.leaky_relu(x, leak)
+
+
+@tf.RegisterGradient('LeakyReluByOutput')
+def lrelu_gradient(op, grad):
+    """Return lrelu's gradient from its output, which has the sign of its input.
+
+    So the convolution, bias and lrelu before it can be fused into one kernel, which
+    keeps no input of lrelu; TensorFlow 2.21 fuses them regardless and then complains.
+    """
+    return tf.raw_ops.LeakyReluGrad(gradients=grad, features=op.outputs[0],
+                                    alpha=op.get_attr('alpha'))
 
 
 def concat_label(x, y):

@@ -3,6 +3,7 @@
 import glob
 import os
 import signal
+import sys
 import time
 
 import numpy as np
@@ -24,10 +25,30 @@ def train(config, run, data):
     after Ctrl-C or SIGTERM, on which the run is saved first.
     """
     trainer = Trainer(config.replace(classes=data.classes), run, data)
-    with Stop() as stop:
-        trainer.train(stop)
-    trainer.finish()
+    try:
+        with Stop() as stop:
+            trainer.train(stop)
+    except Diverged as error:
+        print('error: %s' % error, file=sys.stderr)
+        return 1
+    finally:
+        trainer.close()
+    trainer.show_results()
     return stop.status
+
+
+class Diverged(Exception):
+    """The losses are no longer numbers; the last checkpoint is from before."""
+
+
+def check_finite(values, step):
+    """Raise Diverged where a loss is NaN or infinite, before anything is saved."""
+    wrong = ['%s is %s' % item for item in values.items() if not np.isfinite(item[1])]
+    if wrong:
+        raise Diverged(
+            'step %d: %s. The last checkpoint is from before and untouched; try a '
+            'smaller --learning_rate in a run of another --name.'
+            % (step, ', '.join(wrong)))
 
 
 class Stop:
@@ -84,8 +105,7 @@ class Trainer:
         if found:
             session.restore(self.sess, self.saver, variables, found[-1][1])
             self.saver.recover_last_checkpoints([path for _, path in found])
-            print('resuming %s at step %d (epoch %d)' % (
-                run.name, self.start, self.start // self.steps_per_epoch + 1))
+            self.say_where()
         else:
             self.sess.run(initializer)
         self.sample_z = self.sess.run(z)
@@ -96,6 +116,16 @@ class Trainer:
         self.writer = tf.summary.FileWriter(os.path.join(run.checkpoint_dir, 'logs'))
         self.writer.add_session_log(
             tf.SessionLog(status=tf.SessionLog.START), self.start)
+
+    def say_where(self):
+        """Say from where the run goes on, or that it is finished."""
+        if self.start >= self.total:
+            print('%s has its %d epochs already: a larger --epoch lets it go on'
+                  % (self.run.name, self.config.epoch))
+        else:
+            print('resuming %s after step %d, in epoch %d of %d' % (
+                self.run.name, self.start, self.start // self.steps_per_epoch + 1,
+                self.config.epoch))
 
     def train(self, stop):
         """Take the steps that are left, or those until `stop` has a status."""
@@ -110,9 +140,7 @@ class Trainer:
             took = time.time() - began
             self.history.append(done, epoch, took, values)
             epoch_values.append(dict(values, took=took))
-            if not all(np.isfinite(values[name]) for name in self.model.scalars):
-                raise FloatingPointError(
-                    'step %d: a loss is not finite: %s' % (done, values))
+            check_finite(values, done)
             bar.set_postfix_str('%.0f images/s' % (config.batch_size / took), False)
             last = done == self.total
             if done % self.steps_per_epoch == 0:
@@ -182,11 +210,14 @@ class Trainer:
         self.writer.flush()
         session.save(self.sess, self.saver, self.run, step)
 
-    def finish(self):
-        """Close everything; draw the animation and the loss picture; say where."""
+    def close(self):
+        """Close the history, the event file and the session."""
         self.history.close()
         self.writer.close()
         self.sess.close()
+
+    def show_results(self):
+        """Draw the animation and the loss picture; say where everything is."""
         run = self.run
         sheets = sorted(glob.glob(
             os.path.join(glob.escape(run.sample_dir), 'train_*.png')))

@@ -38,10 +38,10 @@ def inverse_transform(images):
 def imread(source):
     """Open an image and return it upright, as Pillow mode 'L' or 'RGB'.
 
-    `source` is a path, a binary file or a uint8 array. Colour, gray, palette, alpha (laid on
-    white), 1-bit, 16-bit, float (0 to 1) and CMYK images all come out as 8 bits a
-    channel. Raises ValueError above MAX_PIXELS, judged by the header alone, and
-    what Pillow raises for a file that it cannot decode.
+    `source` is a path, a binary file or a uint8 array. Colour, gray, palette, alpha
+    (laid on white), 1-bit, 16-bit, float (0 to 1) and CMYK images all come out as 8
+    bits a channel. Raises ValueError above MAX_PIXELS, judged by the header alone,
+    and what Pillow raises for a file that it cannot decode.
     """
     if isinstance(source, np.ndarray):
         return Image.fromarray(source)
@@ -51,7 +51,9 @@ def imread(source):
             raise ValueError('%d x %d pixels, more than the limit of %d'
                              % (width, height, MAX_PIXELS))
         image.load()
-        return to_8_bits(ImageOps.exif_transpose(image) or image)
+        if image.format == 'TIFF':      # load has turned it; Pillow 9 keeps the tag
+            return to_8_bits(image)
+        return to_8_bits(ImageOps.exif_transpose(image))
 
 
 def to_8_bits(image):
@@ -67,8 +69,8 @@ def to_8_bits(image):
 
 def flatten(image):
     """Lay an 8-bit image on white where it is transparent: mode 'L' or 'RGB'."""
-    gray = image.mode in ('1', 'L', 'LA', 'La')
-    if 'transparency' in image.info or image.mode in ('LA', 'La', 'PA', 'RGBa'):
+    gray = image.mode in ('1', 'L', 'LA')
+    if 'transparency' in image.info or image.mode in ('LA', 'PA', 'RGBa'):
         image = image.convert('RGBA')
     if image.mode == 'RGBA':
         white = Image.new('RGBA', image.size, 'white')
@@ -80,14 +82,13 @@ def center_crop(size, crop_height, crop_width):
     """Return the box (left, top, right, bottom) of the central crop of an image.
 
     `size` is (width, height). Where the image is smaller than the crop, the largest
-    central box of the crop's shape is taken.
+    central box of about the crop's shape is taken. All are whole pixels.
     """
     width, height = size
     scale = min(1, width / crop_width, height / crop_height)
-    crop_width, crop_height = crop_width * scale, crop_height * scale
-    left, top = (width - crop_width) / 2, (height - crop_height) / 2
-    if scale == 1:
-        left, top = int(left), int(top)
+    crop_width = max(1, int(round(crop_width * scale)))
+    crop_height = max(1, int(round(crop_height * scale)))
+    left, top = (width - crop_width) // 2, (height - crop_height) // 2
     return left, top, left + crop_width, top + crop_height
 
 
@@ -101,14 +102,12 @@ def get_image(source, input_height, input_width, resize_height, resize_width,
     """
     image = imread(source)
     if crop:
-        box = center_crop(image.size, input_height or 1e9 * resize_height,
-                          input_width or 1e9 * resize_width)
-    else:
-        box = (0, 0) + image.size
+        image = image.crop(center_crop(
+            image.size, input_height or 1e9 * resize_height,
+            input_width or 1e9 * resize_width))
     image = image.convert('L' if c_dim == 1 else 'RGB')
-    size = (resize_width, resize_height)
-    if box != (0, 0) + size or image.size != size:
-        image = image.resize(size, Image.BICUBIC, box=box)
+    if image.size != (resize_width, resize_height):
+        image = image.resize((resize_width, resize_height), Image.BICUBIC)
     return np.asarray(image, np.uint8).reshape(resize_height, resize_width, c_dim)
 
 

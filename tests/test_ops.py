@@ -114,9 +114,19 @@ def test_moving_averages_take_two_batches_in_order(graph):
 
 def test_lrelu(graph):
     x = tf.constant([-2.0, 0.0, 3.0])
-    y, slope = evaluate(ops.lrelu(x), tf.gradients(ops.lrelu(x), x)[0])
+    y = ops.lrelu(x)
+    slope, = tf.gradients(y, x)
+    usual, = tf.gradients(tf.nn.leaky_relu(x), x)
+    y, slope, usual = evaluate(y, slope, usual)
     np.testing.assert_allclose(y, [-0.4, 0, 3])
-    np.testing.assert_allclose(slope[[0, 2]], [0.2, 1])
+    np.testing.assert_allclose(slope, [0.2, usual[1], 1])
+
+
+def test_lrelu_has_a_second_gradient(graph):
+    x = tf.constant([-2.0, 3.0])
+    slope, = tf.gradients(ops.lrelu(x) * x, x)
+    second, = tf.gradients(slope, x)
+    np.testing.assert_allclose(evaluate(second)[0], [0.4, 2])
 
 
 def test_concat_label(graph):

@@ -1,0 +1,176 @@
+"""Sampling: sheets, single files, labels, seeds, and carpedm20's checkpoints."""
+
+import os
+import shutil
+
+import numpy as np
+import pytest
+import reference
+import tensorflow.compat.v1 as tf
+from PIL import Image
+
+import main
+import ops
+import session
+from config import Config, UserError
+from tasks import sample
+from utils import inverse_transform
+
+
+def call(*arguments):
+    with tf.Graph().as_default():
+        return main.main(list(map(str, arguments)))
+
+
+def pixels(path):
+    with Image.open(path) as image:
+        return np.asarray(image).astype(int)
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory):
+    """Train two classes of tiny flat pictures; return the folder of it all."""
+    root = tmp_path_factory.mktemp('trained')
+    for value, name in ((60, 'dark'), (200, 'light')):
+        os.makedirs(root / 'data' / 'flat' / name)
+        for i in range(8):
+            Image.new('RGB', (16, 16), (value, value, value + i)).save(
+                root / 'data' / 'flat' / name / ('%d.png' % i))
+    assert call('--dataset', 'flat', '--data_dir', root / 'data', '--conditional',
+                '--checkpoint_dir', root / 'checkpoint', '--sample_dir', root / 's',
+                '--output_height', 16, '--gf_dim', 4, '--df_dim', 4, '--z_dim', 8,
+                '--batch_size', 8, '--epoch', 1, '--train') == 0
+    shutil.rmtree(root / 'data')        # sampling needs none
+    return root
+
+
+@pytest.fixture
+def flags(trained, tmp_path):
+    return ['--dataset', 'flat', '--checkpoint_dir', trained / 'checkpoint',
+            '--sample_dir', tmp_path]
+
+
+def test_without_train_a_sheet_with_a_row_for_each_class(flags, tmp_path, capsys):
+    assert call(*flags, '--train', 'False') == 0
+    path = tmp_path / 'flat_8_16_16' / 'test.png'
+    assert str(path) in capsys.readouterr().out
+    assert pixels(path).shape == (2 * 18 - 2, 10 * 18 - 2, 3)
+
+
+def test_separate_writes_one_file_each(flags, tmp_path):
+    assert call(*flags, '--num_samples', 7, '--separate') == 0
+    folder = tmp_path / 'flat_8_16_16' / 'test'
+    assert sorted(os.listdir(folder)) == ['%06d.png' % i for i in range(7)]
+    assert pixels(folder / '000000.png').shape == (16, 16, 3)
+
+
+def test_one_label_fills_the_sheet(flags, tmp_path):
+    assert call(*flags, '--label', 'light', '--num_samples', 5) == 0
+    path = tmp_path / 'flat_8_16_16' / 'test_light.png'
+    assert pixels(path).shape == (2 * 18 - 2, 3 * 18 - 2, 3)
+
+
+def test_an_unknown_label_lists_the_labels(flags, capsys):
+    assert call(*flags, '--label', 'grey') == 2
+    assert 'dark, light' in capsys.readouterr().err
+
+
+def test_the_seed_decides_the_images(flags, tmp_path):
+    sheets = []
+    for seed in (1, 1, 2):
+        call(*flags, '--seed', seed)
+        sheets.append(pixels(tmp_path / 'flat_8_16_16' / 'test.png'))
+    np.testing.assert_array_equal(sheets[0], sheets[1])
+    assert (sheets[0] != sheets[2]).any()
+
+
+def test_labels_share_the_images_evenly_in_order():
+    config = Config.make({}, {}).replace(classes=('a', 'b', 'c'))
+    np.testing.assert_array_equal(sample.make_labels(7, config), [0, 0, 0, 1, 1, 2, 2])
+    assert sample.count(config) == 30
+    assert sample.count(Config.make({}, {})) == 64
+
+
+def test_chunks_do_not_show(flags, tmp_path, monkeypatch):
+    call(*flags, '--num_samples', 10)
+    whole = pixels(tmp_path / 'flat_8_16_16' / 'test.png')
+    monkeypatch.setattr(sample, 'CHUNK', 3)
+    call(*flags, '--num_samples', 10)
+    chunked = pixels(tmp_path / 'flat_8_16_16' / 'test.png')
+    assert np.abs(whole - chunked).max() <= 1
+
+
+# --- carpedm20's checkpoints -------------------------------------------------
+
+@pytest.fixture(scope='module')
+def his(tmp_path_factory):
+    """Write a checkpoint as his code does; return (folder, values)."""
+    folder = tmp_path_factory.mktemp('his') / 'celebA_64_64_64'
+    os.makedirs(folder)
+    values = reference.random_values(reference.variable_shapes(4, z_dim=20))
+    reference.write_checkpoint(str(folder), values)
+    return folder, values
+
+
+def test_his_checkpoint_gives_his_images(his, tmp_path):
+    folder, values = his
+    assert call('--train', 'False', '--checkpoint_dir', folder, '--sample_dir', tmp_path,
+                '--separate', '--num_samples', 3, '--seed', 5) == 0
+    with tf.Graph().as_default(), tf.Session() as sess:
+        z = sess.run(ops.draw_z('uniform_signed', [3, 20], [5, sample.FIXED]))
+    expected = inverse_transform(reference.sampler(values, z)).astype(int)
+    assert expected.std() > 10
+    for i in range(3):
+        image = pixels(tmp_path / 'celebA_64_64_64' / 'test' / ('%06d.png' % i))
+        assert np.abs(image - expected[i]).max() <= 1
+
+
+def test_settings_are_told_by_the_shapes(his):
+    folder, _ = his
+    config = session.infer_config(str(folder / 'DCGAN.model-1002'),
+                                  Config.make({}, {}), {})
+    assert (config.kernel_size, config.gf_dim, config.df_dim) == (5, 4, 4)
+    assert (config.z_dim, config.c_dim, config.y_dim) == (20, 3, 0)
+    assert (config.output_height, config.output_width) == (64, 64)
+    assert config.z_dist == 'uniform_signed'
+
+
+def test_a_size_that_does_not_fit_names_the_variables(his, capsys):
+    folder, _ = his
+    assert call('--train', 'False', '--checkpoint_dir', folder,
+                '--output_height', 96) == 2
+    error = capsys.readouterr().err
+    assert 'generator/g_h0_lin/Matrix: [20, 1152] here, [20, 512] there' in error
+
+
+def test_a_checkpoint_of_another_model_lists_its_variables(tmp_path, capsys):
+    os.makedirs(tmp_path / 'x')
+    reference.write_checkpoint(str(tmp_path / 'x'), {'unet/w': np.zeros(3, 'f')})
+    assert call('--train', 'False', '--checkpoint_dir', tmp_path / 'x') == 2
+    assert 'unet/w' in capsys.readouterr().err
+
+
+def test_missing_variables_are_named(his, tmp_path, capsys):
+    _, values = his
+    os.makedirs(tmp_path / 'x')
+    kept = {k: v for k, v in values.items() if k != 'generator/g_bn2/gamma'}
+    reference.write_checkpoint(str(tmp_path / 'x'), kept)
+    assert call('--train', 'False', '--checkpoint_dir', tmp_path / 'x') == 2
+    error = capsys.readouterr().err
+    assert 'generator/g_bn2/gamma: [8] here, missing there' in error
+    assert 'g_bn1' not in error
+
+
+def test_his_checkpoint_is_not_written_to(his, tmp_path):
+    folder, _ = his
+    before = sorted(os.listdir(folder))
+    call('--train', 'False', '--checkpoint_dir', folder, '--sample_dir', tmp_path)
+    assert sorted(os.listdir(folder)) == before
+
+
+def test_a_damaged_checkpoint_is_refused(his, tmp_path):
+    folder, _ = his
+    shutil.copytree(folder, tmp_path / 'x')
+    (tmp_path / 'x' / 'DCGAN.model-1002.index').write_bytes(b'nonsense')
+    with pytest.raises(UserError, match='cannot be read'):
+        session.shapes(str(tmp_path / 'x' / 'DCGAN.model-1002'))
