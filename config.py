@@ -63,6 +63,7 @@ class Config:
     gf_dim: int = option(64, NETWORK, low=1, high=4096)
     df_dim: int = option(64, NETWORK, low=1, high=4096)
     kernel_size: int = option(4, NETWORK, choices=(4, 5))
+    ema: float = option(None, NETWORK, above=0, high=0.99999)
     # files
     data_dir: str = option('data', CALL)
     cache_dir: str = option(None, CALL)

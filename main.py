@@ -54,6 +54,8 @@ Network
   gf_dim         channels of the generator's last feature map
   df_dim         channels of the discriminator's first feature map
   kernel_size    4, which overlaps evenly at stride 2, or carpedm20's 5
+  ema            sample with a moving average of the generator's weights, of this decay,
+                 as 0.998; by default with the weights themselves
 
 Files
   data_dir       folder of the data sets

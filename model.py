@@ -59,6 +59,7 @@ class DCGAN:
         self.build_inputs()
         self.G = self.generator(self.z, self.y)
         self.g_stats = take_batch_stats()
+        self.build_averages()
         self.sampler_images = self.sampler(self.z, self.y)
         self.D, self.D_logits = self.discriminator(self.images, self.y)
         self.d_stats_real = take_batch_stats()
@@ -100,12 +101,30 @@ class DCGAN:
                              name='g_h%d' % i)
             return tf.nn.tanh(h)
 
+    def build_averages(self):
+        """Make the moving average of each of the generator's variables, with --ema.
+
+        `averages` maps a variable's name to it and its average, which starts with the
+        same value.
+        """
+        self.averages = {}
+        if self.config.ema:
+            for v in tf.global_variables('generator/'):
+                self.averages[v.op.name] = v, tf.get_variable(
+                    'ema/' + v.op.name, initializer=v.initial_value, trainable=False)
+
     def sampler(self, z, y=None):
         """Draw with the same weights, batch norm by its moving averages.
 
-        So an image depends on its own z alone, not on the rest of its batch.
+        So an image depends on its own z alone, not on the rest of its batch. With
+        --ema the weights are the moving averages of the generator's.
         """
-        return self.generator(z, y, train=False, reuse=True)
+        def averaged(getter, name, *args, **kwargs):
+            variable = getter(name, *args, **kwargs)
+            return self.averages.get(name, (variable, variable))[1]
+
+        with tf.variable_scope(tf.get_variable_scope(), custom_getter=averaged):
+            return self.generator(z, y, train=False, reuse=True)
 
     def discriminator(self, images, y=None, reuse=False):
         """Return the probability [N, 1] that each image is real, and its logit."""
@@ -163,4 +182,16 @@ class DCGAN:
         with tf.variable_scope('g_optim'):
             train = tf.train.AdamOptimizer(c.learning_rate, beta1=c.beta1).minimize(
                 self.g_loss, var_list=self.g_vars)
-            self.g_optim = tf.group(train, *move_averages(self.g_stats))
+            updates = [train] + move_averages(self.g_stats)
+            self.g_optim = tf.group(*updates, *self.follow(updates))
+
+    def follow(self, updates):
+        """Return ops that move --ema's averages after `updates` of the generator.
+
+        Early on they follow faster, so that the first weights are soon forgotten.
+        """
+        step = tf.cast(self.step, tf.float32)
+        decay = tf.minimum(self.config.ema or 0.0, (1 + step) / (10 + step))
+        with tf.control_dependencies(updates):
+            return [average.assign_sub((1 - decay) * (average - weights.read_value()))
+                    for weights, average in self.averages.values()]

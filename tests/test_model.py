@@ -239,6 +239,51 @@ def test_both_updates_together_are_both_updates_alone(graph, tiny_config):
             np.testing.assert_allclose(both[name], alone[name], atol=1e-6, err_msg=name)
 
 
+def test_ema_is_off_by_default(graph, tiny_config):
+    assert DCGAN(tiny_config()).averages == {}
+
+
+def test_ema_follows_the_generators_weights(graph, tiny_config):
+    model = build(tiny_config(ema=0.5))
+    assert len(model.averages) == len(tf.global_variables('generator/'))
+    name = 'generator/g_h1/w'
+    with session() as sess:
+        start = state(sess)
+        np.testing.assert_array_equal(start[name], start['ema/' + name])
+        sess.run([model.d_optim, model.g_optim], feed(model, step=1000))
+        moved = state(sess)
+    np.testing.assert_allclose(moved['ema/' + name],
+                               (start[name] + moved[name]) / 2, atol=1e-7)
+    assert not np.array_equal(moved[name], start[name])
+
+
+def test_ema_follows_faster_at_first(graph, tiny_config):
+    model = build(tiny_config(ema=0.99))
+    with session() as sess:
+        before = state(sess)
+        sess.run(model.g_optim, feed(model, step=0))
+        after = state(sess)
+    name = 'generator/g_bn0/moving_mean'
+    np.testing.assert_allclose(after['ema/' + name],
+                               0.1 * before[name] + 0.9 * after[name], atol=1e-6)
+
+
+def test_with_ema_the_sampler_draws_with_the_averages(graph, tiny_config):
+    model = build(tiny_config(ema=0.9))
+    z = np.ones((1, 8), 'f')
+    with session() as sess:
+        first = sess.run(model.sampler_images, {model.z: z})
+        for v in tf.global_variables('generator/'):
+            v.load(np.zeros(v.shape.as_list(), 'f'), sess)
+        np.testing.assert_array_equal(
+            sess.run(model.sampler_images, {model.z: z}), first)
+        for v in tf.global_variables('ema/generator/'):
+            v.load(np.zeros(v.shape.as_list(), 'f'), sess)
+        assert (sess.run(model.sampler_images, {model.z: z}) == 0).all()
+        images, drawn = feed(model), model.G
+        assert (sess.run(drawn, images) == 0).all()
+
+
 def test_updates_lower_the_losses(graph, tiny_config):
     model = build(tiny_config(learning_rate=1e-3))
     with session() as sess:
@@ -262,7 +307,7 @@ def test_first_adam_step_is_the_learning_rate(graph, tiny_config):
 
 def test_discriminators_averages_take_real_then_generated(graph, tiny_config):
     model = build(tiny_config())
-    real, fake = (dict((m.op.name, v) for m, v in stats)
+    real, fake = ({m.op.name: v for m, v in stats}
                   for stats in (model.d_stats_real, model.d_stats_fake))
     name = 'discriminator/d_bn1/moving_mean'
     with session() as sess:
