@@ -238,6 +238,9 @@ def main(arguments):
     except UserError as error:
         print('error: %s' % error, file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print('interrupted', file=sys.stderr)
+        return 130
 
 
 def start_tensorflow(module):

@@ -115,8 +115,14 @@ def all_runs(folder):
     for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
         found = checkpoints(os.path.join(folder, name))
         if found:
-            path = os.path.join(folder, name, CONFIG)
-            dataset = Config.load(path).dataset if os.path.exists(path) else None
             time = os.stat(found[-1][1] + '.index').st_mtime_ns
-            runs.append((time, name, dataset))
+            runs.append((time, name, dataset_of(os.path.join(folder, name, CONFIG))))
     return runs
+
+
+def dataset_of(path):
+    """Return the data set of a config.json, None where it is missing or broken."""
+    try:
+        return Config.load(path).dataset
+    except (OSError, UserError):
+        return None

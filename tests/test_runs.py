@@ -105,6 +105,16 @@ def test_a_checkpoint_without_config_gives_none(tmp_path, place):
         runs.to_train(config(tmp_path, name='his'), {})
 
 
+def test_a_broken_config_of_another_run_does_not_hinder(tmp_path, place):
+    folder = place('broken', dataset='celebA')
+    with open(os.path.join(folder, 'config.json'), 'w') as file:
+        file.write('{')
+    place('whole', dataset='celebA')
+    place('broken-too', with_config=False)
+    run, _ = runs.to_restore(config(tmp_path), {'dataset': 'celebA'}, lambda text: None)
+    assert run.name == 'whole'
+
+
 def test_a_run_without_checkpoint_is_not_taken(tmp_path, place):
     place('whole', dataset='celebA')
     os.makedirs(tmp_path / 'checkpoint' / 'started')
