@@ -5,6 +5,7 @@ use packs the images, cropped and resized, into one file; training reads batches
 that file, mapped into memory, as a pure function of (seed, step). NumPy and Pillow.
 """
 
+import concurrent.futures
 import contextlib
 import fnmatch
 import functools
@@ -17,15 +18,19 @@ import os
 import struct
 import typing
 import zipfile
+import zlib
 
 import numpy as np
+from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
 from config import NotFoundError, UserError
 from utils import atomic_write, cores, get_image, transform
 
-EXTENSIONS = ('.jpg', '.jpeg', '.jpe', '.jfif', '.png', '.gif', '.bmp', '.tif', '.tiff',
-              '.webp', '.ppm', '.pgm', '.pbm', '.pnm', '.tga', '.ico', '.jp2', '.avif')
+# What Pillow opens that is no picture, or that another program must draw
+NO_PICTURES = ('BUFR', 'EPS', 'GRIB', 'HDF5', 'MPEG', 'WMF')
+# Images that not every Pillow opens: named in the report rather than passed over
+MORE_EXTENSIONS = ('.avif', '.heic', '.heif', '.jxl', '.mpo', '.webp')
 CHUNK = 64               # images that a worker packs at a time
 FEWEST_FOR_WORKERS = 512
 
@@ -57,9 +62,8 @@ def find_images(folder, config):
     if not os.path.isdir(folder):
         raise NotFoundError(missing_folder(folder))
     files = list(walk(folder))
-    found = [(path, os.path.relpath(path, folder)) for path in files
-             if wanted(path, config.input_fname_pattern)]
-    used = [path for path, _ in found]
+    used = [path for path in files if wanted(path, config.input_fname_pattern)]
+    found = [(path, os.path.relpath(path, folder)) for path in used]
     if not found:
         used = [path for path in files if path.lower().endswith('.zip')]
         found = [((path, name), name) for path in used for name in zip_members(path)
@@ -67,51 +71,69 @@ def find_images(folder, config):
     if not found:
         raise NotFoundError(
             'No images in %s: looked in it and the folders and .zip files in it for '
-            'names like %s ending in %s.' % (os.path.abspath(folder),
-                                             config.input_fname_pattern,
-                                             ' '.join(EXTENSIONS)))
-    found = found[:config.train_size]
-    images, names = zip(*found)
+            'names like %s ending in %s.' % (folder, config.input_fname_pattern,
+                                             ' '.join(extensions())))
+    images, names = zip(*found[:config.train_size])
     labels, classes = folder_labels(names) if config.conditional else (None, ())
     return Source(list(images), list(names), labels, classes, used)
 
 
 def missing_folder(folder):
     """Say that there is no such data set, and which there are."""
-    parent = os.path.dirname(folder) or '.'
-    there = sorted(name for name in os.listdir(parent) if not name.startswith('.')
-                   and os.path.isdir(os.path.join(parent, name))
-                   ) if os.path.isdir(parent) else []
+    parent = os.path.dirname(folder)
+    _, there, _ = next(os.walk(parent), ('', [], []))
+    there = sorted(name for name in there if not hidden(name))
     return ('No data set at %s. Put images there, or run `python download.py` (%s); '
             'data sets in %s: %s.'
-            % (os.path.abspath(folder), ', '.join(sorted(DATASETS)), parent,
-               ', '.join(there) or 'none'))
+            % (folder, ', '.join(sorted(DATASETS)), parent, ', '.join(there) or 'none'))
 
 
 def walk(folder):
-    """Yield the files below a folder, in an order that the names alone decide."""
-    for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith('.')
-                            and name != '__MACOSX')
+    """Yield the files below a folder, in an order that the names alone decide.
+
+    Links to folders are followed, each folder once; what is hidden is passed over.
+    """
+    seen = set()
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        if os.path.realpath(parent) in seen:
+            folders[:] = []
+            continue
+        seen.add(os.path.realpath(parent))
+        folders[:] = sorted(name for name in folders if not hidden(name))
         for name in sorted(names):
-            yield os.path.join(parent, name)
+            if not hidden(name):
+                yield os.path.join(parent, name)
 
 
 def zip_members(path):
     """Return the names in a zip file, sorted. Raises UserError for a broken one."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return sorted(n for n in archive.namelist() if '__MACOSX' not in n)
+            return sorted(name for name in archive.namelist()
+                          if not any(map(hidden, name.split('/'))))
     except (zipfile.BadZipFile, OSError) as error:
         raise UserError('%s cannot be read as a zip file (%s): fetch it again.'
                         % (path, error))
 
 
+def hidden(name):
+    """Tell whether a file or folder is hidden, or one of those that macOS adds."""
+    return name.startswith('.') and name != '.' or name == '__MACOSX'
+
+
 def wanted(path, pattern):
     """Tell whether a file is an image by its name and matches the pattern."""
     name = os.path.basename(path)
-    return (not name.startswith('.') and name.lower().endswith(EXTENSIONS)
-            and fnmatch.fnmatch(name, pattern))
+    return name.lower().endswith(extensions()) and fnmatch.fnmatch(name, pattern)
+
+
+@functools.lru_cache(maxsize=None)
+def extensions():
+    """Return the endings, in lower case, of the names of images."""
+    known = Image.registered_extensions()
+    return tuple(sorted({ending for ending, kind in known.items()
+                         if kind in Image.OPEN and kind not in NO_PICTURES
+                         }.union(MORE_EXTENSIONS)))
 
 
 def folder_labels(names):
@@ -147,10 +169,12 @@ def read_mnist(folder, split):
     """Return images uint8 [N, 28, 28] and labels uint8 [N]; split: train or t10k."""
     images = read_idx(idx_path(folder, split, 'images-idx3'), 3)
     labels = read_idx(idx_path(folder, split, 'labels-idx1'), 1)
-    if len(images) != len(labels):
-        raise UserError('MNIST in %s: %d %s images but %d labels; fetch it again: '
-                        'python download.py mnist' % (folder, len(images), split,
-                                                      len(labels)))
+    top = labels.max(initial=0)
+    if len(images) != len(labels) or top > 9:
+        raise UserError('MNIST in %s: %d %s images and %d labels up to %d; expected a '
+                        'label up to 9 for each image. Fetch it again: python '
+                        'download.py mnist'
+                        % (folder, len(images), split, len(labels), top))
     return images, labels
 
 
@@ -162,7 +186,7 @@ def idx_path(folder, split, kind):
         if os.path.isfile(path):
             return path
     raise NotFoundError('No %s or %s.gz in %s. Fetch them: python download.py mnist'
-                        % (name, name, os.path.abspath(folder)))
+                        % (name, name, folder))
 
 
 def read_idx(path, ndim):
@@ -172,7 +196,7 @@ def read_idx(path, ndim):
             content = file.read()
         magic, = struct.unpack('>I', content[:4])
         shape = struct.unpack('>%dI' % ndim, content[4:4 + 4 * ndim])
-    except (OSError, EOFError, struct.error) as error:
+    except (OSError, EOFError, zlib.error, struct.error) as error:
         raise UserError('%s cannot be read (%s): fetch it again.' % (path, error))
     expected = 4 + 4 * ndim + int(np.prod(shape, dtype=np.int64))
     if magic != 0x800 + ndim or len(content) != expected:
@@ -253,19 +277,21 @@ def load(config, echo=print):
     Raises NotFoundError where there are no images, UserError where more than half of
     them cannot be used.
     """
-    folder = os.path.join(config.data_dir, config.dataset)
+    folder = os.path.abspath(os.path.join(config.data_dir, config.dataset))
     row = DATASETS.get(config.dataset) or Row(find_images, {})
     source = row.find(folder, config)
-    base = cache_base(config)
-    key = fingerprint(source, config)
-    if read_meta(base).get('key') != key:
-        pack(source, config, base, key, echo)
-    meta = read_meta(base)
-    labels = np.load(base + '.labels.npy') if source.labels is not None else None
-    if meta['left_out']:
+    base, key = cache_base(config), fingerprint(source, config)
+    try:
+        images, left_out = (read_cache(base, key)
+                            or pack(source, config, base, key, echo))
+    except (OSError, concurrent.futures.BrokenExecutor) as error:
+        raise UserError('Packing the images into %s failed (%s). Another folder: '
+                        '--cache_dir; less memory: --threads 1.' % (base, error))
+    if left_out:
         echo('%d of %d images could not be used; see %s'
-             % (meta['left_out'], len(source.images), base + '.report.txt'))
-    return Dataset(np.load(base + '.npy', mmap_mode='r'), labels, source.classes)
+             % (len(left_out), len(source.images), base + '.report.txt'))
+    labels = None if source.labels is None else np.delete(source.labels, left_out)
+    return Dataset(images, labels, source.classes)
 
 
 def cache_base(config):
@@ -281,7 +307,7 @@ def transform_settings(config):
     """Return the settings that decide what a packed image looks like."""
     return [config.dataset, config.output_height, config.output_width, config.c_dim,
             config.crop and [config.input_height, config.input_width],
-            config.input_fname_pattern, config.conditional, config.train_size]
+            config.input_fname_pattern, config.train_size]
 
 
 def digest(value):
@@ -293,41 +319,50 @@ def fingerprint(source, config):
     """Return a text that changes with the source files or the transform."""
     files = []
     for path in source.files:
-        stat = os.stat(path)
+        stat = os.stat(path) if os.path.exists(path) else os.lstat(path)
         files.append([path, stat.st_size, stat.st_mtime_ns])
-    return digest([1, transform_settings(config), len(source.images), files])
+    return digest([2, transform_settings(config), len(source.images), files])
 
 
-def read_meta(base):
-    """Return what was written of a cache when it was complete, or {}."""
+def read_cache(base, key):
+    """Return a cache's images, mapped, and the indices of those left out of it.
+
+    None where there is no cache, or one of another key, or a part of one.
+    """
     try:
         with open(base + '.json', encoding='utf-8') as file:
-            return json.load(file)
-    except (OSError, ValueError):
-        return {}
+            meta = json.load(file)
+        if meta['key'] == key:
+            return np.load(base + '.npy', mmap_mode='r'), meta['left_out']
+    except (OSError, EOFError, ValueError):
+        pass
+    return None
 
 
 def pack(source, config, base, key, echo):
-    """Write the cache: images, labels, a report of what was left out, the key last."""
+    """Write the cache: images, a report of those left out, and the key last.
+
+    Return what read_cache does. Raises UserError where more than half are left out.
+    """
     count = len(source.images)
     echo('packing %s images of %s into %s.npy (once)'
          % (format(count, ','), config.dataset, base))
     with contextlib.suppress(FileNotFoundError):
         os.remove(base + '.json')
     bad = write_images(source, config, base + '.npy')
-    report = ''.join('%s: %s\n' % (source.names[i], why) for i, why in bad)
-    with atomic_write(base + '.report.txt', 'w') as file:
-        file.write(report)
+    lines = [('%s: %s' % (source.names[i], why)).replace('\n', '\\n') for i, why in bad]
+    with atomic_write(base + '.report.txt') as file:    # names may be no valid UTF-8
+        file.write(''.join(line + '\n' for line in lines)
+                   .encode('utf-8', 'backslashreplace'))
     if 2 * len(bad) > count:
         os.remove(base + '.npy')
         raise UserError('%d of %d images cannot be used, more than half; the first: '
                         '%s\nAll of them: %s.report.txt'
-                        % (len(bad), count, report.splitlines()[0], base))
-    if source.labels is not None:
-        with atomic_write(base + '.labels.npy') as file:
-            np.save(file, np.delete(source.labels, [i for i, _ in bad]))
+                        % (len(bad), count, lines[0], base))
+    left_out = [index for index, _ in bad]
     with atomic_write(base + '.json', 'w') as file:
-        json.dump({'key': key, 'left_out': len(bad)}, file)
+        json.dump({'key': key, 'left_out': left_out}, file)
+    return np.load(base + '.npy', mmap_mode='r'), left_out
 
 
 def write_images(source, config, path):
@@ -354,40 +389,39 @@ def npy_header(count, shape):
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, {
         'descr': '|u1', 'fortran_order': False, 'shape': (10**12 + count,) + shape})
-    text = header.getvalue().replace(str(10**12 + count).encode(),
+    return header.getvalue().replace(str(10**12 + count).encode(),
                                      str(count).rjust(13).encode())
-    return text
 
 
 @contextlib.contextmanager
 def packed(images, config):
     """Give an iterator over the packed images, in order, by worker processes."""
-    arguments = (config.input_height, config.input_width, config.output_height,
-                 config.output_width, config.crop, config.c_dim)
-    chunks = [(images[i:i + CHUNK], arguments) for i in range(0, len(images), CHUNK)]
+    pack_one = functools.partial(pack_image, arguments=(
+        config.input_height, config.input_width, config.output_height,
+        config.output_width, config.crop, config.c_dim))
     workers = config.threads or cores()
     if len(images) < FEWEST_FOR_WORKERS or workers == 1:
-        yield (image for chunk in chunks for image in pack_chunk(chunk))
+        yield map(pack_one, images)
         return
     # Not forked: a fork of a process in which TensorFlow has started threads may hang.
-    with multiprocessing.get_context('spawn').Pool(workers) as pool:
-        yield (image for chunk in pool.imap(pack_chunk, chunks) for image in chunk)
+    spawn = multiprocessing.get_context('spawn')
+    with concurrent.futures.ProcessPoolExecutor(workers, spawn) as pool, \
+            contextlib.closing(pool.map(pack_one, images, chunksize=CHUNK)) as results:
+        yield results
 
 
-def pack_chunk(chunk):
-    """Return each image as uint8 [H, W, C], or as text the reason why it cannot be."""
-    images, arguments = chunk
-    results = []
-    for image in images:
-        try:
-            if isinstance(image, tuple):
-                path, name = image
-                archive = open_zip(path, os.stat(path).st_mtime_ns)
-                image = io.BytesIO(archive.read(name))
-            results.append(get_image(image, *arguments))
-        except Exception as error:      # Pillow's decoders raise nearly anything
-            results.append('%s: %s' % (type(error).__name__, error))
-    return results
+def pack_image(image, arguments):
+    """Return an image as uint8 [H, W, C], or as text the reason why it cannot be."""
+    try:
+        if isinstance(image, tuple):
+            path, name = image
+            archive = open_zip(path, os.stat(path).st_mtime_ns)
+            image = io.BytesIO(archive.read(name))
+        return get_image(image, *arguments)
+    except UnidentifiedImageError:
+        return 'not a kind of image that Pillow opens'
+    except Exception as error:          # Pillow's decoders raise nearly anything
+        return '%s: %s' % (type(error).__name__, error)
 
 
 @functools.lru_cache(maxsize=4)
