@@ -75,11 +75,13 @@ def batch_norm(x, train, name='batch_norm'):
         moving_variance = tf.get_variable(
             'moving_variance', shape, initializer=tf.ones_initializer(),
             trainable=False)
+        # Not tf.nn.fused_batch_norm, which in TensorFlow 1 raises epsilon to 1.001e-5.
         if not train:
-            return tf.nn.fused_batch_norm(
-                x, gamma, beta, moving_mean, moving_variance, epsilon=EPSILON,
-                is_training=False)[0]
-        x, mean, variance = tf.nn.fused_batch_norm(x, gamma, beta, epsilon=EPSILON)
+            return tf.raw_ops.FusedBatchNormV3(
+                x=x, scale=gamma, offset=beta, mean=moving_mean,
+                variance=moving_variance, epsilon=EPSILON, is_training=False).y
+        x, mean, variance = tf.raw_ops.FusedBatchNormV3(
+            x=x, scale=gamma, offset=beta, mean=[], variance=[], epsilon=EPSILON)[:3]
         tf.add_to_collection(BATCH_STATS, (moving_mean, mean))
         tf.add_to_collection(BATCH_STATS, (moving_variance, variance))
         return x
