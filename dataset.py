@@ -7,203 +7,25 @@ that file, mapped into memory, as a pure function of (seed, step). NumPy and Pil
 
 import concurrent.futures
 import contextlib
-import fnmatch
 import functools
-import gzip
 import hashlib
 import io
 import json
 import multiprocessing
 import os
-import struct
 import typing
 import zipfile
-import zlib
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 from tqdm import tqdm
 
-from config import NotFoundError, UserError
+from config import UserError
+from sources import find_images, find_mnist
 from utils import atomic_write, cores, get_image, transform
 
-# What Pillow opens that is no picture, or that another program must draw
-NO_PICTURES = ('BUFR', 'EPS', 'GRIB', 'HDF5', 'MPEG', 'WMF')
-# Images that not every Pillow opens: named in the report rather than passed over
-MORE_EXTENSIONS = ('.avif', '.heic', '.heif', '.jxl', '.mpo', '.webp')
 CHUNK = 64               # images that a worker packs at a time
 FEWEST_FOR_WORKERS = 512
-
-
-# --- where the images are ----------------------------------------------------
-
-class Source(typing.NamedTuple):
-    """The images of a data set before packing, in a fixed order.
-
-    images: what get_image opens: paths, (zip file, member) pairs or uint8 arrays;
-    names: what each is called in the report; labels: an int each, or None;
-    classes: the names of the labels; files: what the fingerprint looks at.
-    """
-
-    images: list
-    names: list
-    labels: list
-    classes: tuple
-    files: list
-
-
-def find_images(folder, config):
-    """Find the images of a folder: files, recursively, or else those in its zips.
-
-    With config.conditional, the folders directly in it are the labels. Raises
-    NotFoundError where there is no folder or no image, UserError where an image has
-    no label.
-    """
-    if not os.path.isdir(folder):
-        raise NotFoundError(missing_folder(folder))
-    files = list(walk(folder))
-    used = [path for path in files if wanted(path, config.input_fname_pattern)]
-    found = [(path, os.path.relpath(path, folder)) for path in used]
-    if not found:
-        used = [path for path in files if path.lower().endswith('.zip')]
-        found = [((path, name), name) for path in used for name in zip_members(path)
-                 if wanted(name, config.input_fname_pattern)]
-    if not found:
-        raise NotFoundError(
-            'No images in %s: looked in it and the folders and .zip files in it for '
-            'names like %s ending in %s.' % (folder, config.input_fname_pattern,
-                                             ' '.join(extensions())))
-    images, names = zip(*found[:config.train_size])
-    labels, classes = folder_labels(names) if config.conditional else (None, ())
-    return Source(list(images), list(names), labels, classes, used)
-
-
-def missing_folder(folder):
-    """Say that there is no such data set, and which there are."""
-    parent = os.path.dirname(folder)
-    _, there, _ = next(os.walk(parent), ('', [], []))
-    there = sorted(name for name in there if not hidden(name))
-    return ('No data set at %s. Put images there, or run `python download.py` (%s); '
-            'data sets in %s: %s.'
-            % (folder, ', '.join(sorted(DATASETS)), parent, ', '.join(there) or 'none'))
-
-
-def walk(folder):
-    """Yield the files below a folder, in an order that the names alone decide.
-
-    Links to folders are followed, each folder once; what is hidden is passed over.
-    """
-    seen = set()
-    for parent, folders, names in os.walk(folder, followlinks=True):
-        if os.path.realpath(parent) in seen:
-            folders[:] = []
-            continue
-        seen.add(os.path.realpath(parent))
-        folders[:] = sorted(name for name in folders if not hidden(name))
-        for name in sorted(names):
-            if not hidden(name):
-                yield os.path.join(parent, name)
-
-
-def zip_members(path):
-    """Return the names in a zip file, sorted. Raises UserError for a broken one."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return sorted(name for name in archive.namelist()
-                          if not any(map(hidden, name.split('/'))))
-    except (zipfile.BadZipFile, OSError) as error:
-        raise UserError('%s cannot be read as a zip file (%s): fetch it again.'
-                        % (path, error))
-
-
-def hidden(name):
-    """Tell whether a file or folder is hidden, or one of those that macOS adds."""
-    return name.startswith('.') and name != '.' or name == '__MACOSX'
-
-
-def wanted(path, pattern):
-    """Tell whether a file is an image by its name and matches the pattern."""
-    name = os.path.basename(path)
-    return name.lower().endswith(extensions()) and fnmatch.fnmatch(name, pattern)
-
-
-@functools.lru_cache(maxsize=None)
-def extensions():
-    """Return the endings, in lower case, of the names of images."""
-    known = Image.registered_extensions()
-    return tuple(sorted({ending for ending, kind in known.items()
-                         if kind in Image.OPEN and kind not in NO_PICTURES
-                         }.union(MORE_EXTENSIONS)))
-
-
-def folder_labels(names):
-    """Return a label for each relative path by its first folder, and the classes."""
-    firsts = [name.replace('\\', '/').split('/')[:-1][:1] for name in names]
-    loose = [name for name, first in zip(names, firsts) if not first]
-    if loose:
-        raise UserError('--conditional takes labels from the folders that the images '
-                        'are in, but %d lie in none, such as %s.'
-                        % (len(loose), loose[0]))
-    classes = tuple(sorted({first[0] for first in firsts}))
-    if len(classes) < 2:
-        raise UserError('--conditional needs two folders of images or more; found '
-                        'only %s.' % classes)
-    index = {name: i for i, name in enumerate(classes)}
-    return [index[first[0]] for first in firsts], classes
-
-
-def find_mnist(folder, config):
-    """Read MNIST's training images; its four IDX files must be there, plain or .gz."""
-    images, labels = read_mnist(folder, 'train')
-    read_mnist(folder, 't10k')
-    files = [idx_path(folder, split, kind) for split in ('train', 't10k')
-             for kind in ('images-idx3', 'labels-idx1')]
-    images, labels = images[:config.train_size], labels[:config.train_size]
-    names = ['image %d' % i for i in range(len(images))]
-    classes = tuple('0123456789') if config.conditional else ()
-    return Source(list(images), names, labels.tolist() if classes else None, classes,
-                  files)
-
-
-def read_mnist(folder, split):
-    """Return images uint8 [N, 28, 28] and labels uint8 [N]; split: train or t10k."""
-    images = read_idx(idx_path(folder, split, 'images-idx3'), 3)
-    labels = read_idx(idx_path(folder, split, 'labels-idx1'), 1)
-    top = labels.max(initial=0)
-    if len(images) != len(labels) or top > 9:
-        raise UserError('MNIST in %s: %d %s images and %d labels up to %d; expected a '
-                        'label up to 9 for each image. Fetch it again: python '
-                        'download.py mnist'
-                        % (folder, len(images), split, len(labels), top))
-    return images, labels
-
-
-def idx_path(folder, split, kind):
-    """Return the path of one of the IDX files, plain or .gz. Raises NotFoundError."""
-    name = '%s-%s-ubyte' % (split, kind)
-    for ending in ('', '.gz'):
-        path = os.path.join(folder, name + ending)
-        if os.path.isfile(path):
-            return path
-    raise NotFoundError('No %s or %s.gz in %s. Fetch them: python download.py mnist'
-                        % (name, name, folder))
-
-
-def read_idx(path, ndim):
-    """Read an IDX file of unsigned bytes with `ndim` dimensions, plain or .gz."""
-    try:
-        with (gzip.open if path.endswith('.gz') else open)(path, 'rb') as file:
-            content = file.read()
-        magic, = struct.unpack('>I', content[:4])
-        shape = struct.unpack('>%dI' % ndim, content[4:4 + 4 * ndim])
-    except (OSError, EOFError, zlib.error, struct.error) as error:
-        raise UserError('%s cannot be read (%s): fetch it again.' % (path, error))
-    expected = 4 + 4 * ndim + int(np.prod(shape, dtype=np.int64))
-    if magic != 0x800 + ndim or len(content) != expected:
-        raise UserError('%s is not an IDX file of %d dimensions: its magic number is '
-                        '%d and its size %d, expected %d and %d. Fetch it again.'
-                        % (path, ndim, magic, len(content), 0x800 + ndim, expected))
-    return np.frombuffer(content, np.uint8, offset=4 + 4 * ndim).reshape(shape)
 
 
 # --- the table ---------------------------------------------------------------
@@ -227,7 +49,7 @@ def defaults(name):
     return dict(DATASETS[name].defaults) if name in DATASETS else {}
 
 
-# --- packing -----------------------------------------------------------------
+# --- batches -----------------------------------------------------------------
 
 class Dataset:
     """Images uint8 [N, H, W, C], mapped from the cache, with their labels."""
@@ -271,6 +93,8 @@ def one_hot(labels, classes):
     return np.eye(classes, dtype=np.float32)[np.asarray(labels)]
 
 
+# --- packing -----------------------------------------------------------------
+
 def load(config, echo=print):
     """Return the Dataset that a config names, packed first where need be.
 
@@ -279,7 +103,7 @@ def load(config, echo=print):
     """
     folder = os.path.abspath(os.path.join(config.data_dir, config.dataset))
     row = DATASETS.get(config.dataset) or Row(find_images, {})
-    source = row.find(folder, config)
+    source = row.find(folder, config, DATASETS)
     base, key = cache_base(config), fingerprint(source, config)
     try:
         images, left_out = (read_cache(base, key)
@@ -307,7 +131,9 @@ def transform_settings(config):
     """Return the settings that decide what a packed image looks like."""
     return [config.dataset, config.output_height, config.output_width, config.c_dim,
             config.crop and [config.input_height, config.input_width],
-            config.input_fname_pattern, config.train_size]
+            config.input_fname_pattern,
+            # With labels, the images are chosen otherwise.
+            config.train_size and [config.train_size, config.conditional]]
 
 
 def digest(value):

@@ -78,9 +78,11 @@ def save_picture(history_path, path, title):
         2, 1, figsize=(9, 6), sharex=True, gridspec_kw={'height_ratios': (3, 2)})
     draw(losses, history, {'g_loss': ('G', 'tab:red'),
                            'd_loss_real': ('D on real', 'tab:blue'),
-                           'd_loss_fake': ('D on generated', 'tab:cyan')})
+                           'd_loss_fake': ('D on generated', 'tab:cyan')},
+         'upper right')
     draw(accuracy, history, {'d_acc_real': ('on real', 'tab:blue'),
-                             'd_acc_fake': ('on generated', 'tab:cyan')})
+                             'd_acc_fake': ('on generated', 'tab:cyan')},
+         'lower right')
     losses.set(title=title, ylabel='loss')
     losses.set_ylim(0, max(1, 1.1 * np.percentile(history['g_loss'], 99)))
     accuracy.axhline(0.5, color='gray', linewidth=0.8, linestyle='--')
@@ -92,7 +94,7 @@ def save_picture(history_path, path, title):
     return path
 
 
-def draw(axes, history, lines):
+def draw(axes, history, lines, place):
     """Draw columns as faint lines, and smoothed ones over them."""
     for name, (label, colour) in lines.items():
         axes.plot(history['step'], history[name], color=colour, alpha=0.2,
@@ -100,4 +102,4 @@ def draw(axes, history, lines):
         axes.plot(history['step'], smooth(history[name]), color=colour, label=label,
                   linewidth=1.5)
     axes.grid(alpha=0.3)
-    axes.legend(loc='upper right')
+    axes.legend(loc=place)

@@ -31,7 +31,7 @@ Training
   batch_size     images in a batch
   learning_rate  of Adam, in both networks
   beta1          of Adam, its momentum
-  train_size     use only the first so many images
+  train_size     use only the first so many images; with class folders evenly of each
   d_steps        updates of D a step, each on a batch of its own
   g_steps        updates of G a step, all on the same z (carpedm20's code: 2)
   seed           decides weights, batches and z: the same seed, the same pictures

@@ -25,15 +25,15 @@ def run(config, run, path):
     with session.open_session(config) as sess:
         saver = session.make_saver(model.variables)
         session.restore(sess, saver, model.variables, path)
-        images = draw(sess, model, sess.run(z), y)
-    if config.separate:
-        folder = os.path.join(run.sample_dir, 'test')
-        for index, image in enumerate(tqdm(images, 'writing', disable=None)):
-            imsave(inverse_transform(image), os.path.join(folder, '%06d.png' % index))
-        print('%d images: %s' % (len(images), os.path.join(folder, '*.png')))
-    else:
-        name = 'test.png' if config.label is None else 'test_%s.png' % config.label
-        print('sheet: %s' % save_sheet(images, y, os.path.join(run.sample_dir, name)))
+        batches = draw_batches(sess, model, sess.run(z), y)
+        if config.separate:
+            folder = os.path.join(run.sample_dir, 'test')
+            print('%d images: %s' % (save_separate(batches, folder),
+                                     os.path.join(folder, '*.png')))
+        else:
+            name = 'test_%s.png' % config.label if config.label else 'test.png'
+            print('sheet: %s' % save_sheet(np.concatenate(list(batches)), y,
+                                           os.path.join(run.sample_dir, name)))
 
 
 def count(config):
@@ -60,14 +60,25 @@ def make_labels(num, config):
 
 def draw(sess, model, z, labels):
     """Return float32 images [N, H, W, C] of z [N, z_dim] and labels [N] by sampler."""
-    images = []
+    return np.concatenate(list(draw_batches(sess, model, z, labels)))
+
+
+def draw_batches(sess, model, z, labels):
+    """Yield what draw returns in parts, so that any number fits into memory."""
     for start in tqdm(range(0, len(z), CHUNK), 'sampling',
                       disable=None if len(z) > CHUNK else True):
         feed = {model.z: z[start:start + CHUNK]}
         if model.y is not None:
             feed[model.y] = one_hot(labels[start:start + CHUNK], model.config.y_dim)
-        images.append(sess.run(model.sampler_images, feed))
-    return np.concatenate(images)
+        yield sess.run(model.sampler_images, feed)
+
+
+def save_separate(batches, folder):
+    """Write each image as folder/000000.png and so on; return how many."""
+    index = -1
+    for index, image in enumerate(image for batch in batches for image in batch):
+        imsave(inverse_transform(image), os.path.join(folder, '%06d.png' % index))
+    return index + 1
 
 
 def save_sheet(images, labels, path):

@@ -1,0 +1,51 @@
+"""Judge a conditional MNIST run: are the digits drawn the digits asked for?
+
+python bench/digits.py [flags of main.py that name the run, as --name NAME]
+
+A nearest-neighbour classifier learns from the 60,000 real training images. Its
+accuracy on the 10,000 real test images is printed beside its agreement with 1,000 drawn
+ones, 100 a digit.
+"""
+
+import glob
+import os
+import sys
+import tempfile
+
+import numpy as np
+from PIL import Image
+from sklearn.neighbors import KNeighborsClassifier
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, ROOT)
+
+import main  # noqa: E402
+from sources import read_mnist  # noqa: E402
+
+
+def draw(flags):
+    """Return 1,000 images uint8 [1000, 784] of the run that `flags` name."""
+    with tempfile.TemporaryDirectory() as folder:
+        status = main.main(['--dataset', 'mnist', '--separate', '--num_samples', '1000',
+                            '--sample_dir', folder] + flags)
+        if status:
+            sys.exit(status)
+        paths = sorted(glob.glob(os.path.join(folder, '*', 'test', '*.png')))
+        return np.stack([np.asarray(Image.open(path)).ravel() for path in paths])
+
+
+def judge(flags):
+    """Print the classifier's accuracy and its agreement with the drawn digits."""
+    folder = os.path.join(ROOT, 'data', 'mnist')
+    images, labels = read_mnist(folder, 'train')
+    classifier = KNeighborsClassifier(3).fit(images.reshape(len(images), -1), labels)
+    real, real_labels = read_mnist(folder, 't10k')
+    accuracy = classifier.score(real.reshape(len(real), -1), real_labels)
+    print('real test images: %.1f %% right' % (100 * accuracy))
+    agreed = (classifier.predict(draw(flags)) == np.repeat(np.arange(10), 100))
+    print('drawn images: %d of 1,000 are the digit asked for; by digit: %s'
+          % (agreed.sum(), ' '.join('%d' % n for n in agreed.reshape(10, 100).sum(1))))
+
+
+if __name__ == '__main__':
+    judge(sys.argv[1:])
