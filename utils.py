@@ -167,7 +167,9 @@ def make_gif(paths, path, seconds=8.0, most=80, hold=2.0):
         raise ValueError('no pictures to animate')
     chosen = np.unique(np.linspace(0, len(paths) - 1, min(most, len(paths)),
                                    dtype=int))
-    frames = [Image.open(paths[i]).convert('RGB').quantize(256, dither=0) for i in chosen]
+    # not dithered: the grain would flicker from frame to frame
+    frames = [Image.open(paths[i]).convert('RGB').quantize(256, dither=0)
+              for i in chosen]
     each = max(40, int(1000 * seconds / len(frames)))
     durations = [each] * (len(frames) - 1) + [each + int(1000 * hold)]
     with atomic_write(path) as file:

@@ -37,7 +37,8 @@ def test_conv2d_is_the_sum_over_the_window(graph):
     for i in range(2):
         for j in range(2):
             window = padded[0, 2 * i:2 * i + 4, 2 * j:2 * j + 4]
-            assert got[0, i, j, 0] == pytest.approx((window * w[..., 0]).sum(), abs=1e-5)
+            expected = (window * w[..., 0]).sum()
+            assert got[0, i, j, 0] == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize('size', [(8, 8), (7, 9), (33, 47)])
