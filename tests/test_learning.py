@@ -80,7 +80,7 @@ sys.exit(status)
 
 @pytest.mark.skipif(not os.path.exists('/proc/self/status'), reason='needs Linux')
 def test_memory_does_not_grow_with_the_data_set(tmp_path):
-    """400 MiB of packed images more must not be 40 MiB of memory more."""
+    """400 MiB of packed images more must not be 100 MiB of memory more."""
     used = []
     image = np.random.RandomState(0).randint(0, 256, (24, 24), np.uint8)
     for count in (500, 50000):
@@ -96,7 +96,7 @@ def test_memory_does_not_grow_with_the_data_set(tmp_path):
         assert result.returncode == 0, result.stderr
         used.append(int(result.stdout.split('anonymous')[1].split()[0]) / 1024)
     print('anonymous memory, MiB:', used)
-    assert used[1] < used[0] + 40
+    assert used[1] < used[0] + 100
 
 
 def write_mnist(folder, images):

@@ -115,7 +115,8 @@ def his(tmp_path_factory):
 def test_his_checkpoint_gives_his_images(his, tmp_path):
     folder, values = his
     assert call('--train', 'False', '--checkpoint_dir', folder,
-                '--sample_dir', tmp_path, '--separate', '--num_samples', 3, '--seed', 5) == 0
+                '--sample_dir', tmp_path, '--separate', '--num_samples', 3,
+                '--seed', 5) == 0
     with tf.Graph().as_default(), tf.Session() as sess:
         z = sess.run(ops.draw_z('uniform_signed', [3, 20], [5, sample.FIXED]))
     expected = inverse_transform(reference.sampler(values, z)).astype(int)
