@@ -28,7 +28,7 @@ lint: .venv/installed-dev
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo 'No Python 3.10 to 3.13 found on PATH; give one:' \
 		'make PYTHON=/path/to/python3.12' >&2; exit 2; }
-	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo 'venv failed; on Debian and' \
+	@"$(PYTHON)" -m venv .venv || { rm -rf .venv; echo 'venv failed; on Debian and' \
 		'Ubuntu: apt install python3-venv' >&2; exit 2; }
 
 .venv/installed: requirements.txt | .venv/bin/python

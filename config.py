@@ -40,7 +40,7 @@ class Config:
     name: str = option(None, CALL)
     # training
     epoch: int = option(25, FREE, low=1, high=10**6)
-    batch_size: int = option(64, TRAINING, low=2, high=2**16)
+    batch_size: int = option(64, TRAINING, low=1, high=2**16)
     learning_rate: float = option(2e-4, TRAINING, above=0, high=10)
     beta1: float = option(0.5, TRAINING, low=0, high=0.9999)
     train_size: int = option(None, TRAINING, low=1)
@@ -74,7 +74,7 @@ class Config:
     summary_freq: int = option(100, FREE, low=1)
     max_to_keep: int = option(5, FREE, low=1, high=10**6)
     # sampling
-    num_samples: int = option(None, FREE, low=1, high=10**7)
+    num_samples: int = option(None, TRAINING, low=1, high=10**7)
     separate: bool = option(False, CALL)
     label: str = option(None, CALL)
     # machine
@@ -130,11 +130,22 @@ class Config:
             value = getattr(self, text)
             if value is not None and (value in ('', '.', '..') or '\0' in value
                                       or set('/\\') & set(value)):
-                wrong.append('--%s %r is not a name: it becomes part of a path, so it '
-                             'takes no slash and is not empty.' % (text, value))
+                wrong.append('--%s %r is not a name: it is part of paths, so it takes '
+                             'no slash and is not empty (the folder of data sets is '
+                             '--data_dir).' % (text, value))
+        if self.train and self.task != Config.task:
+            wrong.append('--task %s is done with a checkpoint: leave out --train.'
+                         % self.task)
         if self.train and (self.label is not None or self.separate):
             wrong.append('--label and --separate are for sampling: leave out --train.')
         return wrong
+
+    def check_label(self):
+        """Raise UserError where --label is none of the labels of the model."""
+        if self.label is not None and self.label not in self.classes:
+            raise UserError('--label %r: %s.' % (
+                self.label, 'expected one of ' + ', '.join(self.classes)
+                if self.classes else 'this model was trained without labels'))
 
     def save(self, path):
         """Write all of it as JSON; `path` must be a file of a folder that exists."""
@@ -153,7 +164,7 @@ class Config:
                 values = json.load(file)
             values['classes'] = tuple(values.get('classes', ()))
             return cls(**values).check()
-        except (TypeError, AttributeError, ValueError) as error:
+        except (OSError, TypeError, AttributeError, ValueError) as error:
             raise UserError('%s is not a config.json of this program: %s'
                             % (path, error))
 
@@ -164,28 +175,36 @@ def fields(*roles):
             if not roles or f.metadata['role'] in roles]
 
 
+EXPECTED = {int: 'a whole number', float: 'a number', bool: 'true or false',
+            str: 'a text', tuple: 'a list'}
+
+
+def expected(name):
+    """Say what kind of value a field takes."""
+    return next(EXPECTED[field.type] for field in fields() if field.name == name)
+
+
 def misfit(field, config):
     """Return what is wrong with one value, or None."""
     value, limits = getattr(config, field.name), field.metadata
     if value is None and field.default is None:
         return None
-    expected = {int: 'a whole number', float: 'a number', bool: 'true or false',
-                str: 'a text', tuple: 'a list'}[field.type]
+    wanted = EXPECTED[field.type]
     right_type = isinstance(value, (int, float) if field.type is float else field.type)
     if not right_type or (isinstance(value, bool) and field.type is not bool):
         pass
     elif limits['choices']:
-        expected = 'one of %s' % ', '.join(map(str, limits['choices']))
+        wanted = 'one of %s' % ', '.join(map(str, limits['choices']))
         if value in limits['choices']:
             return None
     elif (isinstance(value, float) and not math.isfinite(value)
           or limits['low'] is not None and value < limits['low']
           or limits['above'] is not None and value <= limits['above']
           or limits['high'] is not None and value > limits['high']):
-        expected += ' ' + range_text(limits)
+        wanted += ' ' + range_text(limits)
     else:
         return None
-    return '--%s is %r; expected %s.' % (field.name, value, expected)
+    return '--%s is %r; expected %s.' % (field.name, value, wanted)
 
 
 def range_text(limits):
@@ -196,7 +215,7 @@ def range_text(limits):
     if limits['above'] is not None:
         words.append('above %s' % limits['above'])
     if limits['high'] is not None:
-        words.append('to %s' % limits['high'])
+        words.append('up to %s' % limits['high'])
     return ' '.join(words)
 
 
@@ -212,6 +231,7 @@ def resume(old, given):
 
 def restore(old, given):
     """Return the Config for a task on a run made with `old`; see resume."""
+    old = old.replace(num_samples=None)     # the sheets' of training, not this call's
     return merged(old, given, (NETWORK,),
                   'Leave these flags out: they are read from config.json.')
 

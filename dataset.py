@@ -71,13 +71,14 @@ class Dataset:
                             % (len(self), batch_size))
         return len(self) // batch_size
 
-    def batch(self, step, batch_size, seed):
-        """Return (images float32 in [-1, 1], y one-hot float32 or None) of a step.
+    def batch(self, number, batch_size, seed):
+        """Return (images float32 in [-1, 1], y one-hot float32 or None) of a batch.
 
         An epoch is a permutation of the data set that (seed, epoch) decides; what is
-        left over at its end waits for the next.
+        left over at its end waits for the next. `number` counts from 0 over all epochs;
+        see batch_number.
         """
-        epoch, index = divmod(step, self.steps_per_epoch(batch_size))
+        epoch, index = divmod(number, self.steps_per_epoch(batch_size))
         if self.order_of != (seed, epoch):
             rng = np.random.default_rng([seed, epoch])
             self.order, self.order_of = rng.permutation(len(self)), (seed, epoch)
@@ -86,6 +87,14 @@ class Dataset:
         if self.labels is None:
             return images, None
         return images, one_hot(self.labels[chosen], len(self.classes))
+
+
+def batch_number(index, rank=0, size=1):
+    """Return the number of the batch that worker `rank` of `size` takes `index`-th.
+
+    Images and z of a batch are functions of (seed, number) alone.
+    """
+    return index * size + rank
 
 
 def one_hot(labels, classes):
@@ -160,7 +169,7 @@ def read_cache(base, key):
             meta = json.load(file)
         if meta['key'] == key:
             return np.load(base + '.npy', mmap_mode='r'), meta['left_out']
-    except (OSError, EOFError, ValueError):
+    except (OSError, EOFError, ValueError, KeyError, TypeError):
         pass
     return None
 

@@ -63,8 +63,10 @@ def read(path):
 
 
 def smooth(values):
-    """Return the running mean over a fiftieth of the run, at least 1 step."""
-    return uniform_filter1d(values, max(1, len(values) // 50), mode='nearest')
+    """Return the running mean over a fiftieth of the run, over less at its ends."""
+    def filtered(x):
+        return uniform_filter1d(x, max(1, len(x) // 50), mode='constant')
+    return filtered(values) / filtered(np.ones(len(values)))
 
 
 def save_picture(history_path, path, title):

@@ -4,16 +4,23 @@ python main.py --dataset celebA --train            train
 python main.py --dataset celebA --train False      sample from the checkpoint
 """
 
+import collections
 import difflib
 import importlib
 import os
 import re
+import signal
 import sys
 
-from absl import flags
+try:
+    from absl import flags
+except ImportError:
+    sys.exit('Not installed yet. Run `make install` and use .venv/bin/python, or run '
+             '`python -m pip install -r requirements.txt`.')
 
 import config as configs
 import runs
+import tasks
 from config import Config, UserError
 
 # Every flag, a line each: a field of Config, which has its type, default and limits.
@@ -22,7 +29,7 @@ What to do
   dataset        celebA, mnist, toonfaces (bundled) or the name of a folder of images
                  in --data_dir
   train          train; without it, and by --train False, sample from the checkpoint
-  task           what to do with a checkpoint: sample
+  task           what to do with a checkpoint: {tasks}
   name           name of the run; by default DATASET_BATCH_HEIGHT_WIDTH, such as
                  celebA_64_64_64
 
@@ -80,25 +87,32 @@ Machine
   threads        how many; by default one a core
 """
 NOTES = """
+python main.py --dataset celebA --train            train
+python main.py --dataset celebA --train False      sample from the checkpoint
+
 […] is the default; a data set may bring another. A boolean is written --crop,
 --crop True, --crop=True, or --nocrop, --crop False, --crop=False.
 --flagfile configs/carpedm20.flags reads flags from a file, a line each; those of the
 command line win over it.""".strip()
 HELP_FLAGS = ('--help', '-help', '-h', '--helpfull', '--helpshort')
-TRUE, FALSE = ('true', 't', '1', 'yes', 'y'), ('false', 'f', '0', 'no', 'n')
+BOOLEAN = {'true': True, 't': True, '1': True, 'yes': True, 'y': True,
+           'false': False, 'f': False, '0': False, 'no': False, 'n': False}
 
-# carpedm20's flags that have no counterpart of the same name
+# carpedm20's flags that have another name here, or something else in their place
 REPLACED = {
-    'out_dir': '--checkpoint_dir and --sample_dir',
-    'out_name': '--name',
-    'visualize': '--train False, which samples',
-    'generate_test_images': '--num_samples, with --separate for one file each',
-    'export': 'the checkpoint itself: its variables restore by their names',
-    'freeze': 'the checkpoint itself: its variables restore by their names',
-    'is_train': '--train',
-    'is_crop': '--crop',
-    'image_size': '--input_height',
-    'output_size': '--output_height',
+    'out_dir': 'use --checkpoint_dir and --sample_dir',
+    'out_name': 'use --name',
+    'visualize': 'use --train False, which samples',
+    'generate_test_images': 'use --num_samples, with --separate for one file each',
+    'export': 'use the checkpoint: its variables restore by their names',
+    'freeze': 'use the checkpoint: its variables restore by their names',
+    'G_img_sum': 'the sheets are always among the TensorBoard summaries',
+    'is_train': 'use --train',
+    'is_crop': 'use --crop',
+    'image_size': 'use --input_height, with --crop',
+    'output_size': 'use --output_height',
+    'sample_num': 'use --num_samples',
+    'sample_size': 'use --num_samples',
 }
 
 
@@ -128,7 +142,8 @@ def help_text():
         return '  --%s%s' % (match.group(1), shown)
 
     flag = re.compile(r'^  ((\w+).*(?:\n   .*)*)', re.MULTILINE)
-    return '%s\n\n%s\n%s' % (__doc__.strip(), NOTES, flag.sub(entry, HELP))
+    listed = flag.sub(entry, HELP.format(tasks=', '.join(tasks.TASKS)))
+    return '%s\n%s' % (NOTES, listed)
 
 
 # --- parsing -----------------------------------------------------------------
@@ -140,61 +155,78 @@ def parse_flags(arguments):
     over what stands before it; here it is false, and the command line wins. Raises
     UserError for unknown flags, wrong values and stray words.
     """
-    FLAGS = define_flags()
-    words = join_values(flag_files_first(arguments), FLAGS)
-    try:
-        rest = FLAGS([''] + words)[1:]
-    except flags.UnrecognizedFlagError as error:
-        raise UserError(unknown_flag(error.flagname))
-    except flags.Error as error:
-        raise UserError('%s. See `python main.py --help`.' % error)
-    if rest:
-        raise UserError('Unexpected word %r: every word belongs to a flag. See '
-                        '`python main.py --help`.' % rest[0])
-    return {name: FLAGS[name].value for name in flag_names() if FLAGS[name].present}
+    FLAGS, given = define_flags(), {}
+    paths, own = take_flag_files(arguments)
+    for words in [read_flag_file(path) for path in paths] + [own]:
+        for name, value in pair(words, FLAGS):
+            try:
+                FLAGS[name].parse(value)
+            except flags.IllegalFlagValueError:
+                raise UserError('--%s is %r; expected %s.'
+                                % (name, value, configs.expected(name)))
+            given[name] = FLAGS[name].value
+    return given
 
 
-def flag_files_first(arguments):
-    """Move the content of every --flagfile in front of the other words."""
-    own, from_files, words = [], [], iter(arguments)
+def take_flag_files(arguments):
+    """Return the paths of every --flagfile, and the other words."""
+    paths, own, words = [], [], iter(arguments)
     for word in words:
         name, equals, path = word.lstrip('-').partition('=')
         if word.startswith('-') and name == 'flagfile':
-            from_files += read_flag_file(path if equals else next(words, ''))
+            paths.append(path if equals else next(words, ''))
         else:
             own.append(word)
-    return from_files + own
+    return paths, own
 
 
-def read_flag_file(path, depth=0):
+def read_flag_file(path):
     """Return the words of a flag file: a flag a line, # and // begin a comment."""
     try:
         with open(path, encoding='utf-8') as file:
             lines = [line.strip() for line in file]
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError('--flagfile %r cannot be read: %s' % (path, error))
-    lines = [line for line in lines if line and not line.startswith(('#', '//'))]
+        raise UserError('--flagfile %r cannot be read: %s'
+                        % (path, getattr(error, 'strerror', error)))
+    words = []
     for line in lines:
-        if not line.startswith('-'):
+        if line.startswith('-'):
+            if line.lstrip('-').startswith('flagfile'):
+                raise UserError('%s: a flag file cannot name another (%s)'
+                                % (path, line))
+            name, value = re.match(r'([^\s=]+)\s*(.*)', line).groups()
+            words += [line] if value.startswith('=') or not value else [name, value]
+        elif line and not line.startswith(('#', '//')):
             raise UserError('%s: %r is no flag; expected lines like --epoch 5'
                             % (path, line))
-        if line.lstrip('-').startswith('flagfile'):
-            raise UserError('%s: a flag file cannot name another (%s)' % (path, line))
-    return lines
+    return words
 
 
-def join_values(words, FLAGS):
-    """Write each flag and its value as one word, --name=value, booleans so too."""
-    joined = []
-    for word in words:
-        before = joined[-1].lstrip('-') if joined else ''
-        if word.lower() in TRUE + FALSE and is_boolean(before, FLAGS):
-            joined[-1] += '=' + word
-        elif word.startswith('-'):
-            joined.append(re.sub(r'^([^\s=]+)\s+', r'\1=', word))
-        else:
-            joined.append(word)
-    return [plain_boolean(word, FLAGS) for word in joined]
+def pair(words, FLAGS):
+    """Return the (name, value as text) of each flag; see parse_flags."""
+    pairs, words = [], collections.deque(words)
+    while words:
+        word = words.popleft()
+        if not word.startswith('-'):
+            raise UserError('Unexpected word %r: every word belongs to a flag. See '
+                            '`python main.py --help`.' % word)
+        name, equals, value = re.match(r'--?([^=]*)(=?)(.*)', word, re.DOTALL).groups()
+        if is_boolean(name, FLAGS):
+            if not equals:
+                said = words and words[0].lower() in BOOLEAN
+                value = words.popleft() if said else 'true'
+            value = str(BOOLEAN.get(value.lower(), value))
+        elif name.startswith('no') and is_boolean(name[2:], FLAGS) and not equals:
+            name, value = name[2:], 'False'
+        elif name not in FLAGS:
+            raise UserError(unknown_flag(name))
+        elif not equals:
+            if not words or words[0].startswith('--'):
+                raise UserError('--%s needs a value: expected %s after it.'
+                                % (name, configs.expected(name)))
+            value = words.popleft()
+        pairs.append((name, value))
+    return pairs
 
 
 def is_boolean(name, FLAGS):
@@ -202,21 +234,10 @@ def is_boolean(name, FLAGS):
     return name in FLAGS and FLAGS[name].boolean
 
 
-def plain_boolean(word, FLAGS):
-    """Rewrite --train=No as --train=False, which absl understands."""
-    name, equals, value = word.partition('=')
-    if equals and is_boolean(name.lstrip('-'), FLAGS):
-        known = dict.fromkeys(TRUE, True)
-        known.update(dict.fromkeys(FALSE, False))
-        return '%s=%s' % (name, known.get(value.lower(), value))
-    return word
-
-
 def unknown_flag(name):
     """Say what a flag that there is not may have meant."""
     if name in REPLACED:
-        return "--%s of carpedm20's has no counterpart here; instead: %s." % (
-            name, REPLACED[name])
+        return "--%s of carpedm20's is not a flag here: %s." % (name, REPLACED[name])
     near = difflib.get_close_matches(name, flag_names(), 1)
     return 'Unknown flag --%s%s See `python main.py --help`.' % (
         name, '; did you mean --%s?' % near[0] if near else '.')
@@ -226,7 +247,7 @@ def unknown_flag(name):
 
 def main(arguments):
     """Do what the command line says; return the exit status."""
-    if set(arguments) & set(HELP_FLAGS):
+    if any(word.partition('=')[0] in HELP_FLAGS for word in arguments):
         print(help_text())
         return 0
     try:
@@ -234,6 +255,9 @@ def main(arguments):
         import dataset  # after --help: NumPy and Pillow take their time
         config = Config.make(given, dataset.defaults(given.get(
             'dataset', Config.dataset)))
+        if not config.crop and {'input_height', 'input_width'} & set(given):
+            print('note: the input size is that of the crop; without --crop it has no '
+                  'effect')
         return run_training(config, given) if config.train else run_task(config, given)
     except UserError as error:
         print('error: %s' % error, file=sys.stderr)
@@ -257,24 +281,39 @@ def run_training(config, given):
     run, config = runs.to_train(config, given)
     data = dataset.load(config)
     data.steps_per_epoch(config.batch_size)     # refuses too few images
+    runs.check_classes(run, config, data)
     return start_tensorflow('train').train(config, run, data)
 
 
 def run_task(config, given):
     """Do a task on a checkpoint, with the config that lies beside it."""
-    import tasks
     if config.task not in tasks.TASKS:
         raise UserError('--task %r: expected one of %s.'
                         % (config.task, ', '.join(tasks.TASKS)))
     run, restored = runs.to_restore(config, given)
     step, path = runs.latest(run.checkpoint_dir)
     print('checkpoint: %s (step %d)' % (path, step))
-    task = start_tensorflow('tasks.' + config.task)
     if restored is None:
-        restored = importlib.import_module('session').infer_config(path, config, given)
-    task.run(restored, run, path)
+        restored = start_tensorflow('session').infer_config(path, config, given)
+        print('no config.json there; told by the shapes: %s' % ', '.join(
+            '%s %s' % (f.name, getattr(restored, f.name))
+            for f in configs.fields(configs.NETWORK) if f.name != 'dataset'))
+    restored.check_label()
+    start_tensorflow('tasks.' + config.task).run(restored, run, path)
     return 0
 
 
+def terminate(number, frame):
+    """Leave on SIGTERM as on an exception, so that half-written files are removed."""
+    sys.exit(128 + number)
+
+
 if __name__ == '__main__':
-    sys.exit(main(sys.argv[1:]))
+    signal.signal(signal.SIGTERM, terminate)
+    try:
+        status = main(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:     # whoever read the output has gone, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        status = 1
+    sys.exit(status)

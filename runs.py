@@ -54,8 +54,9 @@ def latest(folder):
 def at(config, name=None):
     """Return the Run of a name (by default the config's) in the config's folders.
 
-    A --checkpoint_dir that itself holds a checkpoint is the run's own folder.
+    Without a name, a --checkpoint_dir that itself holds a checkpoint is the run's own.
     """
+    name = name or config.name
     if name is None and checkpoints(config.checkpoint_dir):
         name = os.path.basename(os.path.abspath(config.checkpoint_dir))
         return Run(name, config.checkpoint_dir, os.path.join(config.sample_dir, name))
@@ -70,13 +71,22 @@ def to_train(config, given):
     Raises UserError where the run exists and was made with other values.
     """
     run = at(config)
-    if not os.path.exists(run.config_path):
-        if checkpoints(run.checkpoint_dir):
-            raise UserError('%s holds a checkpoint but no config.json: it can be '
-                            'sampled from, not trained on. Give another --name.'
-                            % run.checkpoint_dir)
+    if not checkpoints(run.checkpoint_dir):
         return run, config
+    if not os.path.exists(run.config_path):
+        raise UserError('%s holds a checkpoint but no config.json: it can be sampled '
+                        'from, not trained on. Give another --name.'
+                        % run.checkpoint_dir)
     return run, configs.resume(Config.load(run.config_path), given)
+
+
+def check_classes(run, config, data):
+    """Raise UserError where a run that goes on learned other labels than the data's."""
+    if checkpoints(run.checkpoint_dir) and config.classes != data.classes:
+        raise UserError('The run %s was trained with the labels %s; those of the data '
+                        'are now %s. Rename the folders back, or add --name NAME.'
+                        % (run.name, ', '.join(config.classes) or 'none',
+                           ', '.join(data.classes) or 'none'))
 
 
 def to_restore(config, given, echo=print):

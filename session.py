@@ -1,5 +1,6 @@
 """Sessions: their ConfigProto, their quiet start; checkpoints saved and restored."""
 
+import glob
 import os
 import re
 
@@ -38,15 +39,20 @@ def bfloat16_rewrite():
     return options
 
 
-def make_saver(variables, max_to_keep=5):
-    """Return the Saver of these variables, which keeps the newest checkpoints."""
-    return tf.train.Saver(variables, max_to_keep=max_to_keep)
+def make_saver(variables):
+    """Return the Saver of these variables; which checkpoints are kept, save decides."""
+    return tf.train.Saver(variables, max_to_keep=None)
 
 
-def save(sess, saver, run, step):
-    """Write the checkpoint of a step; return its path."""
+def save(sess, saver, run, step, max_to_keep):
+    """Write the checkpoint of a step, remove all but the newest; return its path."""
     path = os.path.join(run.checkpoint_dir, runs.MODEL_NAME)
-    return saver.save(sess, path, global_step=step, write_meta_graph=False)
+    path = saver.save(sess, path, global_step=step, write_meta_graph=False)
+    for _, old in runs.checkpoints(run.checkpoint_dir)[:-max_to_keep]:
+        # the index first: a checkpoint without it is none
+        for file in [old + '.index'] + glob.glob(glob.escape(old) + '.data-*'):
+            os.remove(file)
+    return path
 
 
 def restore(sess, saver, variables, path):
@@ -62,7 +68,11 @@ def restore(sess, saver, variables, path):
     if wrong:
         raise UserError('The checkpoint %s does not fit the model:\n%s'
                         % (path, '\n'.join(wrong)))
-    saver.restore(sess, path)
+    try:
+        saver.restore(sess, path)
+    except tf.errors.OpError as error:
+        raise UserError('The checkpoint %s cannot be read: %s. Remove its files, and '
+                        'the one before it is taken.' % (path, error.message))
 
 
 def shapes(path):
@@ -76,15 +86,33 @@ def shapes(path):
 def infer_config(path, config, given):
     """Return the Config of a checkpoint without config.json, told by its shapes.
 
-    Kernel, widths, z_dim, channels, labels and size come from the variables. What they
-    do not tell comes from the flags `given`: z_dist, else carpedm20's, and the size,
-    where it is not a square that halves evenly. Raises UserError where the variables
-    are not those of this model.
+    What they do not tell comes from the flags `given`: z_dist, else carpedm20's, and
+    the size, where it is not a square that halves evenly. Raises UserError where a flag
+    says otherwise than the shapes, or the variables are not those of this model.
+    """
+    told = told_by_shapes(path)
+    wrong = ['  --%s: %r in the checkpoint, %r given' % (name, value, given[name])
+             for name, value in told.items() if given.get(name, value) != value]
+    if wrong:
+        raise UserError('%s was made with other values:\n%s\nLeave these flags out.'
+                        % (path, '\n'.join(wrong)))
+    side = int(round(np.sqrt(told.pop('places')))) * 2 ** told.pop('layers')
+    size = dict(output_height=side, output_width=side)
+    if 'output_height' in given or 'output_width' in given:
+        size = dict(output_height=config.output_height,
+                    output_width=config.output_width)
+    return config.replace(z_dist=given.get('z_dist', 'uniform_signed'), **told, **size)
+
+
+def told_by_shapes(path):
+    """Return what the shapes of a checkpoint's variables tell of its Config.
+
+    And `layers`, how often the map doubles, and `places`, the area of the first map.
     """
     there = shapes(path)
     try:
         layers = len([n for n in there if re.match(r'discriminator/d_h\d+_conv/w$', n)])
-        kernel, _, c_dim, last = there['generator/g_h%d/w' % layers]
+        kernel, _, c_dim, _ = there['generator/g_h%d/w' % layers]
         channels, = there['generator/g_bn0/beta']
         z_and_y, units = there['generator/g_h0_lin/Matrix']
         _, _, image_and_y, df_dim = there['discriminator/d_h0_conv/w']
@@ -95,15 +123,9 @@ def infer_config(path, config, given):
                         'and so on some are missing; its variables:\n  %s'
                         % (path, '\n  '.join(sorted(there))))
     y_dim = image_and_y - c_dim
-    side = int(round(np.sqrt(units // channels))) * 2 ** layers
-    found = dict(kernel_size=kernel, c_dim=c_dim, gf_dim=gf_dim, df_dim=df_dim,
-                 z_dim=z_and_y - y_dim, classes=tuple(map(str, range(y_dim))),
-                 conditional=y_dim > 0, output_height=side, output_width=side)
-    found['z_dist'] = given.get('z_dist', 'uniform_signed')
-    if 'output_height' in given or 'output_width' in given:
-        found.update(output_height=config.output_height,
-                     output_width=config.output_width)
-    return config.replace(**found)
+    return dict(kernel_size=kernel, c_dim=c_dim, gf_dim=gf_dim, df_dim=df_dim,
+                z_dim=z_and_y - y_dim, classes=tuple(map(str, range(y_dim))),
+                conditional=y_dim > 0, layers=layers, places=units // channels)
 
 
 def open_session(config):

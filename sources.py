@@ -5,6 +5,7 @@ data sets that it may suggest. NumPy and Pillow.
 """
 
 import collections
+import difflib
 import fnmatch
 import functools
 import gzip
@@ -62,8 +63,9 @@ def find_images(folder, config, known):
     if not found:
         raise NotFoundError(
             'No images in %s: looked in it and the folders and .zip files in it for '
-            'names like %s ending in %s.' % (folder, config.input_fname_pattern,
-                                             ' '.join(extensions())))
+            'names like %s ending in .jpg, .png, .gif, .webp, .tif or another of the '
+            '%d endings of images.' % (folder, config.input_fname_pattern,
+                                       len(extensions())))
     images, names = zip(*found)
     labels, classes = folder_labels(names) if config.conditional else (None, ())
     chosen = evenly(labels or [0] * len(found), config.train_size)
@@ -73,12 +75,15 @@ def find_images(folder, config, known):
 
 def missing_folder(folder, known):
     """Say that there is no such data set, and which there are."""
-    parent = os.path.dirname(folder)
+    parent, wanted = os.path.split(folder)
     _, there, _ = next(os.walk(parent), ('', [], []))
     there = sorted(name for name in there if not hidden(name))
-    return ('No data set at %s. Put images there, or run `python download.py` (%s); '
-            'data sets in %s: %s.'
-            % (folder, ', '.join(sorted(known)), parent, ', '.join(there) or 'none'))
+    near = [name for name in sorted({*there, *known})
+            if difflib.get_close_matches(wanted.lower(), [name.lower()], cutoff=0.8)]
+    return ('No data set at %s%s. Put images there, or fetch one of those that '
+            '`python download.py --help` lists; data sets in %s: %s.'
+            % (folder, '; did you mean %s' % near[0] if near else '', parent,
+               ', '.join(there) or 'none'))
 
 
 def walk(folder):
@@ -135,7 +140,7 @@ def folder_labels(names):
     loose = [name for name, first in zip(names, firsts) if not first]
     if loose:
         raise UserError('--conditional takes labels from the folders that the images '
-                        'are in, but %d lie in none, such as %s.'
+                        'are in, but %d lie in none, such as %s: move them into one.'
                         % (len(loose), loose[0]))
     classes = tuple(sorted({first[0] for first in firsts}))
     if len(classes) < 2:

@@ -2,16 +2,20 @@
 
 import glob
 import os
+import re
 import signal
 import sys
+import tempfile
 import time
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 from tqdm import tqdm
 
+import dataset
 import history
 import session
+from config import UserError
 from model import DCGAN
 from runs import checkpoints
 from tasks import sample
@@ -38,12 +42,13 @@ def train(config, run, data):
 
 
 class Diverged(Exception):
-    """The losses are no longer numbers; the last checkpoint is from before."""
+    """Losses or weights are no longer numbers; the last checkpoint is from before."""
 
 
 def check_finite(values, step):
-    """Raise Diverged where a loss is NaN or infinite, before anything is saved."""
-    wrong = ['%s is %s' % item for item in values.items() if not np.isfinite(item[1])]
+    """Raise Diverged where a value is NaN or infinite, before anything is saved."""
+    wrong = ['%s is %s' % item for item in values.items()
+             if not np.isfinite(item[1]).all()]
     if wrong:
         raise Diverged(
             'step %d: %s. The last checkpoint is from before and untouched; try a '
@@ -77,6 +82,16 @@ class Stop:
         self.restore()
 
 
+def make_folder(folder):
+    """Make a folder where need be. Raises UserError where it cannot be written to."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise UserError('The folder %s cannot be written to: %s'
+                        % (folder, error.strerror))
+
+
 class Trainer:
     """A run in training: its graph, session, history and event files."""
 
@@ -85,10 +100,12 @@ class Trainer:
         self.steps_per_epoch = max(
             1, data.steps_per_epoch(config.batch_size) // config.d_steps)
         self.total = config.epoch * self.steps_per_epoch
+        self.images_per_step = config.batch_size * config.d_steps
         tf.set_random_seed(config.seed)
         self.model = DCGAN(config)
         self.model.build_optimizers()
-        print(show_all_variables(self.model.d_vars + self.model.g_vars))
+        # NaN in any variable makes the sum NaN
+        self.checksum = tf.add_n([tf.reduce_sum(v) for v in self.model.variables])
         self.fetches = dict(self.model.scalars, d_optim=self.model.d_optim,
                             g_optim=self.model.g_optim)
         self.open()
@@ -97,35 +114,40 @@ class Trainer:
         """Open the session, restore the newest checkpoint, write config.json."""
         config, run = self.config, self.run
         variables = tf.global_variables()
-        self.saver = session.make_saver(variables, config.max_to_keep)
+        self.saver = session.make_saver(variables)
         initializer, z = tf.global_variables_initializer(), sample.fixed_z(config)
         self.sess = session.open_session(config)
         found = checkpoints(run.checkpoint_dir)
         self.start = found[-1][0] if found else 0
         if found:
             session.restore(self.sess, self.saver, variables, found[-1][1])
-            self.saver.recover_last_checkpoints([path for _, path in found])
-            self.say_where()
         else:
             self.sess.run(initializer)
         self.sample_z = self.sess.run(z)
         self.sess.graph.finalize()
-        os.makedirs(run.checkpoint_dir, exist_ok=True)
-        config.save(run.config_path)
+        self.say_where()
+        for folder in (run.checkpoint_dir, run.sample_dir):
+            make_folder(folder)
+        if self.start < self.total:
+            config.save(run.config_path)
+        for path in self.sheets(after=self.start):  # of a run that went further once
+            os.remove(path)
         self.history = history.History(run.history_path, self.start)
         self.writer = tf.summary.FileWriter(os.path.join(run.checkpoint_dir, 'logs'))
         self.writer.add_session_log(
             tf.SessionLog(status=tf.SessionLog.START), self.start)
 
     def say_where(self):
-        """Say from where the run goes on, or that it is finished."""
+        """Show the variables and say from where the run goes on, or that it is done."""
+        epochs = self.start // self.steps_per_epoch
         if self.start >= self.total:
-            print('%s has its %d epochs already: a larger --epoch lets it go on'
-                  % (self.run.name, self.config.epoch))
-        else:
+            print('%s has been trained for %d epochs; with --epoch above %d it goes on'
+                  % (self.run.name, epochs, epochs))
+            return
+        print(show_all_variables(self.model.d_vars + self.model.g_vars))
+        if self.start:
             print('resuming %s after step %d, in epoch %d of %d' % (
-                self.run.name, self.start, self.start // self.steps_per_epoch + 1,
-                self.config.epoch))
+                self.run.name, self.start, epochs + 1, self.config.epoch))
 
     def train(self, stop):
         """Take the steps that are left, or those until `stop` has a status."""
@@ -141,15 +163,15 @@ class Trainer:
             self.history.append(done, epoch, took, values)
             epoch_values.append(dict(values, took=took))
             check_finite(values, done)
-            bar.set_postfix_str('%.0f images/s' % (config.batch_size / took), False)
+            bar.set_postfix_str('%.0f images/s' % (self.images_per_step / took), False)
             last = done == self.total
             if done % self.steps_per_epoch == 0:
                 tqdm.write(self.epoch_line(epoch, epoch_values))
                 epoch_values = []
-            if done % config.sample_freq == 0 or last:
-                self.sample(epoch, done)
             if done % config.ckpt_freq == 0 or last or stop.status:
                 self.save(done)
+            if done % config.sample_freq == 0 or last:
+                self.sample(epoch, done)
             if stop.status:
                 break
 
@@ -161,8 +183,8 @@ class Trainer:
         """
         model, config = self.model, self.config
         first = step * config.d_steps
-        for number in range(first, first + config.d_steps - 1):
-            self.sess.run(model.d_optim, self.feed(number))
+        for index in range(first, first + config.d_steps - 1):
+            self.sess.run(model.d_optim, self.feed(index))
         feed = self.feed(first + config.d_steps - 1)
         fetches = self.fetches
         if (step + 1) % config.summary_freq == 0:
@@ -174,8 +196,9 @@ class Trainer:
             self.writer.add_summary(values['summary'], step + 1)
         return {name: float(values[name]) for name in model.scalars}
 
-    def feed(self, number):
-        """Return what batch `number` feeds: images, labels and the key of z."""
+    def feed(self, index):
+        """Return what the `index`-th batch feeds: images, labels and the key of z."""
+        number = dataset.batch_number(index)
         images, y = self.data.batch(number, self.config.batch_size, self.config.seed)
         feed = {self.model.images: images, self.model.step: number}
         if y is not None:
@@ -185,12 +208,12 @@ class Trainer:
     def epoch_line(self, epoch, values):
         """Return the line of an epoch: means of its losses and of D's accuracy."""
         mean = {name: np.mean([v[name] for v in values]) for name in values[0]}
-        return ('epoch %*d/%d  d_loss_real %.3f  d_loss_fake %.3f  g_loss %.3f  '
-                'D right on real %3.0f %%, generated %3.0f %%  %4.0f images/s  %s' % (
+        return ('epoch %*d/%d d_loss_real %.3f d_loss_fake %.3f g_loss %.3f '
+                'D right: real %.0f%% fake %.0f%% %.0f images/s %s' % (
                     len(str(self.config.epoch)), epoch, self.config.epoch,
                     mean['d_loss_real'], mean['d_loss_fake'], mean['g_loss'],
                     100 * mean['d_acc_real'], 100 * mean['d_acc_fake'],
-                    self.config.batch_size / mean['took'],
+                    self.images_per_step / mean['took'],
                     tqdm.format_interval(self.history.seconds)))
 
     def sample(self, epoch, step):
@@ -205,10 +228,14 @@ class Trainer:
             tf.Summary.Value(tag='samples', image=picture)]), step)
 
     def save(self, step):
-        """Save a checkpoint; the history up to it is on the disk before."""
+        """Save a checkpoint; the history up to it is on the disk before.
+
+        Raises Diverged instead where a weight is no longer a number.
+        """
+        check_finite({'the sum of all weights': self.sess.run(self.checksum)}, step)
         self.history.flush()
         self.writer.flush()
-        session.save(self.sess, self.saver, self.run, step)
+        session.save(self.sess, self.saver, self.run, step, self.config.max_to_keep)
 
     def close(self):
         """Close the history, the event file and the session."""
@@ -216,11 +243,16 @@ class Trainer:
         self.writer.close()
         self.sess.close()
 
+    def sheets(self, after=-1):
+        """Return the paths of the run's sheets of the steps after `after`, in order."""
+        paths = glob.glob(os.path.join(glob.escape(self.run.sample_dir), 'train_*.png'))
+        found = [(re.search(r'train_\d+_(\d+)\.png$', path), path) for path in paths]
+        steps = sorted((int(match.group(1)), path) for match, path in found if match)
+        return [path for step, path in steps if step > after]
+
     def show_results(self):
         """Draw the animation and the loss picture; say where everything is."""
-        run = self.run
-        sheets = sorted(glob.glob(
-            os.path.join(glob.escape(run.sample_dir), 'train_*.png')))
+        run, sheets = self.run, self.sheets()
         print('checkpoint: %s' % checkpoints(run.checkpoint_dir)[-1][1])
         if len(sheets):
             print('sheet:      %s' % sheets[-1])

@@ -62,6 +62,9 @@ def to_8_bits(image):
         values = np.asarray(image).astype(np.float64) / 257
     elif image.mode == 'F':
         values = np.asarray(image).astype(np.float64) * 255
+        if not (values.min() >= 0 and values.max() <= 255):
+            raise ValueError('float values from %g to %g, expected 0 to 1'
+                             % (values.min() / 255, values.max() / 255))
     else:
         return flatten(image)
     return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))
@@ -233,7 +236,7 @@ def quiet():
         os.dup2(held.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:
             held.seek(0)
             os.write(stderr, held.read())
             raise

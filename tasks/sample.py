@@ -1,13 +1,13 @@
 """Sampling: images from the moving-average sampler, as a sheet or one by one."""
 
 import os
+import re
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 from tqdm import tqdm
 
 import session
-from config import UserError
 from dataset import one_hot
 from model import DCGAN
 from ops import draw_z
@@ -21,19 +21,19 @@ def run(config, run, path):
     """Draw --num_samples images from the checkpoint at `path` into the run's folder."""
     y = make_labels(count(config), config)
     model = DCGAN(config)
-    z = draw_z(config.z_dist, [len(y), config.z_dim], [config.seed, FIXED])
+    z = fixed_z(config)
     with session.open_session(config) as sess:
         saver = session.make_saver(model.variables)
         session.restore(sess, saver, model.variables, path)
         batches = draw_batches(sess, model, sess.run(z), y)
+        name = 'test_%s' % config.label if config.label else 'test'
         if config.separate:
-            folder = os.path.join(run.sample_dir, 'test')
+            folder = empty_folder(os.path.join(run.sample_dir, name))
             print('%d images: %s' % (save_separate(batches, folder),
                                      os.path.join(folder, '*.png')))
         else:
-            name = 'test_%s.png' % config.label if config.label else 'test.png'
             print('sheet: %s' % save_sheet(np.concatenate(list(batches)), y,
-                                           os.path.join(run.sample_dir, name)))
+                                           os.path.join(run.sample_dir, name + '.png')))
 
 
 def count(config):
@@ -44,17 +44,12 @@ def count(config):
 def make_labels(num, config):
     """Return a label for each of `num` images, int [num]; all -1 without labels.
 
-    With --label all are that one; else each label has its share, in order. Raises
-    UserError where there is no such label.
+    With --label all are that one; else each label has its share, in order.
     """
     if config.label is None:
         if not config.y_dim:
             return np.full(num, -1)
         return np.sort(np.arange(num) % config.y_dim)
-    if config.label not in config.classes:
-        raise UserError('--label %r: expected one of %s.' % (
-            config.label, ', '.join(config.classes) or 'none, for this model was '
-            'trained without labels (--conditional)'))
     return np.full(num, config.classes.index(config.label))
 
 
@@ -65,12 +60,23 @@ def draw(sess, model, z, labels):
 
 def draw_batches(sess, model, z, labels):
     """Yield what draw returns in parts, so that any number fits into memory."""
-    for start in tqdm(range(0, len(z), CHUNK), 'sampling',
-                      disable=None if len(z) > CHUNK else True):
-        feed = {model.z: z[start:start + CHUNK]}
-        if model.y is not None:
-            feed[model.y] = one_hot(labels[start:start + CHUNK], model.config.y_dim)
-        yield sess.run(model.sampler_images, feed)
+    with tqdm(total=len(z), desc='sampling', unit=' images',
+              disable=None if len(z) > CHUNK else True) as bar:
+        for start in range(0, len(z), CHUNK):
+            feed = {model.z: z[start:start + CHUNK]}
+            if model.y is not None:
+                feed[model.y] = one_hot(labels[start:start + CHUNK], model.config.y_dim)
+            images = sess.run(model.sampler_images, feed)
+            yield images
+            bar.update(len(images))
+
+
+def empty_folder(folder):
+    """Take the images of an earlier call out of a folder; return it."""
+    for name in os.listdir(folder) if os.path.isdir(folder) else []:
+        if re.match(r'\d{6,}\.png$', name):
+            os.remove(os.path.join(folder, name))
+    return folder
 
 
 def save_separate(batches, folder):

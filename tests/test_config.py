@@ -55,12 +55,13 @@ def test_run_name_is_carpedm20s_model_dir_or_the_name():
 
 
 @pytest.mark.parametrize('name, value, expected', [
-    ('epoch', 0, 'from 1'), ('epoch', 10**9, 'to 1000000'), ('batch_size', 1, 'from 2'),
+    ('epoch', 0, 'from 1'), ('epoch', 10**9, 'up to 1000000'),
+    ('batch_size', 0, 'from 1'),
     ('learning_rate', 0.0, 'above 0'), ('learning_rate', float('nan'), 'a number'),
-    ('learning_rate', float('inf'), 'a number'), ('beta1', 1.0, 'to 0.9999'),
+    ('learning_rate', float('inf'), 'a number'), ('beta1', 1.0, 'up to 0.9999'),
     ('beta1', -0.1, 'from 0'), ('kernel_size', 6, '4, 5'), ('c_dim', 2, '1, 3'),
     ('z_dist', 'normal', 'normal01'), ('precision', 'float16', 'bfloat16'),
-    ('gpu_memory_fraction', 1.5, 'to 1'), ('gpu_memory_fraction', 0.0, 'above 0'),
+    ('gpu_memory_fraction', 1.5, 'up to 1'), ('gpu_memory_fraction', 0.0, 'above 0'),
     ('output_height', 6, 'from 7'), ('name', 'a/b', 'no slash'), ('name', '', 'name'),
     ('name', '..', 'name'), ('dataset', '../x', 'no slash'), ('epoch', True, 'whole'),
     ('epoch', '3', 'whole'), ('train', 1, 'true or false'), ('num_samples', 0, 'from')])

@@ -95,7 +95,7 @@ def test_presets_parse_and_make_a_config():
 
 
 def test_carpedm20s_preset_is_his():
-    given = parse('--flagfile %s/configs/carpedm20.flags' % ROOT)
+    given = main.parse_flags(['--flagfile', ROOT + '/configs/carpedm20.flags'])
     expected = {'kernel_size': 5, 'g_steps': 2, 'z_dist': 'uniform_signed'}
     assert expected.items() <= given.items()
 

@@ -44,9 +44,9 @@ def test_only_the_newest_checkpoints_are_kept(graph, tmp_path):
     run = runs.Run('r', str(tmp_path), str(tmp_path))
     with tf.Session() as sess:
         sess.run(tf.global_variables_initializer())
-        saver = session.make_saver([v], max_to_keep=2)
+        saver = session.make_saver([v])
         for step in range(1, 5):
-            session.save(sess, saver, run, step)
+            session.save(sess, saver, run, step, max_to_keep=2)
     assert [step for step, _ in runs.checkpoints(str(tmp_path))] == [3, 4]
 
 

@@ -57,8 +57,8 @@ def test_a_run_writes_all_that_it_says(tmp_path, folders, capsys):
     assert 'generator/g_h0_lin/Matrix' in said
     assert 'epoch 1/2' in said
     assert 'epoch 2/2' in said
-    for column in ('d_loss_real', 'd_loss_fake', 'g_loss', 'D right on real',
-                   'generated', 'images/s'):
+    for column in ('d_loss_real', 'd_loss_fake', 'g_loss', 'D right: real',
+                   'fake', 'images/s'):
         assert column in said
 
     checkpoint, samples = tmp_path / 'checkpoint' / 'r', tmp_path / 'samples' / 'r'
@@ -164,7 +164,7 @@ def test_training_seconds_add_up_over_resumes(tmp_path, folders):
 def test_a_finished_run_says_so_and_takes_no_step(tmp_path, folders, capsys):
     for _ in range(2):
         assert call(*folders, *TINY, '--train', '--epoch', 1, '--name', 'r') == 0
-    assert 'has its 1 epochs' in capsys.readouterr().out
+    assert 'has been trained for 1 epochs' in capsys.readouterr().out
     assert len(history.read(str(tmp_path / 'checkpoint/r/history.csv'))['step']) == 5
 
 

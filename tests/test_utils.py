@@ -186,9 +186,16 @@ def test_16_bit_colour_and_alpha(colour_type, values, expected):
 
 
 def test_float_tiff_runs_from_0_to_1():
-    pixels = np.array([[-0.5, 0, 0.2, 1, 1.5]], np.float32)
+    pixels = np.array([[0, 0.2, 0.5, 1]], np.float32)
     result = utils.imread(encode(Image.fromarray(pixels), 'TIFF'))
-    assert (result.mode, np.asarray(result).tolist()) == ('L', [[0, 0, 51, 255, 255]])
+    np.testing.assert_array_equal(np.asarray(result), [[0, 51, 128, 255]])
+
+
+@pytest.mark.parametrize('value', [-0.1, 1.5, 255, np.nan])
+def test_float_tiff_of_another_range_is_refused_not_made_white(value):
+    pixels = np.array([[0.5, value]], np.float32)
+    with pytest.raises(ValueError, match='expected 0 to 1'):
+        utils.imread(encode(Image.fromarray(pixels), 'TIFF'))
 
 
 # What stands upright is red above blue; how it lies in a file of each orientation.

@@ -1,0 +1,128 @@
+"""carpedm20's training step on today's TensorFlow, written from its description.
+
+D's update; G's update twice on the same z; then d_loss_fake, d_loss_real and g_loss
+each by itself, only to print them: six runs, 22 passes. Kernel 5, batch 64, reference
+variables, batch norm that moves its averages in place, lrelu as a maximum. Reading of
+image files is left out, and so are the summaries.
+"""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+import turns
+
+BATCH, Z, WIDTH = 64, 100, 64
+
+
+def weights(name, shape, start=0.0):
+    """Return a variable: normal with deviation 0.02 around `start`, or all `start`."""
+    if len(shape) > 1:
+        return tf.get_variable(name, shape,
+                               initializer=tf.random_normal_initializer(start, 0.02))
+    return tf.get_variable(name, shape, initializer=tf.constant_initializer(start))
+
+
+def average(name, size, start):
+    """Return a variable that is not trained."""
+    return tf.get_variable(name, [size], trainable=False,
+                           initializer=tf.constant_initializer(start))
+
+
+def batch_norm(x, name):
+    """Normalise by the batch; move the averages before the result is used."""
+    with tf.variable_scope(name):
+        size = int(x.shape[-1])
+        beta, gamma = weights('beta', [size]), weights('gamma', [size], 1.0)
+        moving = [average('moving_mean', size, 0.0),
+                  average('moving_variance', size, 1.0)]
+        x, mean, variance = tf.nn.fused_batch_norm(x, gamma, beta, epsilon=1e-5)
+        updates = [tf.assign_sub(m, (m - value) * 0.1)
+                   for m, value in zip(moving, (mean, variance))]
+        with tf.control_dependencies(updates):
+            return tf.identity(x)
+
+
+def linear(x, size, name):
+    """Multiply by a matrix and add a bias."""
+    with tf.variable_scope(name):
+        return tf.matmul(x, weights('Matrix', [int(x.shape[-1]), size])
+                         ) + weights('bias', [size])
+
+
+def generator(z):
+    """Return images [64, 64, 64, 3]."""
+    with tf.variable_scope('generator'):
+        h = tf.reshape(linear(z, 16 * WIDTH * 8, 'g_h0_lin'), [BATCH, 4, 4, WIDTH * 8])
+        for i, channels in enumerate((WIDTH * 4, WIDTH * 2, WIDTH, 3), 1):
+            h = tf.nn.relu(batch_norm(h, 'g_bn%d' % (i - 1)))
+            with tf.variable_scope('g_h%d' % i):
+                w = weights('w', [5, 5, channels, int(h.shape[-1])])
+                side = 4 * 2 ** i
+                h = tf.nn.conv2d_transpose(h, w, [BATCH, side, side, channels],
+                                           [1, 2, 2, 1])
+                h = tf.nn.bias_add(h, weights('biases', [channels]))
+        return tf.nn.tanh(h)
+
+
+def discriminator(h, reuse):
+    """Return logits [64, 1]."""
+    with tf.variable_scope('discriminator', reuse=reuse):
+        for i, channels in enumerate((WIDTH, WIDTH * 2, WIDTH * 4, WIDTH * 8)):
+            with tf.variable_scope('d_h%d_conv' % i):
+                w = weights('w', [5, 5, int(h.shape[-1]), channels])
+                h = tf.nn.conv2d(h, w, [1, 2, 2, 1], 'SAME')
+                h = tf.nn.bias_add(h, weights('biases', [channels]))
+            if i:
+                h = batch_norm(h, 'd_bn%d' % i)
+            h = tf.maximum(h, 0.2 * h)
+        return linear(tf.reshape(h, [BATCH, -1]), 1, 'd_h4_lin')
+
+
+def cross_entropy(logits, label):
+    """Return the mean loss of logits against one label."""
+    return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(
+        logits=logits, labels=tf.fill(tf.shape(logits), label)))
+
+
+def minimize(loss, scope):
+    """Return the Adam update of the variables of a scope."""
+    return tf.train.AdamOptimizer(2e-4, beta1=0.5).minimize(
+        loss, var_list=tf.trainable_variables(scope))
+
+
+def main():
+    """Serve his training steps on random images."""
+    tf.disable_v2_behavior()
+    images = tf.placeholder(tf.float32, [BATCH, 64, 64, 3])
+    z = tf.placeholder(tf.float32, [BATCH, Z])
+    G = generator(z)
+    D_logits, D_logits_ = discriminator(images, False), discriminator(G, True)
+    d_loss_real = cross_entropy(D_logits, 1.0)
+    d_loss_fake = cross_entropy(D_logits_, 0.0)
+    g_loss = cross_entropy(D_logits_, 1.0)
+    d_optim = minimize(d_loss_real + d_loss_fake, 'discriminator')
+    g_optim = minimize(g_loss, 'generator')
+    data = np.random.default_rng(0).uniform(-1, 1, (512, 64, 64, 3)).astype('f')
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+
+        def run(steps):
+            for _ in range(steps):
+                batch = data[np.random.randint(0, len(data), BATCH)]
+                noise = np.random.uniform(-1, 1, (BATCH, Z)).astype('f')
+                sess.run(d_optim, {images: batch, z: noise})
+                sess.run(g_optim, {z: noise})
+                sess.run(g_optim, {z: noise})
+                sess.run(d_loss_fake, {z: noise})
+                sess.run(d_loss_real, {images: batch})
+                sess.run(g_loss, {z: noise})
+        turns.serve(run, BATCH, warm_up=3, passes=22)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,34 @@
+"""The machine's limit: a product of two 4096 x 4096 matrices, in TensorFlow.
+
+python bench/peers/matmul.py PRECISION; "images" are GFLOP here.
+"""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+
+import tensorflow.compat.v1 as tf
+import turns
+
+SIDE = 4096
+
+
+def main(precision):
+    """Serve products; each counts 2 * 4096^3 FLOP."""
+    tf.disable_v2_behavior()
+    with tf.Session() as sess:
+        a, b = (tf.Variable(tf.cast(tf.random_normal([SIDE, SIDE]), precision))
+                for _ in range(2))
+        sess.run(tf.global_variables_initializer())
+        product = tf.matmul(a, b).op
+
+        def run(steps):
+            for _ in range(steps):
+                sess.run(product)
+        turns.serve(run, 2 * SIDE ** 3 / 1e9)
+
+
+if __name__ == '__main__':
+    main(*sys.argv[1:])

@@ -1,0 +1,48 @@
+"""This program's training step, the one that main.py runs, as a side for turns.
+
+python bench/step.py KERNEL PRECISION G_STEPS
+"""
+
+import os
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+
+import numpy as np
+import turns
+
+from bench import flops
+from config import Config
+from dataset import Dataset
+from runs import Run
+from train import Trainer
+
+BATCH = 64
+
+
+def main(kernel, precision, g_steps):
+    """Serve training steps on random images, 64 x 64 x 3, batch 64."""
+    config = Config.make(dict(kernel_size=int(kernel), precision=precision,
+                              g_steps=int(g_steps), batch_size=BATCH), {})
+    images = np.random.default_rng(0).integers(0, 256, (2048, 64, 64, 3), np.uint8)
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = Trainer(config, Run('bench', folder, folder), Dataset(images))
+        model, done = trainer.model, [0]
+        both, passes = flops.count([model.d_optim, model.g_optim])
+        again, more = flops.count([model.g_optim])
+
+        def run(steps):
+            for _ in range(steps):
+                trainer.train_step(done[0])
+                done[0] += 1
+
+        extra = config.g_steps - 1
+        turns.serve(run, BATCH, passes=10 + 5 * extra,
+                    MFLOP_an_image=(both + extra * again) / 1e6)
+        trainer.close()
+
+
+if __name__ == '__main__':
+    main(*sys.argv[1:])
