@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; 
 	2>/dev/null && echo $$p && break; done)
 RUN = .venv/bin/python
 
-.PHONY: demo install test test-slow lint clean
+.PHONY: demo install test test-slow lint bench clean
 
 demo: install
 	@$(RUN) main.py --flagfile configs/demo.flags --train
@@ -21,6 +21,9 @@ test: .venv/installed-dev
 test-slow: .venv/installed-dev
 	@$(RUN) -m pytest -q -m slow
 	@PYTHON=$(RUN) bash tests/tf1/check.sh
+
+bench: .venv/installed-dev .venv-torch/installed
+	@$(RUN) bench/speed.py
 
 lint: .venv/installed-dev
 	@$(RUN) -m ruff check .
@@ -40,5 +43,11 @@ lint: .venv/installed-dev
 	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
+.venv-torch/installed: bench/requirements-torch.txt | .venv/bin/python
+	@.venv/bin/python -m venv .venv-torch
+	@.venv-torch/bin/python -m pip install --quiet --disable-pip-version-check \
+		-r bench/requirements-torch.txt
+	@touch $@
+
 clean:
-	rm -rf .venv .venv-tf1
+	rm -rf .venv .venv-tf1 .venv-torch

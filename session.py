@@ -27,16 +27,29 @@ def config_proto(config):
 
 
 def bfloat16_rewrite():
-    """Return the rewrite of convolutions and products to bfloat16.
+    """Return the rewrite of convolutions and products to bfloat16, for processors.
 
-    Raises UserError where this TensorFlow does not know it.
+    Raises UserError where this TensorFlow does not know it or the processor does not.
     """
+    if not has_bfloat16():
+        raise UserError('--precision bfloat16 needs a processor with AMX or '
+                        'AVX512-BF16, and this one has neither: it would be slower, '
+                        'not faster. Take --precision float32.')
     options = tf.ConfigProto().graph_options.rewrite_options
     if not hasattr(options, 'auto_mixed_precision_onednn_bfloat16'):
         raise UserError('--precision bfloat16 needs TensorFlow 2.9 or later; this is '
                         '%s. Leave it out to train in float32.' % tf.__version__)
     options.auto_mixed_precision_onednn_bfloat16 = 1        # RewriterConfig.ON
     return options
+
+
+def has_bfloat16(cpuinfo='/proc/cpuinfo'):
+    """Tell whether the processor computes in bfloat16; yes where nothing tells."""
+    try:
+        with open(cpuinfo) as file:
+            return bool(re.search(r'\b(avx512_bf16|amx_bf16)\b', file.read()))
+    except OSError:
+        return True
 
 
 def make_saver(variables):

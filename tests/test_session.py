@@ -31,7 +31,8 @@ def test_threads():
     assert proto().intra_op_parallelism_threads == 0                    # one a core
 
 
-def test_precision_turns_the_rewrite_on():
+def test_precision_turns_the_rewrite_on(monkeypatch):
+    monkeypatch.setattr(session, 'has_bfloat16', lambda: True)
     name = 'auto_mixed_precision_onednn_bfloat16'
     on = proto(precision='bfloat16').graph_options.rewrite_options
     off = proto().graph_options.rewrite_options
