@@ -148,13 +148,15 @@ class Config:
                 if self.classes else 'this model was trained without labels'))
 
     def save(self, path):
-        """Write all of it as JSON; `path` must be a file of a folder that exists."""
-        values = dataclasses.asdict(self)
+        """Write all of it as JSON, whole or not at all. Raises UserError where not."""
         temporary = path + '.part'
-        with open(temporary, 'w', encoding='utf-8') as file:
-            json.dump(values, file, indent=2, sort_keys=True)
-            file.write('\n')
-        os.replace(temporary, path)
+        try:
+            with open(temporary, 'w', encoding='utf-8') as file:
+                json.dump(dataclasses.asdict(self), file, indent=2, sort_keys=True)
+                file.write('\n')
+            os.replace(temporary, path)
+        except OSError as error:
+            raise UserError('%s cannot be written: %s' % (path, error.strerror))
 
     @classmethod
     def load(cls, path):

@@ -5,6 +5,7 @@ No TensorFlow: what is wrong with a run's name or flags is said before it starts
 
 import os
 import re
+import tempfile
 import typing
 
 import config as configs
@@ -65,12 +66,35 @@ def at(config, name=None):
                os.path.join(config.sample_dir, name))
 
 
+def checked(run):
+    """Return the run; raise UserError where TensorFlow cannot read from its folder.
+
+    TensorFlow takes a checkpoint's path for a pattern, in which [1] stands for 1.
+    """
+    odd = sorted(set('[]\\') & set(run.checkpoint_dir))
+    if odd:
+        raise UserError('TensorFlow finds no checkpoint below %s, because of %s in the '
+                        'path: take another --name or --checkpoint_dir.'
+                        % (run.checkpoint_dir, ' '.join(odd)))
+    return run
+
+
+def make_folder(folder):
+    """Make a folder where need be. Raises UserError where it cannot be written to."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise UserError('The folder %s cannot be written to: %s'
+                        % (folder, error.strerror))
+
+
 def to_train(config, given):
     """Return (Run, Config) for training: a new run, or one that goes on.
 
     Raises UserError where the run exists and was made with other values.
     """
-    run = at(config)
+    run = checked(at(config))
     if not checkpoints(run.checkpoint_dir):
         return run, config
     if not os.path.exists(run.config_path):
@@ -100,6 +124,7 @@ def to_restore(config, given, echo=print):
     if not checkpoints(run.checkpoint_dir):
         run = at(config, newest(config, 'dataset' in given))
         echo('taking the newest run: %s' % run.checkpoint_dir)
+    checked(run)
     if not os.path.exists(run.config_path):
         return run, None
     return run, configs.restore(Config.load(run.config_path), given)

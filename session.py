@@ -85,7 +85,8 @@ def restore(sess, saver, variables, path):
         saver.restore(sess, path)
     except tf.errors.OpError as error:
         raise UserError('The checkpoint %s cannot be read: %s. Remove its files, and '
-                        'the one before it is taken.' % (path, error.message))
+                        'the one before it is taken.'
+                        % (path, error.message.splitlines()[0]))
 
 
 def shapes(path):
@@ -93,7 +94,8 @@ def shapes(path):
     try:
         return tf.train.NewCheckpointReader(path).get_variable_to_shape_map()
     except (tf.errors.OpError, ValueError) as error:
-        raise UserError('The checkpoint %s cannot be read: %s' % (path, error))
+        raise UserError('The checkpoint %s cannot be read: %s'
+                        % (path, str(error).splitlines()[0]))
 
 
 def infer_config(path, config, given):

@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import sys
-import tempfile
 import time
 
 import numpy as np
@@ -15,11 +14,12 @@ from tqdm import tqdm
 import dataset
 import history
 import session
-from config import UserError
 from model import DCGAN
-from runs import checkpoints
+from runs import checkpoints, make_folder
 from tasks import sample
 from utils import make_gif, show_all_variables
+
+ANIMATION = 'training.gif'
 
 
 def train(config, run, data):
@@ -82,16 +82,6 @@ class Stop:
         self.restore()
 
 
-def make_folder(folder):
-    """Make a folder where need be. Raises UserError where it cannot be written to."""
-    try:
-        os.makedirs(folder, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise UserError('The folder %s cannot be written to: %s'
-                        % (folder, error.strerror))
-
-
 class Trainer:
     """A run in training: its graph, session, history and event files."""
 
@@ -130,8 +120,7 @@ class Trainer:
             make_folder(folder)
         if self.start < self.total:
             config.save(run.config_path)
-        for path in self.sheets(after=self.start):  # of a run that went further once
-            os.remove(path)
+        self.remove_stale_pictures()
         self.history = history.History(run.history_path, self.start)
         self.writer = tf.summary.FileWriter(os.path.join(run.checkpoint_dir, 'logs'))
         self.writer.add_session_log(
@@ -250,6 +239,15 @@ class Trainer:
         steps = sorted((int(match.group(1)), path) for match, path in found if match)
         return [path for step, path in steps if step > after]
 
+    def remove_stale_pictures(self):
+        """Remove sheets of later steps, left by a run that once went further."""
+        stale = self.sheets(after=self.start)
+        animation = os.path.join(self.run.sample_dir, ANIMATION)
+        if stale and os.path.exists(animation):     # it shows them
+            stale.append(animation)
+        for path in stale:
+            os.remove(path)
+
     def show_results(self):
         """Draw the animation and the loss picture; say where everything is."""
         run, sheets = self.run, self.sheets()
@@ -257,6 +255,6 @@ class Trainer:
         if len(sheets):
             print('sheet:      %s' % sheets[-1])
             print('animation:  %s' % make_gif(
-                sheets, os.path.join(run.sample_dir, 'training.gif')))
+                sheets, os.path.join(run.sample_dir, ANIMATION)))
         print('losses:     %s' % history.save_picture(
             run.history_path, os.path.join(run.sample_dir, 'losses.png'), run.name))

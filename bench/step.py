@@ -24,6 +24,7 @@ BATCH = 64
 
 def main(kernel, precision, g_steps):
     """Serve training steps on random images, 64 x 64 x 3, batch 64."""
+    out = turns.keep_stdout()
     config = Config.make(dict(kernel_size=int(kernel), precision=precision,
                               g_steps=int(g_steps), batch_size=BATCH), {})
     images = np.random.default_rng(0).integers(0, 256, (2048, 64, 64, 3), np.uint8)
@@ -39,7 +40,7 @@ def main(kernel, precision, g_steps):
                 done[0] += 1
 
         extra = config.g_steps - 1
-        turns.serve(run, BATCH, passes=10 + 5 * extra,
+        turns.serve(run, BATCH, out, passes=10 + 5 * extra,
                     MFLOP_an_image=(both + extra * again) / 1e6)
         trainer.close()
 

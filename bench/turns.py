@@ -1,8 +1,8 @@
 """Sides that take turns: each a process, told when to run and otherwise asleep.
 
-A side calls serve(run, batch). It says that it is ready, then for each line that it
-reads runs so many steps and answers with a line of JSON. Standard library only, for
-every side's own environment.
+A side calls keep_stdout() and serve(run, batch, out). It says that it is ready, then
+for each line that it reads runs so many steps and answers with a line of JSON. Standard
+library only, for every side's own environment.
 """
 
 import json
@@ -13,26 +13,32 @@ import sys
 import time
 
 
-def serve(run, batch, warm_up=5, **facts):
-    """Run `run(steps)` whenever a line with a number of steps comes in."""
+def keep_stdout():
+    """Return a descriptor for the answers; what else is printed goes to stderr."""
+    out = os.dup(1)
+    os.dup2(2, 1)
+    return out
+
+
+def serve(run, batch, out, warm_up=5, **facts):
+    """Run `run(steps)` whenever a line with a number of steps comes in.
+
+    `out` is keep_stdout()'s, called before anything is printed.
+    """
     run(warm_up)
-    answer(dict(facts, ready=True))
+    answer(out, dict(facts, ready=True))
     for line in sys.stdin:
         steps = int(line)
         began = time.perf_counter()
         run(steps)
         took = time.perf_counter() - began
-        answer({'images_per_s': steps * batch / took, 'seconds': took,
-                'memory_MiB': anonymous_memory()})
+        answer(out, {'images_per_s': steps * batch / took, 'seconds': took,
+                     'memory_MiB': anonymous_memory()})
 
 
-OUT = os.dup(1)     # kept for the answers; whatever else is printed goes to stderr
-os.dup2(2, 1)
-
-
-def answer(facts):
+def answer(out, facts):
     """Write one line of JSON to whoever started this side."""
-    os.write(OUT, (json.dumps(facts) + '\n').encode())
+    os.write(out, (json.dumps(facts) + '\n').encode())
 
 
 def anonymous_memory():

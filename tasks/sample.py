@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 from tqdm import tqdm
 
+import runs
 import session
 from dataset import one_hot
 from model import DCGAN
@@ -25,6 +26,7 @@ def run(config, run, path):
     with session.open_session(config) as sess:
         saver = session.make_saver(model.variables)
         session.restore(sess, saver, model.variables, path)
+        runs.make_folder(run.sample_dir)
         batches = draw_batches(sess, model, sess.run(z), y)
         name = 'test_%s' % config.label if config.label else 'test'
         if config.separate:

@@ -86,6 +86,13 @@ def test_flags_for_sampling_are_refused_in_training():
         make({'train': True, 'separate': True})
 
 
+@pytest.mark.parametrize('task', ['curves', 'nothing'])
+def test_a_task_beside_train_is_refused(task):
+    with pytest.raises(UserError, match='--task %s .* leave out --train' % task):
+        make({'train': True, 'task': task})
+    assert make({'train': True, 'task': 'sample'}).train       # the default, named
+
+
 def test_json_round_trip(tmp_path):
     path = str(tmp_path / 'config.json')
     c = make({'epoch': 7, 'name': 'ünï'}).replace(classes=('a', 'b'))
@@ -123,6 +130,21 @@ def test_restore_lets_training_flags_differ_but_not_the_network():
     assert configs.restore(old, {'batch_size': 64, 'seed': 5}).seed == 5
     with pytest.raises(UserError, match='--z_dim: 100 in config.json, 50 now'):
         configs.restore(old, {'z_dim': 50})
+
+
+@pytest.mark.parametrize('old, new', [(6, 7), (6, 5), (None, 100)])
+def test_the_sheets_of_a_run_keep_their_num_samples(old, new):
+    config = make({'num_samples': old} if old else {})
+    with pytest.raises(UserError,
+                       match='--num_samples: %s in config.json, %s now' % (old, new)):
+        configs.resume(config, {'num_samples': new})
+    assert configs.resume(config, {}).num_samples == old
+
+
+def test_sampling_has_a_num_samples_of_its_own():
+    old = make({'num_samples': 6})
+    assert configs.restore(old, {}).num_samples is None
+    assert configs.restore(old, {'num_samples': 1000}).num_samples == 1000
 
 
 def test_what_belongs_to_one_call_is_not_restored():

@@ -1,12 +1,17 @@
 """Run folders: names, and how a run is found again."""
 
 import os
+import subprocess
+import sys
 import time
 
 import pytest
 
+import main
 import runs
 from config import Config, NotFoundError, UserError
+
+ROOT = os.path.dirname(os.path.abspath(main.__file__))
 
 
 @pytest.fixture
@@ -97,6 +102,18 @@ def test_checkpoint_dir_may_hold_the_checkpoint_itself(place):
     assert c.dataset == 'mnist'
 
 
+def test_a_name_wins_over_the_checkpoint_that_checkpoint_dir_itself_holds(place):
+    outer = place('outer', dataset='mnist')
+    inner = place(os.path.join('outer', 'inner'), dataset='faces')
+    named = Config.make({'checkpoint_dir': outer, 'name': 'inner'}, {})
+    run, c = runs.to_restore(named, {'name': 'inner'})
+    assert (run.name, run.checkpoint_dir, c.dataset) == ('inner', inner, 'faces')
+    new = named.replace(name='new')
+    assert runs.to_train(new, {})[0].checkpoint_dir == os.path.join(outer, 'new')
+    with pytest.raises(NotFoundError, match='named new'):
+        runs.to_restore(new, {'name': 'new'})
+
+
 def test_a_checkpoint_without_config_gives_none(tmp_path, place):
     folder = place('his', with_config=False)
     run, c = runs.to_restore(Config.make({'checkpoint_dir': folder}, {}), {})
@@ -126,3 +143,92 @@ def test_a_run_without_checkpoint_is_not_taken(tmp_path, place):
 def test_latest_says_what_was_expected(tmp_path):
     with pytest.raises(NotFoundError, match='DCGAN.model-1000.index'):
         runs.latest(str(tmp_path))
+
+
+def test_a_run_without_checkpoint_is_new_whatever_its_config_says(tmp_path, place):
+    place('r', steps=(), z_dim=50, batch_size=16)
+    given = {'name': 'r', 'z_dim': 60, 'batch_size': 8}
+    run, c = runs.to_train(config(tmp_path, **given), given)
+    assert (run.name, c.z_dim, c.batch_size) == ('r', 60, 8)
+    place('s', steps=(1,), z_dim=50)
+    with pytest.raises(UserError, match='--z_dim: 50 in config.json, 60 now'):
+        runs.to_train(config(tmp_path, name='s', z_dim=60), {'z_dim': 60})
+
+
+# TensorFlow takes the path of a checkpoint for a pattern, in which [1] stands for 1.
+@pytest.mark.parametrize('given', [
+    {'name': 'r[1]'}, {'dataset': 'faces[1]'}, {'checkpoint_dir': 'runs[1]'}])
+def test_a_path_from_which_no_checkpoint_can_be_read_is_not_trained_in(given):
+    with pytest.raises(UserError, match=r'\[1\]'):
+        runs.to_train(Config.make(given, {}), given)
+
+
+def test_such_a_path_is_named_where_there_is_a_checkpoint(tmp_path, place):
+    place('r[1]')
+    with pytest.raises(UserError, match=r'r\[1\]'):
+        runs.to_restore(config(tmp_path, name='r[1]'), {'name': 'r[1]'})
+
+
+# --- before TensorFlow starts ------------------------------------------------
+
+@pytest.fixture
+def without_tensorflow(monkeypatch):
+    """Make main end with status 77 where it would start TensorFlow."""
+    def start(module):
+        raise SystemExit(77)
+    monkeypatch.setattr(main, 'start_tensorflow', start)
+
+
+@pytest.mark.parametrize('was, now', [
+    ('cats, dogs', 'cats, eels'), ('cats, dogs', 'bats, dogs'),
+    ('cats, dogs', 'cats, dogs, eels'), ('cats, dogs', 'ants, cats, dogs'),
+    ('cats, dogs, eels', 'cats, dogs')])
+def test_other_labels_than_the_runs_are_refused_and_both_named(
+        tmp_path, place, make_images, capsys, without_tensorflow, was, now):
+    place('r', dataset='zoo', conditional=True, classes=tuple(was.split(', ')),
+          batch_size=4, output_height=16)
+    for label in now.split(', '):
+        make_images(str(tmp_path / 'data' / 'zoo' / label), 4)
+    assert main.main(['--train', '--name', 'r', '--dataset', 'zoo', '--conditional',
+                      '--data_dir', str(tmp_path / 'data'),
+                      '--checkpoint_dir', str(tmp_path / 'checkpoint')]) == 2
+    error = capsys.readouterr().err
+    assert 'labels %s;' % was in error
+    assert 'now %s.' % now in error
+
+
+def test_the_same_labels_are_not(tmp_path, place, make_images, without_tensorflow):
+    place('r', dataset='zoo', conditional=True, classes=('cats', 'dogs'), batch_size=4,
+          output_height=16)
+    for label in ('dogs', 'cats'):
+        make_images(str(tmp_path / 'data' / 'zoo' / label), 4)
+    with pytest.raises(SystemExit) as error:
+        main.main(['--train', '--name', 'r', '--dataset', 'zoo',
+                   '--data_dir', str(tmp_path / 'data'),
+                   '--checkpoint_dir', str(tmp_path / 'checkpoint')])
+    assert error.value.code == 77
+
+
+@pytest.mark.parametrize('train', [[], ['--train']])
+def test_a_config_that_is_a_folder_is_refused_by_name(
+        tmp_path, place, capsys, without_tensorflow, train):
+    folder = place('r', with_config=False)
+    os.makedirs(os.path.join(folder, 'config.json'))
+    assert main.main(['--name', 'r', *train,
+                      '--checkpoint_dir', str(tmp_path / 'checkpoint')]) == 2
+    assert os.path.join(folder, 'config.json') in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('classes, expected', [
+    (('dark', 'light'), 'dark, light'), ((), 'trained without labels')])
+def test_a_label_that_is_none_is_refused_before_tensorflow_is_imported(
+        tmp_path, place, classes, expected):
+    place('r', classes=classes)
+    code = ('import sys; sys.path.insert(0, %r); import main; '
+            'status = main.main(["--label", "grey", "--name", "r"]); '
+            'sys.exit(status if "tensorflow" not in sys.modules else 99)' % ROOT)
+    result = subprocess.run([sys.executable, '-c', code], cwd=tmp_path,
+                            capture_output=True, text=True)
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: --label 'grey'")
+    assert expected in result.stderr

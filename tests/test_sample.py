@@ -39,7 +39,7 @@ def trained(tmp_path_factory):
     assert call('--dataset', 'flat', '--data_dir', root / 'data', '--conditional',
                 '--checkpoint_dir', root / 'checkpoint', '--sample_dir', root / 's',
                 '--output_height', 16, '--gf_dim', 4, '--df_dim', 4, '--z_dim', 8,
-                '--batch_size', 8, '--epoch', 1, '--train') == 0
+                '--batch_size', 8, '--epoch', 1, '--num_samples', 6, '--train') == 0
     shutil.rmtree(root / 'data')        # sampling needs none
     return root
 
@@ -62,6 +62,64 @@ def test_separate_writes_one_file_each(flags, tmp_path):
     folder = tmp_path / 'flat_8_16_16' / 'test'
     assert sorted(os.listdir(folder)) == ['%06d.png' % i for i in range(7)]
     assert pixels(folder / '000000.png').shape == (16, 16, 3)
+
+
+def test_fewer_separate_images_leave_none_of_an_earlier_call(flags, tmp_path):
+    folder = tmp_path / 'flat_8_16_16' / 'test'
+    call(*flags, '--num_samples', 5, '--separate')
+    (folder / 'mine.png').write_bytes(b'not of this program')
+    call(*flags, '--num_samples', 3, '--separate')
+    assert sorted(os.listdir(folder)) == [
+        '000000.png', '000001.png', '000002.png', 'mine.png']
+
+
+def test_separate_images_of_a_label_have_a_folder_of_their_own(flags, tmp_path):
+    folder = tmp_path / 'flat_8_16_16'
+    call(*flags, '--num_samples', 4, '--separate')
+    before = [pixels(folder / 'test' / ('%06d.png' % i)) for i in range(4)]
+    for label, count in (('light', 3), ('dark', 2), ('light', 1)):
+        call(*flags, '--num_samples', count, '--separate', '--label', label)
+    assert {name: len(os.listdir(folder / name)) for name in os.listdir(folder)} == {
+        'test': 4, 'test_dark': 2, 'test_light': 1}
+    # z is the same, and so is the picture, where the label is: first dark, then light
+    dark = pixels(folder / 'test_dark' / '000000.png')
+    light = pixels(folder / 'test_light' / '000000.png')
+    np.testing.assert_array_equal(before[0], pixels(folder / 'test' / '000000.png'))
+    assert np.abs(before[0] - dark).max() <= 1
+    assert np.abs(before[0] - light).max() > 1
+
+
+@pytest.mark.parametrize('more', [[], ['--separate']])
+def test_a_sample_dir_that_cannot_be_written_to_is_named(flags, tmp_path, capsys, more):
+    file = tmp_path / 'file'
+    file.write_text('no folder')
+    assert call(*flags, '--sample_dir', file, *more) == 2
+    error = capsys.readouterr().err
+    assert error.startswith('error: ')
+    assert str(file) in error
+
+
+@pytest.fixture
+def damaged(trained, tmp_path):
+    """Return a copy of the trained run and the path of its checkpoint's data."""
+    folder = tmp_path / 'damaged'
+    shutil.copytree(trained / 'checkpoint' / 'flat_8_16_16', folder)
+    return folder, folder / 'DCGAN.model-2.data-00000-of-00001'
+
+
+@pytest.mark.parametrize('spoil', [
+    os.remove, lambda path: os.truncate(path, 1000), lambda path: os.truncate(path, 0)],
+    ids=['missing', 'cut', 'empty'])
+def test_a_checkpoint_whose_data_is_damaged_is_refused_by_name(
+        damaged, tmp_path, capsys, spoil):
+    folder, data = damaged
+    spoil(data)
+    assert call('--checkpoint_dir', folder, '--sample_dir', tmp_path / 's') == 2
+    error = capsys.readouterr().err
+    assert error.startswith('error: ')
+    assert str(folder / 'DCGAN.model-2') in error
+    assert 'most recent call' not in error
+    assert not (tmp_path / 's').exists()
 
 
 def test_one_label_fills_the_sheet(flags, tmp_path):
@@ -134,6 +192,40 @@ def test_settings_are_told_by_the_shapes(his):
     assert (config.z_dim, config.c_dim, config.y_dim) == (20, 3, 0)
     assert (config.output_height, config.output_width) == (64, 64)
     assert config.z_dist == 'uniform_signed'
+
+
+def test_what_the_shapes_tell_is_printed(his, tmp_path, capsys):
+    folder, _ = his
+    assert call('--checkpoint_dir', folder, '--sample_dir', tmp_path,
+                '--num_samples', 1) == 0
+    said, = [line for line in capsys.readouterr().out.splitlines()
+             if line.startswith('no config.json there; told by the shapes: ')]
+    for setting in ('kernel_size 5', 'z_dim 20', 'gf_dim 4', 'df_dim 4', 'c_dim 3',
+                    'output_height 64', 'output_width 64', 'conditional False',
+                    'z_dist uniform_signed'):
+        assert setting in said
+
+
+@pytest.mark.parametrize('name, there, given', [
+    ('kernel_size', 5, 4), ('z_dim', 20, 100), ('gf_dim', 4, 64), ('df_dim', 4, 8),
+    ('c_dim', 3, 1), ('conditional', False, True)])
+def test_a_flag_that_the_shapes_contradict_is_refused_by_name(
+        his, tmp_path, capsys, name, there, given):
+    folder, _ = his
+    assert call('--checkpoint_dir', folder, '--sample_dir', tmp_path,
+                '--%s' % name, given) == 2
+    assert '  --%s: %r in the checkpoint, %r given\n' % (
+        name, there, given) in capsys.readouterr().err
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_flag_that_the_shapes_confirm_is_not(his):
+    folder, _ = his
+    given = {'kernel_size': 5, 'z_dim': 20, 'z_dist': 'normal01', 'output_height': 63}
+    config = session.infer_config(str(folder / 'DCGAN.model-1002'),
+                                  Config.make(given, {}), given)
+    assert (config.z_dist, config.output_height, config.output_width) == (
+        'normal01', 63, 63)
 
 
 def test_a_size_that_does_not_fit_names_the_variables(his, capsys):

@@ -51,6 +51,31 @@ def test_only_the_newest_checkpoints_are_kept(graph, tmp_path):
     assert [step for step, _ in runs.checkpoints(str(tmp_path))] == [3, 4]
 
 
+# What a name means as a pattern must not matter: 'r*' is another run than 'rx'.
+@pytest.mark.parametrize('name, other', [('r', 'rx'), ('r*', 'rx'), ('r[1]', 'r1')])
+def test_a_lower_max_to_keep_holds_for_checkpoints_of_an_earlier_start(
+        graph, tmp_path, name, other):
+    import runs
+    v = tf.get_variable('v', [1])
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+
+        def save(name, steps, max_to_keep):
+            saver = session.make_saver([v])     # each start has one of its own
+            run = runs.Run(name, str(tmp_path / name), '')
+            for step in steps:
+                session.save(sess, saver, run, step, max_to_keep)
+        save(other, (1, 2, 3, 4), 5)
+        save(name, (1, 2, 3, 4), 5)
+        save(name, (5,), 2)
+
+    def files(name):
+        return sorted(f for f in os.listdir(tmp_path / name) if f != 'checkpoint')
+    assert files(name) == ['DCGAN.model-%d.%s' % (step, ending) for step in (4, 5)
+                           for ending in ('data-00000-of-00001', 'index')]
+    assert len(files(other)) == 8
+
+
 def test_quiet_hides_what_is_written_to_the_descriptor(capfd):
     with quiet():
         os.write(2, b'noise')

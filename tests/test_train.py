@@ -1,8 +1,10 @@
 """The loop: what it writes, resuming, stopping, and how often it calls the session."""
 
 import collections
+import contextlib
 import os
 import re
+import shutil
 import signal
 
 import numpy as np
@@ -14,6 +16,7 @@ import dataset
 import history
 import main
 import runs
+import session
 import train
 from config import Config, UserError
 
@@ -28,6 +31,29 @@ def folders(tmp_path, make_images):
     return ['--dataset', 'noise', '--data_dir', str(tmp_path / 'data'),
             '--checkpoint_dir', str(tmp_path / 'checkpoint'),
             '--sample_dir', str(tmp_path / 'samples')]
+
+
+@pytest.fixture
+def no_results(monkeypatch):
+    """Leave out the animation and the loss picture: they take longer than the steps."""
+    monkeypatch.setattr(train.Trainer, 'show_results', lambda self: None)
+
+
+@pytest.fixture
+def make_trainer(tmp_path, tiny_config):
+    """Return a function that opens a Trainer of 40 random images in two classes."""
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (40, 16, 16, 3), np.uint8), np.arange(40) % 2
+    run = runs.Run('r', str(tmp_path / 'checkpoint'), str(tmp_path / 'samples'))
+    with contextlib.ExitStack() as stack:
+        def make(**changes):
+            config = tiny_config(conditional=True, classes=('a', 'b'), **changes)
+            stack.enter_context(tf.Graph().as_default())
+            made = train.Trainer(config, run, dataset.Dataset(
+                images, labels, config.classes))
+            stack.callback(made.close)
+            return made
+        yield make
 
 
 def call(*arguments):
@@ -153,6 +179,74 @@ def test_resuming_equals_never_having_stopped(tmp_path, folders):
     assert sheets[0].read_bytes() == sheets[1].read_bytes()
 
 
+@pytest.mark.parametrize('flags', [
+    '', '--d_steps 2', '--g_steps 2 --ema 0.9', '--conditional'])
+def test_a_run_cut_off_in_an_epoch_goes_on_as_if_it_had_not_been(
+        tmp_path, make_images, no_results, flags):
+    for seed, name in enumerate(('cats', 'dogs')):
+        make_images(str(tmp_path / 'data' / 'zoo' / name), 20, seed=seed)
+    line = ['--dataset', 'zoo', '--data_dir', tmp_path / 'data', '--name', 'r',
+            '--checkpoint_dir', tmp_path, '--sample_dir', tmp_path / 's', '--train',
+            '--epoch', 2, '--ckpt_freq', 1, '--max_to_keep', 10, *TINY, *flags.split()]
+
+    def outcome():
+        assert call(*line) == 0
+        step, path = runs.latest(str(tmp_path / 'r'))
+        sheet = tmp_path / 's' / 'r' / ('train_0002_%08d.png' % step)
+        lines = history.read(str(tmp_path / 'r' / 'history.csv'))
+        del lines['seconds']
+        return step, values_of(tmp_path / 'r', step), lines, sheet.read_bytes()
+    last, values, lines, sheet = outcome()
+    assert last == (4 if '--d_steps' in flags else 10)
+    for step, path in runs.checkpoints(str(tmp_path / 'r')):
+        if step > 3:                    # as if killed in the second epoch, or the first
+            os.remove(path + '.index')
+    again = outcome()
+    assert again[0] == last
+    assert_equal(again[1], values)
+    assert_equal(again[2], lines)
+    assert again[3] == sheet
+    assert 'g_optim/generator/g_h0_lin/Matrix/Adam_1' in values
+    assert ('ema/generator/g_h0_lin/Matrix' in values) == ('--ema' in flags)
+
+
+def test_a_lower_max_to_keep_on_resume_is_kept_to(tmp_path, folders, no_results):
+    line = [*folders, *TINY, '--train', '--name', 'r*']
+    call(*line, '--epoch', 1, '--ckpt_freq', 1)
+    call(*line, '--epoch', 2, '--ckpt_freq', 5, '--max_to_keep', 2)
+    names = os.listdir(tmp_path / 'checkpoint' / 'r*')
+    assert sorted(name for name in names if name.startswith('DCGAN.model-')) == [
+        'DCGAN.model-%d.%s' % (step, ending) for step in (10, 5)
+        for ending in ('data-00000-of-00001', 'index')]
+
+
+def test_sheets_of_steps_that_are_taken_again_go_first(tmp_path, folders):
+    line = [*folders, *TINY, '--train', '--sample_freq', 2]
+    call(*line, '--name', 'r*', '--epoch', 2)
+    samples, other = tmp_path / 'samples' / 'r*', tmp_path / 'samples' / 'rx'
+    other.mkdir()
+    for path in (other / 'train_0009_00000099.png', samples / 'test.png',
+                 samples / 'train_mine.png'):
+        shutil.copy(samples / 'train_0002_00000010.png', path)
+    shutil.rmtree(tmp_path / 'checkpoint' / 'r*')
+    call(*line, '--name', 'r*', '--epoch', 1)
+    assert sorted(os.listdir(samples)) == [
+        'losses.png', 'test.png', 'train_0001_00000002.png', 'train_0001_00000004.png',
+        'train_0001_00000005.png', 'train_mine.png', 'training.gif']
+    assert len(os.listdir(other)) == 1
+    with Image.open(samples / 'training.gif') as gif:
+        assert gif.n_frames == 3
+
+
+def test_an_animation_that_shows_such_sheets_goes_too(tmp_path, make_trainer):
+    samples = tmp_path / 'samples'
+    samples.mkdir()
+    for name in ('train_0002_00000010.png', 'training.gif', 'test.png'):
+        (samples / name).write_bytes(b'')
+    make_trainer()
+    assert os.listdir(samples) == ['test.png']
+
+
 def test_training_seconds_add_up_over_resumes(tmp_path, folders):
     for epochs in (1, 2):
         call(*folders, *TINY, '--train', '--epoch', epochs, '--name', 'r')
@@ -215,12 +309,160 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_it_is_saved(
         assert np.isfinite(value).all()
 
 
+# The second and the third show in no loss before the checkpoint of step 6: what comes
+# after the last step before it, and what is read in sampling alone.
+@pytest.mark.parametrize('name, after', [
+    ('generator/g_h0_lin/Matrix', 4), ('generator/g_h0_lin/Matrix', 6),
+    ('generator/g_bn0/moving_variance', 4)])
+def test_a_weight_that_is_not_finite_is_never_saved(
+        tmp_path, folders, monkeypatch, capsys, name, after):
+    usual = train.Trainer.train_step
+
+    def step(self, number):
+        values = usual(self, number)
+        if number + 1 == after:
+            variable, = (v for v in self.model.variables if v.op.name == name)
+            value = self.sess.run(variable)
+            value.flat[0] = np.nan
+            variable.load(value, self.sess)
+        return values
+    monkeypatch.setattr(train.Trainer, 'train_step', step)
+    assert call(*folders, *TINY, '--train', '--epoch', 2, '--name', 'r',
+                '--ckpt_freq', 3) == 1
+    assert 'error: step ' in capsys.readouterr().err
+    folder = tmp_path / 'checkpoint' / 'r'
+    assert [step for step, _ in runs.checkpoints(str(folder))] == [3]
+    for value in values_of(folder, 3).values():
+        assert np.isfinite(value).all()
+
+
+def test_the_history_on_disk_is_as_long_as_the_checkpoint_says(
+        tmp_path, folders, monkeypatch, no_results):
+    lengths, usual = {}, session.save
+
+    def save(sess, saver, run, step, max_to_keep):
+        with open(run.history_path) as file:
+            lengths[step] = len(file.readlines()) - 1       # the first has the names
+        return usual(sess, saver, run, step, max_to_keep)
+    monkeypatch.setattr(session, 'save', save)
+    call(*folders, *TINY, '--train', '--epoch', 1, '--name', 'r', '--ckpt_freq', 2)
+    assert lengths == {2: 2, 4: 4, 5: 5}
+
+
+# --- what a step is fed ------------------------------------------------------
+
+def recorded(trainer, steps):
+    """Take steps; return (updates, what was fed, the z drawn) of each session run."""
+    found, usual, model = [], trainer.sess.run, trainer.model
+    ops = {model.d_optim: 'd', model.g_optim: 'g'}
+
+    def run(fetches, feed):
+        fetched = fetches.values() if isinstance(fetches, dict) else [fetches]
+        values, z = usual([fetches, model.z], feed)
+        found.append((''.join(ops.get(f, '') for f in fetched), feed, z))
+        return values
+    trainer.sess.run = run
+    for step in range(steps):
+        trainer.train_step(step)
+    return found
+
+
+@pytest.mark.parametrize('d_steps, g_steps, expected', [
+    (1, 1, [('dg', 0), ('dg', 1), ('dg', 2)]),
+    (2, 2, [('d', 0), ('dg', 1), ('g', 1), ('d', 2), ('dg', 3), ('g', 3),
+            ('d', 4), ('dg', 5), ('g', 5)])])
+def test_each_run_is_fed_its_batch_and_the_batchs_number(
+        make_trainer, d_steps, g_steps, expected):
+    trainer = make_trainer(d_steps=d_steps, g_steps=g_steps)
+    model, found = trainer.model, recorded(trainer, 3)
+    assert [(updates, feed[model.step]) for updates, feed, _ in found] == expected
+    z_of = {}
+    for _, feed, z in found:
+        number = feed[model.step]
+        images, y = trainer.data.batch(number, 8, seed=0)
+        np.testing.assert_array_equal(feed[model.images], images)
+        np.testing.assert_array_equal(feed[model.y], y)
+        # the same for a further update of G, another for any other batch
+        np.testing.assert_array_equal(z, z_of.setdefault(number, z))
+    assert len(np.unique(np.stack(list(z_of.values())))) == len(z_of) * 8 * 8
+
+
+def test_the_seed_decides_weights_batches_z_and_sheets(make_trainer):
+    def first(seed):
+        trainer = make_trainer(seed=seed)
+        weights = trainer.sess.run(trainer.model.g_vars + trainer.model.d_vars)
+        (_, feed, z), = recorded(trainer, 1)
+        return [np.concatenate([w.ravel() for w in weights if w.ndim > 1]),
+                feed[trainer.model.images], z, trainer.sample_z]
+    zero, one = first(0), first(1)
+    for a, b in zip(zero, one):
+        assert a.shape == b.shape
+        assert np.mean(a != b) > 0.9
+    assert not set(zero[2].ravel()) & set(zero[3].ravel())  # a batch's z, the sheets'
+
+
+@pytest.mark.parametrize('size', [1, 2, 3])
+def test_the_workers_take_all_batches_once_in_turn(size):
+    of = [[dataset.batch_number(i, rank, size) for i in range(4)]
+          for rank in range(size)]
+    for rank, numbers in enumerate(of):
+        assert numbers == list(range(rank, 4 * size, size))
+    assert sorted(sum(of, [])) == list(range(4 * size))
+    assert dataset.batch_number(7) == 7
+
+
+# --- what is refused ---------------------------------------------------------
+
 def test_a_run_with_other_values_is_refused(tmp_path, folders, capsys):
     call(*folders, *TINY, '--train', '--epoch', 1, '--name', 'r')
     files = sorted(os.listdir(tmp_path / 'checkpoint' / 'r'))
     assert call(*folders, *TINY, '--train', '--name', 'r', '--z_dim', 9) == 2
     assert '--z_dim: 8 in config.json, 9 now' in capsys.readouterr().err
     assert sorted(os.listdir(tmp_path / 'checkpoint' / 'r')) == files
+
+
+@pytest.mark.parametrize('flag, file', [
+    ('--checkpoint_dir', 'file'), ('--sample_dir', 'folder/r')])
+def test_a_folder_that_cannot_be_written_to_is_named_before_the_first_step(
+        tmp_path, folders, capsys, monkeypatch, flag, file):
+    (tmp_path / 'folder').mkdir()
+    (tmp_path / file).write_text('no folder')
+    monkeypatch.setattr(train.Trainer, 'train_step', None)
+    assert call(*folders, *TINY, '--train', '--name', 'r',
+                flag, tmp_path / file.split('/')[0]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith('error: ')
+    assert str(tmp_path / file) in error
+    assert not [*tmp_path.rglob('history.csv'), *tmp_path.rglob('config.json')]
+
+
+@pytest.mark.skipif(not os.path.isdir('/proc'), reason='needs a folder of the kernel')
+def test_a_folder_that_is_there_but_takes_no_file_is_refused():
+    with pytest.raises(UserError, match='/proc cannot be written to'):
+        train.make_folder('/proc')
+
+
+def test_a_config_that_is_a_folder_is_refused_in_a_new_run_too(
+        tmp_path, folders, capsys, monkeypatch):
+    (tmp_path / 'checkpoint' / 'r' / 'config.json').mkdir(parents=True)
+    monkeypatch.setattr(train.Trainer, 'train_step', None)
+    assert call(*folders, *TINY, '--train', '--name', 'r') == 2
+    error = capsys.readouterr().err
+    assert error.startswith('error: ')
+    assert 'config.json' in error
+
+
+def test_a_damaged_checkpoint_is_not_trained_on(
+        tmp_path, folders, capsys, no_results, monkeypatch):
+    line = [*folders, *TINY, '--train', '--name', 'r']
+    assert call(*line, '--epoch', 1) == 0
+    newest = tmp_path / 'checkpoint' / 'r' / 'DCGAN.model-5'
+    os.truncate(str(newest) + '.data-00000-of-00001', 1000)
+    files = {f: f.read_bytes() for f in newest.parent.iterdir() if f.is_file()}
+    monkeypatch.setattr(train.Trainer, 'train_step', None)
+    assert call(*line, '--epoch', 2) == 2
+    assert str(newest) in capsys.readouterr().err
+    assert {f: f.read_bytes() for f in newest.parent.iterdir() if f.is_file()} == files
 
 
 def test_too_few_images_for_a_batch_are_refused(folders, capsys):

@@ -97,6 +97,7 @@ def minimize(loss, scope):
 
 def main():
     """Serve his training steps on random images."""
+    out = turns.keep_stdout()
     tf.disable_v2_behavior()
     images = tf.placeholder(tf.float32, [BATCH, 64, 64, 3])
     z = tf.placeholder(tf.float32, [BATCH, Z])
@@ -121,7 +122,7 @@ def main():
                 sess.run(d_loss_fake, {z: noise})
                 sess.run(d_loss_real, {images: batch})
                 sess.run(g_loss, {z: noise})
-        turns.serve(run, BATCH, warm_up=3, passes=22)
+        turns.serve(run, BATCH, out, warm_up=3, passes=22)
 
 
 if __name__ == '__main__':

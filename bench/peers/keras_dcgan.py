@@ -74,6 +74,7 @@ class GAN(keras.Model):
 
 def main():
     """Serve training steps on random images."""
+    out = turns.keep_stdout()
     gan = GAN()
     gan.compile()
     data = np.random.default_rng(0).uniform(-1, 1, (512, 64, 64, 3)).astype('f')
@@ -81,7 +82,7 @@ def main():
     def run(steps):
         for _ in range(steps):
             gan.train_on_batch(data[np.random.randint(0, len(data), BATCH)])
-    turns.serve(run, BATCH, passes=10)
+    turns.serve(run, BATCH, out, passes=10)
 
 
 if __name__ == '__main__':

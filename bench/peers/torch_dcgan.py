@@ -16,6 +16,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import torch
+import torch._functorch.config
 import turns
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
@@ -108,6 +109,7 @@ class Again(Once):
 
 def main(mode, precision, rule):
     """Serve training steps on random images."""
+    out = turns.keep_stdout()
     torch.manual_seed(0)
     G, D = (net.apply(initialise).to(memory_format=torch.channels_last)
             for net in (generator(), discriminator()))
@@ -128,7 +130,7 @@ def main(mode, precision, rule):
                 memory_format=torch.channels_last)
             side.step(batch, torch.randn(BATCH, Z, 1, 1))
     passes = {'again': 12, 'once': 11 if mode == 'compile' else 10}[rule]
-    turns.serve(run, BATCH, warm_up=8, passes=passes)
+    turns.serve(run, BATCH, out, warm_up=8, passes=passes)
 
 
 if __name__ == '__main__':
