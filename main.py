@@ -262,6 +262,11 @@ def main(arguments):
     except UserError as error:
         print('error: %s' % error, file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        raise
+    except OSError as error:    # a full disk, a folder in a file's place, …
+        print('error: %s' % error, file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
         return 130

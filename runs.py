@@ -71,7 +71,7 @@ def checked(run):
 
     TensorFlow takes a checkpoint's path for a pattern, in which [1] stands for 1.
     """
-    odd = sorted(set('[]\\') & set(run.checkpoint_dir))
+    odd = sorted(set('[]') & set(run.checkpoint_dir))
     if odd:
         raise UserError('TensorFlow finds no checkpoint below %s, because of %s in the '
                         'path: take another --name or --checkpoint_dir.'

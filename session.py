@@ -83,10 +83,11 @@ def restore(sess, saver, variables, path):
                         % (path, '\n'.join(wrong)))
     try:
         saver.restore(sess, path)
-    except tf.errors.OpError as error:
-        raise UserError('The checkpoint %s cannot be read: %s. Remove its files, and '
-                        'the one before it is taken.'
-                        % (path, error.message.splitlines()[0]))
+    except (tf.errors.DataLossError, tf.errors.NotFoundError,
+            tf.errors.OutOfRangeError) as error:
+        raise UserError('The checkpoint %s cannot be read: its .data file is missing '
+                        'or damaged (%s). Remove its files, and the one before it is '
+                        'taken.' % (path, type(error).__name__))
 
 
 def shapes(path):
@@ -95,7 +96,7 @@ def shapes(path):
         return tf.train.NewCheckpointReader(path).get_variable_to_shape_map()
     except (tf.errors.OpError, ValueError) as error:
         raise UserError('The checkpoint %s cannot be read: %s'
-                        % (path, str(error).splitlines()[0]))
+                        % (path, str(error).partition('\n')[0]))
 
 
 def infer_config(path, config, given):

@@ -8,7 +8,7 @@ import pytest
 import main
 
 ROOT = os.path.dirname(os.path.abspath(main.__file__))
-DOCUMENTS = ['README.md', 'README.zh.md', 'docs/how-it-works.md']
+DOCUMENTS = ['README.md', 'README.zh.md', 'docs/how-it-works.md', 'docs/performance.md']
 
 
 def read(name):
