@@ -68,9 +68,11 @@ class Stop:
         return self
 
     def stop(self, number, frame):
-        """Remember the signal and give the next one its usual effect."""
+        """Remember the signal and give the next one its usual effect.
+
+        Nothing is printed here: the signal may have come in the middle of a print.
+        """
         self.status = 128 + number
-        tqdm.write('stopping: the run is saved after this step')
         self.restore()
 
     def restore(self):
@@ -157,11 +159,14 @@ class Trainer:
             if done % self.steps_per_epoch == 0:
                 tqdm.write(self.epoch_line(epoch, epoch_values))
                 epoch_values = []
-            if done % config.ckpt_freq == 0 or last or stop.status:
+            stopping = stop.status      # looked at once: it may change any moment
+            if stopping:
+                tqdm.write('stopping: saving the run after step %d' % done)
+            if done % config.ckpt_freq == 0 or last or stopping:
                 self.save(done)
             if done % config.sample_freq == 0 or last:
                 self.sample(epoch, done)
-            if stop.status:
+            if stopping:
                 break
 
     def train_step(self, step):

@@ -284,6 +284,22 @@ def test_a_signal_saves_and_leaves_with_the_usual_status(tmp_path, folders, numb
     np.testing.assert_array_equal(steps, np.arange(1, 11))
 
 
+def test_a_signal_while_a_sheet_is_drawn_loses_no_step(tmp_path, folders, monkeypatch):
+    """It comes after the decision about a checkpoint: the next step is saved then."""
+    usual = train.Trainer.sample
+
+    def sample(self, epoch, step):
+        usual(self, epoch, step)
+        if step == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+    monkeypatch.setattr(train.Trainer, 'sample', sample)
+    assert call(*folders, *TINY, '--train', '--epoch', 2, '--name', 'r',
+                '--sample_freq', 2) == 143
+    folder = tmp_path / 'checkpoint' / 'r'
+    assert [step for step, _ in runs.checkpoints(str(folder))] == [3]
+    assert len(history.read(str(folder / 'history.csv'))['step']) == 3
+
+
 def test_lines_after_the_last_checkpoint_are_dropped_on_resume(tmp_path, folders):
     call(*folders, *TINY, '--train', '--epoch', 1, '--name', 'r')
     path = tmp_path / 'checkpoint' / 'r' / 'history.csv'
