@@ -94,12 +94,12 @@ class DCGAN:
             height, width = sizes[0]
             h = linear(concat_label(z, y), height * width * channels[0],
                        name='g_h0_lin')
-            h = tf.reshape(h, [-1, height, width, channels[0]])
+            h, biases = tf.reshape(h, [-1, height, width, channels[0]]), None
             for i in range(1, len(sizes)):
-                h = tf.nn.relu(batch_norm(h, train, name='g_bn%d' % (i - 1)))
-                h = deconv2d(concat_label(h, y), sizes[i] + (channels[i],), kernel,
-                             name='g_h%d' % i)
-            return tf.nn.tanh(h)
+                h = tf.nn.relu(batch_norm(h, train, 'g_bn%d' % (i - 1), biases))
+                h, biases = deconv2d(concat_label(h, y), sizes[i] + (channels[i],),
+                                     kernel, name='g_h%d' % i, biases_apart=True)
+            return tf.nn.tanh(tf.nn.bias_add(h, biases))
 
     def build_averages(self):
         """Make the moving average of each of the generator's variables, with --ema.
@@ -133,10 +133,12 @@ class DCGAN:
         with tf.variable_scope('discriminator', reuse=reuse):
             h = images
             for i in range(len(channels)):
-                h = conv2d(concat_label(h, y), channels[i], kernel,
-                           name='d_h%d_conv' % i)
+                h, biases = conv2d(concat_label(h, y), channels[i], kernel,
+                                   name='d_h%d_conv' % i, biases_apart=True)
                 if i > 0:
-                    h = batch_norm(h, train=True, name='d_bn%d' % i)
+                    h = batch_norm(h, True, 'd_bn%d' % i, biases)
+                else:
+                    h = tf.nn.bias_add(h, biases)
                 h = lrelu(h)
             h = tf.reshape(h, [-1, int(np.prod(h.shape.as_list()[1:]))])
             logits = linear(concat_label(h, y), 1, name='d_h%d_lin' % len(channels))
@@ -174,16 +176,24 @@ class DCGAN:
         """
         c = self.config
         with tf.variable_scope('d_optim'):
-            train = tf.train.AdamOptimizer(c.learning_rate, beta1=c.beta1).minimize(
-                self.d_loss, var_list=self.d_vars)
+            train = self.minimize(self.d_loss, self.d_vars)
             real = move_averages(self.d_stats_real)
             fake = move_averages(self.d_stats_fake, after=real)
             self.d_optim = tf.group(train, *fake)
         with tf.variable_scope('g_optim'):
-            train = tf.train.AdamOptimizer(c.learning_rate, beta1=c.beta1).minimize(
-                self.g_loss, var_list=self.g_vars)
+            train = self.minimize(self.g_loss, self.g_vars)
             updates = [train] + move_averages(self.g_stats)
             self.g_optim = tf.group(*updates, *self.follow(updates))
+
+    def minimize(self, loss, var_list):
+        """Return Adam's update of `var_list`.
+
+        Without a gate, which would make all gradients of an operation wait for each
+        other, and so compute those of D's weights for G's loss too.
+        """
+        c = self.config
+        return tf.train.AdamOptimizer(c.learning_rate, beta1=c.beta1).minimize(
+            loss, var_list=var_list, gate_gradients=tf.train.Optimizer.GATE_NONE)
 
     def follow(self, updates):
         """Return ops that move --ema's averages after `updates` of the generator.

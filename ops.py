@@ -7,6 +7,8 @@ batch dimension is dynamic everywhere.
 
 import tensorflow.compat.v1 as tf
 
+import convolution
+
 tf.logging.set_verbosity(tf.logging.ERROR)
 tf.disable_v2_behavior()
 # A reference variable may be overwritten by Adam while another part of the same run
@@ -17,22 +19,28 @@ BATCH_STATS = 'batch_stats'
 DECAY, EPSILON = 0.9, 1e-5
 
 
-def conv2d(x, channels, kernel, stride=2, stddev=0.02, name='conv2d'):
-    """Convolve [N, H, W, C] to [N, ceil(H/stride), ceil(W/stride), channels]."""
+def conv2d(x, channels, kernel, stride=2, stddev=0.02, name='conv2d',
+           biases_apart=False):
+    """Convolve [N, H, W, C] to [N, ceil(H/stride), ceil(W/stride), channels].
+
+    With `biases_apart` the biases are not added but returned apart, for batch_norm.
+    """
     with tf.variable_scope(name):
         w = tf.get_variable('w', [kernel, kernel, channels_of(x), channels],
                             initializer=tf.truncated_normal_initializer(stddev=stddev))
         biases = tf.get_variable('biases', [channels],
                                  initializer=tf.zeros_initializer())
-        x = tf.nn.conv2d(x, w, strides=[1, stride, stride, 1], padding='SAME')
-        return tf.nn.bias_add(x, biases)
+        x = convolution.conv2d(x, w, stride)
+        return (x, biases) if biases_apart else tf.nn.bias_add(x, biases)
 
 
-def deconv2d(x, output_shape, kernel, stride=2, stddev=0.02, name='deconv2d'):
+def deconv2d(x, output_shape, kernel, stride=2, stddev=0.02, name='deconv2d',
+             biases_apart=False):
     """Convolve, transposed, [N, H, W, C] to [N] + output_shape ([height, width, c]).
 
     This is the gradient of a SAME convolution with respect to its input, so H must be
-    ceil(height / stride), and W likewise; that is how odd sizes come about.
+    ceil(height / stride), and W likewise; that is how odd sizes come about. With
+    `biases_apart` the biases are not added but returned apart, for batch_norm.
     """
     with tf.variable_scope(name):
         channels = output_shape[-1]
@@ -40,11 +48,9 @@ def deconv2d(x, output_shape, kernel, stride=2, stddev=0.02, name='deconv2d'):
                             initializer=tf.random_normal_initializer(stddev=stddev))
         biases = tf.get_variable('biases', [channels],
                                  initializer=tf.zeros_initializer())
-        shape = tf.stack([tf.shape(x)[0]] + list(output_shape))
-        x = tf.nn.conv2d_transpose(x, w, shape, strides=[1, stride, stride, 1],
-                                   padding='SAME')
+        x = convolution.conv2d_transpose(x, w, output_shape[:2], stride)
         x.set_shape([None] + list(output_shape))
-        return tf.nn.bias_add(x, biases)
+        return (x, biases) if biases_apart else tf.nn.bias_add(x, biases)
 
 
 def linear(x, size, stddev=0.02, name='linear'):
@@ -56,8 +62,12 @@ def linear(x, size, stddev=0.02, name='linear'):
         return tf.nn.bias_add(tf.matmul(x, matrix), bias)
 
 
-def batch_norm(x, train, name='batch_norm'):
+def batch_norm(x, train, name='batch_norm', biases=None):
     """Normalise [N, H, W, C] for each channel: Ioffe and Szegedy, 2015.
+
+    `biases` [C] belong to x but are not added to it yet. As they move each mean by as
+    much as each value, normalising takes them away again: they need only be known to
+    the moving mean, are never added, and no gradient reaches them.
 
     In training by the batch's own mean and variance, else by the moving averages. A
     training call moves no average by itself: it puts (moving average, batch value)
@@ -77,11 +87,14 @@ def batch_norm(x, train, name='batch_norm'):
             trainable=False)
         # Not tf.nn.fused_batch_norm, which in TensorFlow 1 raises epsilon to 1.001e-5.
         if not train:
+            mean = moving_mean if biases is None else moving_mean - biases
             return tf.raw_ops.FusedBatchNormV3(
-                x=x, scale=gamma, offset=beta, mean=moving_mean,
+                x=x, scale=gamma, offset=beta, mean=mean,
                 variance=moving_variance, epsilon=EPSILON, is_training=False).y
         x, mean, variance = tf.raw_ops.FusedBatchNormV3(
             x=x, scale=gamma, offset=beta, mean=[], variance=[], epsilon=EPSILON)[:3]
+        if biases is not None:
+            mean += biases
         tf.add_to_collection(BATCH_STATS, (moving_mean, mean))
         tf.add_to_collection(BATCH_STATS, (moving_variance, variance))
         return x

@@ -1,8 +1,8 @@
-"""FLOPs of a training step, counted from the graph; passes through the networks."""
+"""FLOPs of what a session runs, counted from the graph and the shapes in one run."""
 
 import numpy as np
 
-CONVOLUTIONS = ('Conv2D', 'Conv2DBackpropInput', 'Conv2DBackpropFilter')
+PRODUCTS = ('Conv2D', 'Conv2DBackpropInput', 'Conv2DBackpropFilter', 'MatMul')
 
 
 def reachable(fetches):
@@ -16,43 +16,28 @@ def reachable(fetches):
     return seen
 
 
-def work(op):
-    """Return (multiplications and additions for one image, weights' shape) of an op.
+def work(op, inputs, output):
+    """Return the multiplications and additions of an op on arrays of these shapes.
 
     Of a convolution, whichever way it is gone through, that is twice the places of its
-    smaller map times the numbers of its kernel; of a product twice its matrix.
+    smaller map times the numbers of its kernel; of a product [N, K] [K, M] 2 N K M.
     """
-    if op.type == 'Conv2D':
-        small, weights = op.outputs[0], op.inputs[1].shape.as_list()
-    elif op.type == 'Conv2DBackpropInput':
-        small, weights = op.inputs[2], op.inputs[1].shape.as_list()
-    else:
-        small, weights = op.inputs[2], op.outputs[0].shape.as_list()
-    height, width = small.shape.as_list()[1:3]
-    return 2 * height * width * int(np.prod(weights)), weights
+    if op.type == 'MatMul':
+        inner = inputs[0][0 if op.get_attr('transpose_a') else 1]
+        return 2 * np.prod(output) * inner
+    small = output if op.type == 'Conv2D' else inputs[2]
+    weights = output if op.type == 'Conv2DBackpropFilter' else inputs[1]
+    return 2 * np.prod(small[:3]) * np.prod(weights)
 
 
-def product(op):
-    """Return the same of a product of [N, D] and [D, units] or its gradient."""
-    shapes = [t.shape.as_list() for t in (*op.inputs, *op.outputs)]
-    matrix = next(s for s in shapes if None not in s)
-    return 2 * int(np.prod(matrix)), matrix
+def count(sess, fetches, feed):
+    """Return the FLOPs of the convolutions and products that fetching these computes.
 
-
-def count(fetches):
-    """Return FLOPs for one image of what fetching these computes, and passes by layer.
-
-    Passes: {shape of weights: how often that layer is gone through}, forward or
-    backward through activations or weights each counting one.
+    The shapes are those of a run in which the products are fetched, but no update.
     """
-    total, passes = 0, {}
-    for op in reachable(fetches):
-        if op.type in CONVOLUTIONS:
-            flops, weights = work(op)
-        elif op.type == 'MatMul':
-            flops, weights = product(op)
-        else:
-            continue
-        total += flops
-        passes[tuple(weights)] = passes.get(tuple(weights), 0) + 1
-    return total, passes
+    ops = [op for op in reachable(fetches) if op.type in PRODUCTS]
+    tensors = {t for op in ops for t in list(op.inputs) + list(op.outputs)}
+    shapes = {t: np.shape(value) for t, value in
+              sess.run({t.name: t for t in tensors}, feed).items()}
+    return int(sum(work(op, [shapes[t.name] for t in op.inputs],
+                        shapes[op.outputs[0].name]) for op in ops))

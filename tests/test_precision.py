@@ -1,6 +1,7 @@
 """--precision bfloat16: convolutions run in it, or the processor is said not to."""
 
 import collections
+import re
 
 import numpy as np
 import pytest
@@ -10,12 +11,19 @@ import session
 from config import UserError
 from model import DCGAN
 
+# with layers of every kind
+SIZE = {'output_height': 32, 'output_width': 32}
+
 
 def convolutions(config):
-    """Return how often the convolutions of a step ran in each type, by run metadata."""
+    """Return how often the convolutions of a step ran in each type, by run metadata.
+
+    Products stand for those of the deepest layers; see convolution.
+    """
     model = DCGAN(config)
     model.build_optimizers()
-    images = np.zeros((8, 16, 16, 3), 'f')
+    size = config.output_height, config.output_width
+    images = np.zeros((8,) + size + (3,), 'f')
     metadata = tf.RunMetadata()
     with tf.Session(config=session.config_proto(config)) as sess:
         sess.run(tf.global_variables_initializer())
@@ -24,13 +32,13 @@ def convolutions(config):
     return collections.Counter(
         tf.as_dtype(node.attr['T'].type).name
         for graph in metadata.partition_graphs for node in graph.node
-        if 'Conv2D' in node.op and 'T' in node.attr)
+        if re.search('Conv2D|MatMul', node.op) and 'T' in node.attr)
 
 
 def test_convolutions_run_in_the_precision_asked_for(graph, tiny_config):
     if session.has_bfloat16():
-        types = convolutions(tiny_config(precision='bfloat16'))
-        assert types['bfloat16'] >= 10
+        types = convolutions(tiny_config(precision='bfloat16', **SIZE))
+        assert types['bfloat16'] >= 20
         assert types['float32'] == 0
     else:
         with pytest.raises(UserError, match='--precision float32'):
@@ -38,8 +46,8 @@ def test_convolutions_run_in_the_precision_asked_for(graph, tiny_config):
 
 
 def test_convolutions_run_in_float32_by_default(graph, tiny_config):
-    types = convolutions(tiny_config())
-    assert types['float32'] >= 10
+    types = convolutions(tiny_config(**SIZE))
+    assert types['float32'] >= 20
     assert types['bfloat16'] == 0
 
 

@@ -1,0 +1,205 @@
+"""Convolutions with padding SAME, each by the fastest way that was found.
+
+Weights, [kernel, kernel, C, channels], and results are those of tf.nn.conv2d and
+tf.nn.conv2d_transpose. On processors two kinds of layers of stride 2 go other ways:
+
+- Deep ones, of few places and many channels, as matrix products over patches: oneDNN
+  would lay the weights out anew for each convolution, which there costs more than
+  gathering the patches.
+- Narrow ones, from or to images, whose few channels leave most of oneDNN's vectors
+  empty: the way to the image is a convolution of stride 1 to four times the channels.
+
+docs/performance.md has the figures.
+"""
+
+import collections
+import functools
+
+import tensorflow.compat.v1 as tf
+
+FEW_PLACES, FEW_CHANNELS = 16, 4
+
+# One side of a map: its size, the size of the map of patches, the padding before and
+# after, and the pairs of lines after padding.
+Side = collections.namedtuple('Side', 'size small before after pairs')
+
+
+def conv2d(x, w, stride=2):
+    """Convolve [N, H, W, C] to [N, ceil(H / stride), ceil(W / stride), channels]."""
+    strides, size = [1, stride, stride, 1], x.shape.as_list()[1:3]
+    kind = kind_of_layer(size, int(w.shape[2]), stride)
+    if kind == 'deep':
+        return conv2d_deep(x, w)
+    gradients = {'Conv2D': 'Conv2DNarrow'} if kind == 'narrow' else {}
+    with tf.get_default_graph().gradient_override_map(gradients):
+        return tf.nn.conv2d(x, w, strides=strides, padding='SAME')
+
+
+def conv2d_transpose(x, w, size, stride=2):
+    """Convolve, transposed, [N, ceil(H / stride), …, channels] to [N, H, W, C].
+
+    `size` is (H, W).
+    """
+    c = int(w.shape[2])
+    kind = kind_of_layer(size, c, stride)
+    if kind == 'plain':
+        return tf.nn.conv2d_transpose(
+            x, w, tf.stack([tf.shape(x)[0], size[0], size[1], c]),
+            strides=[1, stride, stride, 1], padding='SAME')
+    way = {'deep': conv2d_transpose_deep, 'narrow': conv2d_transpose_narrow}[kind]
+    return way(x, w, size)
+
+
+def kind_of_layer(size, c, stride):
+    """Return deep, narrow or plain for the layer between a map and the halved one.
+
+    `size` and `c` are those of the larger map. With a GPU all are plain.
+    """
+    if stride != 2 or has_gpu():
+        return 'plain'
+    if ((size[0] + 1) // 2) * ((size[1] + 1) // 2) <= FEW_PLACES:
+        return 'deep'
+    return 'narrow' if c <= FEW_CHANNELS else 'plain'
+
+
+@functools.lru_cache(maxsize=None)
+def has_gpu():
+    """Tell whether TensorFlow sees a GPU."""
+    return bool(tf.config.experimental.list_physical_devices('GPU'))
+
+
+# Deep layers
+
+def conv2d_deep(x, w):
+    """Convolve with stride 2 as a product of patches and weights."""
+    kernel, _, c, channels = w.shape.as_list()
+    height, width = x.shape.as_list()[1:3]
+    y = product(gather(x, kernel), tf.reshape(w, [kernel * kernel * c, channels]))
+    return tf.reshape(y, [-1, (height + 1) // 2, (width + 1) // 2, channels])
+
+
+def conv2d_transpose_deep(x, w, size):
+    """Convolve, transposed, with stride 2 as a product whose rows are patches."""
+    kernel, _, c, channels = w.shape.as_list()
+    matrix = tf.transpose(tf.reshape(w, [kernel * kernel * c, channels]))
+    return scatter(product(tf.reshape(x, [-1, channels]), matrix), kernel, size, c)
+
+
+def product(rows, matrix):
+    """Multiply [N, K] by [K, M]; the gradient to the matrix by the faster of two ways.
+
+    That is the transpose of gradient^T rows; rows^T gradient takes longer in float32.
+    """
+    @tf.custom_gradient
+    def multiply(rows, matrix):
+        def gradients(grad):
+            return (tf.matmul(grad, matrix, transpose_b=True),
+                    tf.transpose(tf.matmul(grad, rows, transpose_a=True)))
+        return tf.matmul(rows, matrix), gradients
+    return multiply(rows, matrix)
+
+
+def gather(x, kernel):
+    """Return the patch under the kernel at each place: rows [N * h * w, k * k * C].
+
+    A patch's numbers come in the order of the kernel's. Its gradient is scatter.
+    """
+    height, width, c = x.shape.as_list()[1:]
+
+    @tf.custom_gradient
+    def cut(x):
+        return gather_pairs(x, kernel), lambda grad: scatter(
+            grad, kernel, (height, width), c)
+    return cut(x)
+
+
+def scatter(rows, kernel, size, c):
+    """Add the patches up where they overlap: [N, H, W, C]. Its gradient is gather."""
+    @tf.custom_gradient
+    def add(rows):
+        return add_pairs(rows, kernel, size, c), lambda grad: gather(
+            tf.reshape(grad, (-1,) + tuple(size) + (c,)), kernel)
+    return add(rows)
+
+
+def split_side(size, kernel):
+    """Return the Side of a map: SAME padding, then up to whole pairs of lines."""
+    small = (size + 1) // 2
+    before = max(2 * (small - 1) + kernel - size, 0) // 2
+    pairs = small + (kernel + 1) // 2 - 1
+    return Side(size, small, before, 2 * pairs - size - before, pairs)
+
+
+def taps(kernel):
+    """Yield each line of the kernel with each pair of its columns: row, column, width.
+
+    Both of a pair are neighbours in memory, so that they are copied as one.
+    """
+    for row in range(kernel):
+        for column in range(0, kernel, 2):
+            yield row, column, min(2, kernel - column)
+
+
+def gather_pairs(x, kernel):
+    """Gather by slices without strides, which TensorFlow copies far faster."""
+    h, w = (split_side(size, kernel) for size in x.shape.as_list()[1:3])
+    c = int(x.shape[3])
+    x = tf.pad(x, [[0, 0], [h.before, h.after], [w.before, w.after], [0, 0]])
+    x = tf.reshape(x, [-1, h.pairs, 2, w.pairs, 2 * c])
+    cuts = [x[:, row // 2:row // 2 + h.small, row % 2,
+              column // 2:column // 2 + w.small, :two * c]
+            for row, column, two in taps(kernel)]
+    return tf.reshape(tf.concat(cuts, -1), [-1, kernel * kernel * c])
+
+
+def add_pairs(rows, kernel, size, c):
+    """Add the patches up: the even lines, then the odd ones, then both together."""
+    h, w = (split_side(side, kernel) for side in size)
+    rows = tf.reshape(rows, [-1, h.small, w.small, kernel * kernel * c])
+    lines = [[], []]
+    for row, column, two in taps(kernel):
+        start, above, left = (row * kernel + column) * c, row // 2, column // 2
+        lines[row % 2].append(tf.pad(rows[..., start:start + two * c], [
+            [0, 0], [above, h.pairs - h.small - above],
+            [left, w.pairs - w.small - left], [0, (2 - two) * c]]))
+    return crop(tf.stack([tf.add_n(terms) for terms in lines], axis=2), h, w, c)
+
+
+def crop(x, h, w, c):
+    """Join the pairs of [N, pairs, 2, pairs, 2 C] and cut the padding off."""
+    x = tf.reshape(x, [-1, 2 * h.pairs, 2 * w.pairs, c])
+    return x[:, h.before:h.before + h.size, w.before:w.before + w.size]
+
+
+# Narrow layers
+
+def conv2d_transpose_narrow(x, w, size):
+    """Convolve, transposed, with stride 2 by one of stride 1 to 4 C channels.
+
+    Those are the four neighbours of the large map that make one place; a kernel of
+    k x k becomes one of k/2 x k/2.
+    """
+    kernel, _, c, channels = w.shape.as_list()
+    h, v = (split_side(side, kernel) for side in size)
+    half = (kernel + 1) // 2
+    w = tf.pad(w, [[0, kernel % 2], [0, kernel % 2], [0, 0], [0, 0]])
+    w = tf.transpose(tf.reshape(w, [half, 2, half, 2, c, channels]), [0, 2, 1, 3, 4, 5])
+    x = tf.nn.conv2d_transpose(
+        x, tf.reshape(w, [half, half, 4 * c, channels]),
+        tf.stack([tf.shape(x)[0], h.pairs, v.pairs, 4 * c]),
+        strides=[1, 1, 1, 1], padding='VALID')
+    x = tf.reshape(x, [-1, h.pairs, v.pairs, 2, 2 * c])
+    return crop(tf.transpose(x, [0, 1, 3, 2, 4]), h, v, c)
+
+
+@tf.RegisterGradient('Conv2DNarrow')
+def narrow_gradient(op, grad):
+    """Return conv2d's gradients, that to the image as conv2d_transpose_narrow.
+
+    An override and not tf.custom_gradient, which would keep the convolution, the
+    biases and lrelu from being fused into one kernel.
+    """
+    x, w = op.inputs
+    return (conv2d_transpose_narrow(grad, w, x.shape.as_list()[1:3]),
+            tf.nn.conv2d_backprop_filter(x, w.shape.as_list(), grad,
+                                         op.get_attr('strides'), 'SAME'))
