@@ -17,6 +17,8 @@ import functools
 
 import tensorflow.compat.v1 as tf
 
+from utils import quiet
+
 FEW_PLACES, FEW_CHANNELS = 16, 4
 
 # One side of a map: its size, the size of the map of patches, the padding before and
@@ -65,7 +67,8 @@ def kind_of_layer(size, c, stride):
 @functools.lru_cache(maxsize=None)
 def has_gpu():
     """Tell whether TensorFlow sees a GPU."""
-    return bool(tf.config.experimental.list_physical_devices('GPU'))
+    with quiet():
+        return bool(tf.config.experimental.list_physical_devices('GPU'))
 
 
 # Deep layers

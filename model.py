@@ -174,7 +174,6 @@ class DCGAN:
         alone does just what it does beside the other. With d_optim, D's moving
         averages take the real batch, then the generated one; with g_optim, G's move.
         """
-        c = self.config
         with tf.variable_scope('d_optim'):
             train = self.minimize(self.d_loss, self.d_vars)
             real = move_averages(self.d_stats_real)

@@ -32,14 +32,20 @@ def anonymous(pid):
         return 0
 
 
-def main(command):
-    """Run the command; print the peak when it ends; return its status."""
-    process = subprocess.Popen(command)
+def watch(process, each=lambda: None):
+    """Return the peak in MiB when a process has ended; call `each` at every sample."""
     peak = 0
     while process.poll() is None:
         peak = max(peak, sum(map(anonymous, children(process.pid))))
+        each()
         time.sleep(0.1)
-    print('peak anonymous memory: %.0f MiB' % (peak / 1024))
+    return peak / 1024
+
+
+def main(command):
+    """Run the command; print the peak when it ends; return its status."""
+    process = subprocess.Popen(command)
+    print('peak anonymous memory: %.0f MiB' % watch(process))
     return process.returncode
 
 
