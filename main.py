@@ -53,6 +53,7 @@ Images
   input_fname_pattern
                  use only files with such names, as *.jpg
   conditional    learn labels too: the folders that images are in (mnist: true)
+  attributes     learn these columns of the attribute table too, as Smiling,Eyeglasses
 
 Network
   z_dim          how many numbers z has, from which an image is drawn
@@ -60,7 +61,7 @@ Network
                  uniform_unsigned
   gf_dim         channels of the generator's last feature map
   df_dim         channels of the discriminator's first feature map
-  kernel_size    4, which overlaps evenly at stride 2, or carpedm20's 5
+  kernel_size    4, which overlaps evenly at stride 2, carpedm20's 5, or 3
   ema            sample with a moving average of the generator's weights, of this decay,
                  as 0.998; by default with the weights themselves
 
@@ -78,6 +79,31 @@ Sampling
   num_samples    images to draw; by default 64, or 10 for each label
   separate       write one PNG each, not a sheet
   label          draw this label alone, as 7 for mnist; by default a row each
+
+Variants, to compare with what others did
+  architecture   dcgan, or mlp: fully connected, 128 hidden units, as in tutorials of
+                 the conditional GAN on MNIST
+  optimizer      adam (the paper's) or sgd, as in comparisons of optimizers
+  momentum       of sgd
+  d_learning_rate
+                 of D alone; by default --learning_rate (TTUR of Heusel et al. parts them)
+  g_learning_rate
+                 of G alone, likewise
+  init           dcgan: weights N(0, 0.02), gamma N(1, 0.02) (the paper's); or xavier,
+                 Glorot and Bengio's uniform, TensorFlow's own default
+  d_head         how D ends: linear, a dense layer (carpedm20's); conv, a convolution over
+                 the whole last map (PyTorch's example); pool, its mean, then a dense layer
+  bias           add biases before batch norm (carpedm20's); PyTorch's example does not
+  loss           gan (Goodfellow et al.), lsgan (Mao et al.), wgan (Arjovsky et al.) or
+                 hinge (Lim and Ye; Miyato et al.)
+  penalty        on D's gradient: none, wgan-gp (Gulrajani et al.), dragan (Kodali et al.)
+                 or r1 (Mescheder et al.); D is then built without batch norm
+  penalty_weight its weight: 10 is that of WGAN-GP, DRAGAN and R1 alike
+  spectral_norm  divide D's weights by their largest singular value (Miyato et al.)
+  label_smoothing
+                 take it off the label of real images (Salimans et al.: 0.1)
+  augment        show D images changed at random, as color,translation,cutout (Zhao et al.
+                 2020, for small data sets)
 
 Machine
   gpu_memory_fraction
