@@ -86,24 +86,24 @@ Variants, to compare with what others did
   optimizer      adam (the paper's) or sgd, as in comparisons of optimizers
   momentum       of sgd
   d_learning_rate
-                 of D alone; by default --learning_rate (TTUR of Heusel et al. parts them)
+                 of D alone; by default --learning_rate (Heusel et al. part them)
   g_learning_rate
                  of G alone, likewise
   init           dcgan: weights N(0, 0.02), gamma N(1, 0.02) (the paper's); or xavier,
                  Glorot and Bengio's uniform, TensorFlow's own default
-  d_head         how D ends: linear, a dense layer (carpedm20's); conv, a convolution over
-                 the whole last map (PyTorch's example); pool, its mean, then a dense layer
+  d_head         how D ends: linear, a dense layer (carpedm20's); conv, a convolution
+                 over the whole last map (PyTorch's example); pool, its mean, then dense
   bias           add biases before batch norm (carpedm20's); PyTorch's example does not
   loss           gan (Goodfellow et al.), lsgan (Mao et al.), wgan (Arjovsky et al.) or
                  hinge (Lim and Ye; Miyato et al.)
-  penalty        on D's gradient: none, wgan-gp (Gulrajani et al.), dragan (Kodali et al.)
-                 or r1 (Mescheder et al.); D is then built without batch norm
+  penalty        on D's gradient: none, wgan-gp (Gulrajani et al.), dragan (Kodali et
+                 al.) or r1 (Mescheder et al.); D is then built without batch norm
   penalty_weight its weight: 10 is that of WGAN-GP, DRAGAN and R1 alike
   spectral_norm  divide D's weights by their largest singular value (Miyato et al.)
   label_smoothing
                  take it off the label of real images (Salimans et al.: 0.1)
-  augment        show D images changed at random, as color,translation,cutout (Zhao et al.
-                 2020, for small data sets)
+  augment        show D images changed at random, as color,translation,cutout (Zhao et
+                 al., 2020, for small data sets)
 
 Machine
   gpu_memory_fraction

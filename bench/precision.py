@@ -10,6 +10,7 @@ checkpoint/ and are not trained again.
 
 import argparse
 import os
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -18,7 +19,6 @@ import numpy as np
 from PIL import Image
 
 import history
-import main as program
 from utils import imsave
 
 LOSSES = ('d_loss_real', 'd_loss_fake', 'g_loss')
@@ -28,9 +28,8 @@ PICTURE = 'docs/images/precision.png'
 def train(precision, seed, flags):
     """Train one run; return its last epoch's mean losses and the path of its sheet."""
     name = 'precision_%s_%d' % (precision, seed)
-    if program.main(['--name', name, '--precision', precision, '--seed', str(seed),
-                     '--train'] + flags):
-        sys.exit('%s failed' % name)
+    subprocess.run([sys.executable, 'main.py', '--name', name, '--precision', precision,
+                    '--seed', str(seed), '--train'] + flags, check=True)
     columns = history.read(os.path.join('checkpoint', name, 'history.csv'))
     last = columns['epoch'] == columns['epoch'].max()
     folder = os.path.join('samples', name)
