@@ -23,6 +23,8 @@ TRAINING = 'training'    # how it was trained: must not differ on resume
 FREE = 'free'            # may change from one start to the next
 CALL = 'call'            # belongs to one call of main.py; not taken from config.json
 
+AUGMENTATIONS = ('color', 'translation', 'cutout')
+
 
 def option(default, role, low=None, high=None, choices=None, above=None):
     """Make a field: its default, its role, and the values that it takes."""
@@ -149,11 +151,29 @@ class Config:
                 wrong.append('--%s %r is not a name: it is part of paths, so it takes '
                              'no slash and is not empty (the folder of data sets is '
                              '--data_dir).' % (text, value))
+        wrong += self.contradicting_variants()
         if self.train and self.task != Config.task:
             wrong.append('--task %s is done with a checkpoint: leave out --train.'
                          % self.task)
         if self.train and (self.label is not None or self.separate):
             wrong.append('--label and --separate are for sampling: leave out --train.')
+        return wrong
+
+    def contradicting_variants(self):
+        """List the variants that make no sense together, or are none."""
+        wrong = []
+        unknown = set((self.augment or '').split(',')) - set(AUGMENTATIONS) - {''}
+        if self.augment is not None and (unknown or not self.augment.strip(',')):
+            wrong.append('--augment is %r; expected some of %s, with commas between.'
+                         % (self.augment, ', '.join(AUGMENTATIONS)))
+        if self.momentum and self.optimizer != 'sgd':
+            wrong.append('--momentum is of --optimizer sgd; of adam it is --beta1.')
+        if self.label_smoothing and self.loss in ('wgan', 'hinge'):
+            wrong.append('--label_smoothing needs labels, and --loss %s has none: take '
+                         'gan or lsgan.' % self.loss)
+        if self.architecture == 'mlp' and self.d_head != 'linear':
+            wrong.append('--d_head %s needs maps; --architecture mlp has none.'
+                         % self.d_head)
         return wrong
 
     def check_label(self):

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 import losses
+import variants
 from ops import (
     batch_norm,
     concat_label,
@@ -16,6 +17,7 @@ from ops import (
     draw_z,
     linear,
     lrelu,
+    make_optimizer,
     move_averages,
     take_batch_stats,
 )
@@ -52,7 +54,22 @@ class DCGAN:
     def __init__(self, config):
         self.config = config
         self.sizes = map_sizes(config.output_height, config.output_width)
+        self.choose_variants()
         self.build_model()
+
+    def choose_variants(self):
+        """Decide what the variants change: how variables are made, and D's batch norm.
+
+        D has none where one image's logit or gradient must not depend on the others.
+        """
+        c = self.config
+        initial = [variants.xavier] if c.init == 'xavier' else []
+        self.spectral_norm = variants.SpectralNorm() if c.spectral_norm else None
+        self.g_getter = variants.compose(initial)
+        self.d_getter = variants.compose(
+            ([self.spectral_norm] if c.spectral_norm else []) + initial)
+        self.d_norm = c.penalty == 'none' and not c.spectral_norm
+        self.before_norm = 'apart' if c.bias else 'none'
 
     def build_model(self):
         """Build the networks, the losses and what is printed and summed up."""
@@ -61,10 +78,12 @@ class DCGAN:
         self.g_stats = take_batch_stats()
         self.build_averages()
         self.sampler_images = self.sampler(self.z, self.y)
-        self.D, self.D_logits = self.discriminator(self.images, self.y)
+        real, fake = self.augment(self.images, 0), self.augment(self.G, 1)
+        self.D, self.D_logits = self.discriminator(real, self.y)
         self.d_stats_real = take_batch_stats()
-        self.D_, self.D_logits_ = self.discriminator(self.G, self.y, reuse=True)
+        self.D_, self.D_logits_ = self.discriminator(fake, self.y, reuse=True)
         self.d_stats_fake = take_batch_stats()
+        self.d_penalty = self.penalty(real, fake)
         self.build_losses()
         self.collect_variables()
 
@@ -77,8 +96,8 @@ class DCGAN:
                   if c.y_dim else None)
         self.step = tf.placeholder_with_default(
             np.int64(0), [], name='step')
-        z = draw_z(c.z_dist, [tf.shape(self.images)[0], c.z_dim],
-                   tf.stack([np.int64(c.seed), self.step]))
+        self.key = tf.stack([np.int64(c.seed), self.step])
+        z = draw_z(c.z_dist, [tf.shape(self.images)[0], c.z_dim], self.key)
         self.z = tf.placeholder_with_default(z, [None, c.z_dim], name='z')
 
     def generator(self, z, y=None, train=True, reuse=False):
@@ -90,15 +109,17 @@ class DCGAN:
         kernel, c_dim = self.config.kernel_size, self.config.c_dim
         sizes = self.sizes[::-1]
         channels = map_channels(len(sizes) - 1, self.config.gf_dim)[::-1] + [c_dim]
-        with tf.variable_scope('generator', reuse=reuse):
+        with tf.variable_scope('generator', reuse=reuse, custom_getter=self.g_getter):
             height, width = sizes[0]
             h = linear(concat_label(z, y), height * width * channels[0],
                        name='g_h0_lin')
             h, biases = tf.reshape(h, [-1, height, width, channels[0]]), None
             for i in range(1, len(sizes)):
                 h = tf.nn.relu(batch_norm(h, train, 'g_bn%d' % (i - 1), biases))
+                last = i == len(sizes) - 1
                 h, biases = deconv2d(concat_label(h, y), sizes[i] + (channels[i],),
-                                     kernel, name='g_h%d' % i, biases_apart=True)
+                                     kernel, name='g_h%d' % i,
+                                     biases='apart' if last else self.before_norm)
             return tf.nn.tanh(tf.nn.bias_add(h, biases))
 
     def build_averages(self):
@@ -130,32 +151,69 @@ class DCGAN:
         """Return the probability [N, 1] that each image is real, and its logit."""
         kernel = self.config.kernel_size
         channels = map_channels(len(self.sizes) - 1, self.config.df_dim)
-        with tf.variable_scope('discriminator', reuse=reuse):
+        with tf.variable_scope('discriminator', reuse=reuse,
+                               custom_getter=self.d_getter):
             h = images
             for i in range(len(channels)):
-                h, biases = conv2d(concat_label(h, y), channels[i], kernel,
-                                   name='d_h%d_conv' % i, biases_apart=True)
-                if i > 0:
+                h, name = concat_label(h, y), 'd_h%d_conv' % i
+                if i > 0 and self.d_norm:
+                    h, biases = conv2d(h, channels[i], kernel, name=name,
+                                       biases=self.before_norm)
                     h = batch_norm(h, True, 'd_bn%d' % i, biases)
                 else:
-                    h = tf.nn.bias_add(h, biases)
+                    h = conv2d(h, channels[i], kernel, name=name)
                 h = lrelu(h)
-            h = tf.reshape(h, [-1, int(np.prod(h.shape.as_list()[1:]))])
-            logits = linear(concat_label(h, y), 1, name='d_h%d_lin' % len(channels))
+            logits = self.d_head(h, y, 'd_h%d_' % len(channels))
             return tf.nn.sigmoid(logits), logits
+
+    def d_head(self, h, y, name):
+        """Return D's logit [N, 1] from its last map [N, H, W, C]; see --d_head."""
+        height, width, channels = h.shape.as_list()[1:]
+        if self.config.d_head == 'conv':
+            h = concat_label(h, y)
+            with tf.variable_scope(name + 'conv'):
+                w = tf.get_variable(
+                    'w', [height, width, int(h.shape[3]), 1],
+                    initializer=tf.random_normal_initializer(stddev=0.02))
+                h = tf.nn.conv2d(h, w, strides=[1, 1, 1, 1], padding='VALID')
+            return tf.reshape(h, [-1, 1])
+        if self.config.d_head == 'pool':
+            h = tf.reduce_mean(h, [1, 2])
+        else:
+            h = tf.reshape(h, [-1, height * width * channels])
+        return linear(concat_label(h, y), 1, name=name + 'lin')
+
+    def augment(self, images, which):
+        """Return images as D sees them, changed at random with --augment."""
+        names = self.config.augment.split(',') if self.config.augment else []
+        return variants.augment(images, names, self.key + [(which + 1) << 50, 0])
+
+    def penalty(self, real, fake):
+        """Return the weighted penalty on D's gradient, 0 without --penalty."""
+        if self.config.penalty == 'none':
+            return tf.zeros([])
+        shape = tf.shape(real)
+        noise = [tf.random.stateless_uniform(size, self.key + [(i + 1) << 60, 0])
+                 for i, size in enumerate(([shape[0], 1, 1, 1], shape))]
+        return self.config.penalty_weight * losses.PENALTIES[self.config.penalty](
+            lambda images: self.discriminator(images, self.y, reuse=True)[1],
+            real, fake, noise)
 
     def build_losses(self):
         """Build the losses, D's accuracy on either half, and the summaries."""
-        self.d_loss_real, self.d_loss_fake, self.g_loss = losses.gan(
-            self.D_logits, self.D_logits_)
-        self.d_loss = self.d_loss_real + self.d_loss_fake
-        self.d_acc_real = tf.reduce_mean(tf.cast(self.D_logits > 0, tf.float32))
-        self.d_acc_fake = tf.reduce_mean(tf.cast(self.D_logits_ <= 0, tf.float32))
+        c = self.config
+        self.d_loss_real, self.d_loss_fake, self.g_loss = losses.LOSSES[c.loss](
+            self.D_logits, self.D_logits_, c.label_smoothing)
+        self.d_loss = self.d_loss_real + self.d_loss_fake + self.d_penalty
+        real = losses.threshold(c.loss, self.D_logits, self.D_logits_)
+        self.d_acc_real = tf.reduce_mean(tf.cast(self.D_logits > real, tf.float32))
+        self.d_acc_fake = tf.reduce_mean(tf.cast(self.D_logits_ <= real, tf.float32))
         self.scalars = {name: getattr(self, name) for name in (
             'd_loss_real', 'd_loss_fake', 'g_loss', 'd_acc_real', 'd_acc_fake')}
         self.summary = tf.summary.merge(
             [tf.summary.scalar(name, value) for name, value in
-             sorted(dict(self.scalars, d_loss=self.d_loss).items())]
+             sorted(dict(self.scalars, d_loss=self.d_loss,
+                         d_penalty=self.d_penalty).items())]
             + [tf.summary.histogram('z', self.z), tf.summary.histogram('d', self.D),
                tf.summary.histogram('d_', self.D_)])
 
@@ -174,25 +232,36 @@ class DCGAN:
         alone does just what it does beside the other. With d_optim, D's moving
         averages take the real batch, then the generated one; with g_optim, G's move.
         """
+        c = self.config
         with tf.variable_scope('d_optim'):
-            train = self.minimize(self.d_loss, self.d_vars)
+            train = self.minimize(self.d_loss, self.d_vars, c.d_learning_rate)
             real = move_averages(self.d_stats_real)
             fake = move_averages(self.d_stats_fake, after=real)
-            self.d_optim = tf.group(train, *fake)
+            self.d_optim = tf.group(train, *fake, *self.constrain([train]))
         with tf.variable_scope('g_optim'):
-            train = self.minimize(self.g_loss, self.g_vars)
+            train = self.minimize(self.g_loss, self.g_vars, c.g_learning_rate)
             updates = [train] + move_averages(self.g_stats)
             self.g_optim = tf.group(*updates, *self.follow(updates))
 
-    def minimize(self, loss, var_list):
-        """Return Adam's update of `var_list`.
+    def minimize(self, loss, var_list, learning_rate):
+        """Return the optimizer's update of `var_list`.
 
         Without a gate, which would make all gradients of an operation wait for each
         other, and so compute those of D's weights for G's loss too.
         """
+        optimizer = make_optimizer(self.config,
+                                   learning_rate or self.config.learning_rate)
+        return optimizer.minimize(loss, var_list=var_list,
+                                  gate_gradients=tf.train.Optimizer.GATE_NONE)
+
+    def constrain(self, updates):
+        """Return ops that hold D in bounds after `updates`, as its variants ask."""
         c = self.config
-        return tf.train.AdamOptimizer(c.learning_rate, beta1=c.beta1).minimize(
-            loss, var_list=var_list, gate_gradients=tf.train.Optimizer.GATE_NONE)
+        if c.spectral_norm:
+            return self.spectral_norm.updates
+        with tf.control_dependencies(updates):
+            clipped = c.loss == 'wgan' and c.penalty == 'none'
+            return variants.clip(self.d_vars) if clipped else []
 
     def follow(self, updates):
         """Return ops that move --ema's averages after `updates` of the generator.

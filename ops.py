@@ -19,38 +19,42 @@ BATCH_STATS = 'batch_stats'
 DECAY, EPSILON = 0.9, 1e-5
 
 
-def conv2d(x, channels, kernel, stride=2, stddev=0.02, name='conv2d',
-           biases_apart=False):
+def conv2d(x, channels, kernel, stride=2, stddev=0.02, name='conv2d', biases='add'):
     """Convolve [N, H, W, C] to [N, ceil(H/stride), ceil(W/stride), channels].
 
-    With `biases_apart` the biases are not added but returned apart, for batch_norm.
+    The biases are added; or returned 'apart', as (x, biases), for batch_norm to know
+    of; or there are none: 'none' returns (x, None).
     """
     with tf.variable_scope(name):
         w = tf.get_variable('w', [kernel, kernel, channels_of(x), channels],
                             initializer=tf.truncated_normal_initializer(stddev=stddev))
-        biases = tf.get_variable('biases', [channels],
-                                 initializer=tf.zeros_initializer())
-        x = convolution.conv2d(x, w, stride)
-        return (x, biases) if biases_apart else tf.nn.bias_add(x, biases)
+        return with_biases(convolution.conv2d(x, w, stride), biases)
 
 
 def deconv2d(x, output_shape, kernel, stride=2, stddev=0.02, name='deconv2d',
-             biases_apart=False):
+             biases='add'):
     """Convolve, transposed, [N, H, W, C] to [N] + output_shape ([height, width, c]).
 
     This is the gradient of a SAME convolution with respect to its input, so H must be
-    ceil(height / stride), and W likewise; that is how odd sizes come about. With
-    `biases_apart` the biases are not added but returned apart, for batch_norm.
+    ceil(height / stride), and W likewise; that is how odd sizes come about. `biases` as
+    for conv2d.
     """
     with tf.variable_scope(name):
         channels = output_shape[-1]
         w = tf.get_variable('w', [kernel, kernel, channels, channels_of(x)],
                             initializer=tf.random_normal_initializer(stddev=stddev))
-        biases = tf.get_variable('biases', [channels],
-                                 initializer=tf.zeros_initializer())
         x = convolution.conv2d_transpose(x, w, output_shape[:2], stride)
         x.set_shape([None] + list(output_shape))
-        return (x, biases) if biases_apart else tf.nn.bias_add(x, biases)
+        return with_biases(x, biases)
+
+
+def with_biases(x, biases):
+    """Make the biases of a convolution and add them, or hand them on; see conv2d."""
+    if biases == 'none':
+        return x, None
+    values = tf.get_variable('biases', [channels_of(x)],
+                             initializer=tf.zeros_initializer())
+    return (x, values) if biases == 'apart' else tf.nn.bias_add(x, values)
 
 
 def linear(x, size, stddev=0.02, name='linear'):
@@ -152,6 +156,13 @@ def concat_label(x, y):
         maps = tf.ones([tf.shape(x)[0], int(x.shape[1]), int(x.shape[2]), 1], x.dtype)
         y = y[:, None, None, :] * maps
     return tf.concat([x, y], axis=-1)
+
+
+def make_optimizer(config, learning_rate):
+    """Return the tf.train.Optimizer of --optimizer: Adam, or SGD with its momentum."""
+    if config.optimizer == 'sgd':
+        return tf.train.MomentumOptimizer(learning_rate, config.momentum)
+    return tf.train.AdamOptimizer(learning_rate, beta1=config.beta1)
 
 
 def draw_z(z_dist, shape, seed):

@@ -14,7 +14,7 @@ from tqdm import tqdm
 import dataset
 import history
 import session
-from model import DCGAN
+from architectures import ARCHITECTURES
 from runs import checkpoints, make_folder
 from tasks import sample
 from utils import make_gif, show_all_variables
@@ -94,7 +94,7 @@ class Trainer:
         self.total = config.epoch * self.steps_per_epoch
         self.images_per_step = config.batch_size * config.d_steps
         tf.set_random_seed(config.seed)
-        self.model = DCGAN(config)
+        self.model = ARCHITECTURES[config.architecture](config)
         self.model.build_optimizers()
         # NaN in any variable makes the sum NaN
         self.checksum = tf.add_n([tf.reduce_sum(v) for v in self.model.variables])

@@ -9,8 +9,8 @@ from tqdm import tqdm
 
 import runs
 import session
+from architectures import ARCHITECTURES
 from dataset import one_hot
-from model import DCGAN
 from ops import draw_z
 from utils import image_manifold_size, imsave, inverse_transform, save_images
 
@@ -21,7 +21,7 @@ CHUNK = 256       # images drawn at a time
 def run(config, run, path):
     """Draw --num_samples images from the checkpoint at `path` into the run's folder."""
     y = make_labels(count(config), config)
-    model = DCGAN(config)
+    model = ARCHITECTURES[config.architecture](config)
     z = fixed_z(config)
     with session.open_session(config) as sess:
         saver = session.make_saver(model.variables)
