@@ -1,0 +1,35 @@
+"""Train with batch norm on D's output too: a warning, not a variant.
+
+python bench/output_norm.py --flagfile configs/experiments/base.flags --name NAME
+
+As main.py --train with these flags, but D's logits are normalised over their batch. Real
+and generated images are judged in batches of their own, so each batch's logits then have
+the same mean and deviation whatever D thinks of it: see docs/experiments.md.
+"""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+
+import tensorflow.compat.v1 as tf
+
+import main
+from architectures import ARCHITECTURES
+from model import DCGAN
+from ops import batch_norm
+
+
+class OutputNorm(DCGAN):
+    """A DCGAN whose D ends in batch norm."""
+
+    def d_head(self, h, y, name):
+        """Return the logits of D's head, normalised over the batch."""
+        logits = super().d_head(h, y, name)
+        return tf.reshape(batch_norm(logits[:, None, None], True, 'd_bn_last'), [-1, 1])
+
+
+if __name__ == '__main__':
+    ARCHITECTURES['dcgan'] = OutputNorm
+    sys.exit(main.main(['--train'] + sys.argv[1:]))
