@@ -1,26 +1,60 @@
 """Losses: logits in, losses out. Pure functions of tensors.
 
-Each returns (d_loss_real, d_loss_fake, g_loss), float32 scalars; d_loss is the sum
-of the first two.
+Each loss takes D's outputs [N, 1] on real images, D_logits, and on generated ones,
+D_logits_, and how much label smoothing takes off the label of real images. It returns
+(d_loss_real, d_loss_fake, g_loss), float32 scalars; d_loss is the sum of the first two.
 """
 
 import tensorflow.compat.v1 as tf
 
 
-def gan(D_logits, D_logits_):
+def gan(D_logits, D_logits_, smoothing=0.0):
     """Return the losses of Goodfellow et al., 2014, G's in the non-saturating form.
 
-    D_logits are D's logits [N, 1] on real images, D_logits_ those on generated ones.
-    D learns to answer 1 and 0; G learns to make D answer 1.
+    D learns to answer 1 (less the smoothing) and 0; G learns to make D answer 1.
     """
-    d_loss_real = cross_entropy(D_logits, 1)
-    d_loss_fake = cross_entropy(D_logits_, 0)
-    g_loss = cross_entropy(D_logits_, 1)
-    return d_loss_real, d_loss_fake, g_loss
+    return (cross_entropy(D_logits, 1 - smoothing), cross_entropy(D_logits_, 0),
+            cross_entropy(D_logits_, 1))
+
+
+def lsgan(D_logits, D_logits_, smoothing=0.0):
+    """Return the least-squares losses of Mao et al., 2017, with labels 0 and 1."""
+    return (tf.reduce_mean(tf.square(D_logits - (1 - smoothing))) / 2,
+            tf.reduce_mean(tf.square(D_logits_)) / 2,
+            tf.reduce_mean(tf.square(D_logits_ - 1)) / 2)
+
+
+def wgan(D_logits, D_logits_, smoothing=0.0):
+    """Return the losses of Arjovsky et al., 2017: D's outputs are a critic's scores.
+
+    They need a D that changes slowly: a penalty, or else its weights clipped.
+    """
+    return (-tf.reduce_mean(D_logits), tf.reduce_mean(D_logits_),
+            -tf.reduce_mean(D_logits_))
+
+
+def hinge(D_logits, D_logits_, smoothing=0.0):
+    """Return the hinge losses of Lim and Ye, 2017, and Miyato et al., 2018."""
+    return (tf.reduce_mean(tf.nn.relu(1 - D_logits)),
+            tf.reduce_mean(tf.nn.relu(1 + D_logits_)), -tf.reduce_mean(D_logits_))
+
+
+LOSSES = {'gan': gan, 'lsgan': lsgan, 'wgan': wgan, 'hinge': hinge}
+
+
+def threshold(loss, D_logits, D_logits_):
+    """Return the output of D above which an image counts as taken for real.
+
+    Halfway between the labels; a critic's scores have none: there it is halfway
+    between the two means.
+    """
+    if loss == 'wgan':
+        return (tf.reduce_mean(D_logits) + tf.reduce_mean(D_logits_)) / 2
+    return {'gan': 0.0, 'hinge': 0.0, 'lsgan': 0.5}[loss]
 
 
 def cross_entropy(logits, label):
-    """Return the mean sigmoid cross entropy of `logits` against one label, 0 or 1."""
+    """Return the mean sigmoid cross entropy of `logits` against one label, 0 to 1."""
     labels = tf.fill(tf.shape(logits), tf.cast(label, logits.dtype))
     return tf.reduce_mean(
         tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits))

@@ -154,6 +154,13 @@ def concat_label(x, y):
     return tf.concat([x, y], axis=-1)
 
 
+def make_optimizer(config, learning_rate):
+    """Return the tf.train.Optimizer of --optimizer: Adam, or SGD with its momentum."""
+    if config.optimizer == 'sgd':
+        return tf.train.MomentumOptimizer(learning_rate, config.momentum)
+    return tf.train.AdamOptimizer(learning_rate, beta1=config.beta1)
+
+
 def draw_z(z_dist, shape, seed):
     """Draw z, float32 of `shape`, as a pure function of `seed` (two integers).
 
