@@ -85,9 +85,9 @@ def report(seeds, flags):
             accuracies, G = train(flags, seed, folder)
             level, sharp = level + is_level(accuracies), sharp + is_sharp(G)
             print(line(seed, accuracies, G), flush=True)
-    print('accuracy within %.0f to %.0f %% in each of the last %d epochs: %d of %d seeds'
+    print('accuracy within %.0f to %.0f %% in each of the last %d epochs: %d of %d'
           % (100 * ACCURACY[0], 100 * ACCURACY[1], LAST, level, seeds))
-    print('mean within %.1f and covariance within %.0f %%: %d of %d seeds'
+    print('mean within %.1f and covariance within %.0f %%: %d of %d'
           % (MEAN, 100 * COVARIANCE, sharp, seeds))
 
 
