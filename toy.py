@@ -279,7 +279,7 @@ def table(G):
 
 def draw_scatter(points, G, path, title):
     """Draw real and generated points [N, 2] as PNG; return its path."""
-    with figure(path) as axes:
+    with figure(path, (4, 5.5)) as axes:
         for xy, label, colour in ((points, 'real', 'tab:blue'),
                                   (G, 'generated', 'tab:red')):
             axes.scatter(*xy.T, s=7, alpha=0.5, linewidths=0, color=colour, label=label)
@@ -292,7 +292,7 @@ def draw_scatter(points, G, path, title):
 def draw_accuracy(history_path, path, title):
     """Draw D's accuracy after each epoch of a history as PNG; return its path."""
     rows = history.read(history_path)
-    with figure(path) as axes:
+    with figure(path, (6, 4)) as axes:
         axes.axhline(0.5, color='gray', linewidth=0.8, linestyle='--')
         for values, label, colour in (
                 (rows['d_acc_real'], 'real', 'tab:blue'),
@@ -307,13 +307,13 @@ def draw_accuracy(history_path, path, title):
 
 
 @contextlib.contextmanager
-def figure(path):
+def figure(path, size):
     """Give axes to draw on; write them as PNG, whole or not at all."""
     import matplotlib
     matplotlib.use('Agg')
     from matplotlib import pyplot
 
-    drawn, axes = pyplot.subplots(figsize=(6, 4.5))
+    drawn, axes = pyplot.subplots(figsize=size)
     yield axes
     drawn.tight_layout()
     with atomic_write(path) as file:

@@ -101,11 +101,9 @@ def test_networks_are_those_of_numpy(tmp_path):
         np.testing.assert_allclose(D_logits_, expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize('ema', [None, 0.9])
 @pytest.mark.parametrize('own, other', ['dg', 'gd'])
-def test_each_update_changes_its_own_network_and_nothing_else(
-        own, other, ema, tmp_path):
-    with new_trainer(tmp_path, ema=ema) as trainer:
+def test_each_update_changes_its_own_network_and_nothing_else(own, other, tmp_path):
+    with new_trainer(tmp_path, ema=0.9) as trainer:
         model = trainer.model
         kept = [v for v in trainer.saver._var_list
                 if v not in getattr(model, own + '_vars')
@@ -126,7 +124,7 @@ def test_both_updates_see_the_weights_from_before(tmp_path):
             model = trainer.model
             trainer.sess.run([getattr(model, name + '_optim') for name in fetch],
                              trainer.feed(0))
-            ends.append([weights(trainer, model.d_vars), weights(trainer, model.g_vars)])
+            ends.append([weights(trainer, v) for v in (model.d_vars, model.g_vars)])
     both, d_alone, g_alone = ends
     np.testing.assert_array_equal(both[0], d_alone[0])
     np.testing.assert_array_equal(both[1], g_alone[1])
@@ -187,10 +185,11 @@ def test_accuracy_counts_all_points_real_and_generated(tmp_path):
         assert toy.accuracy(values) == pytest.approx(sum(right) / 600)
 
 
-def test_an_epochs_line_and_row_say_the_same(folders, tmp_path, capsys):
+def test_lines_rows_pictures_checkpoints_and_table(folders, tmp_path, capsys):
     assert call(folders + SHORT + ['--train']) == 0
+    out = capsys.readouterr().out
     lines = re.findall(r'^epoch (\d)/2 .* D right: ([\d.]+)% of 400 \(real ([\d.]+)% '
-                       r'generated ([\d.]+)%\)$', capsys.readouterr().out, re.MULTILINE)
+                       r'generated ([\d.]+)%\)$', out, re.MULTILINE)
     rows = history.read(str(tmp_path / 'c' / 'gaussian' / 'history.csv'))
     assert [line[0] for line in lines] == ['1', '2']
     for i, line in enumerate(lines):
@@ -198,11 +197,6 @@ def test_an_epochs_line_and_row_say_the_same(folders, tmp_path, capsys):
         assert [float(word) / 100 for word in line[1:]] == pytest.approx(
             shares, abs=0.00051)
     np.testing.assert_array_equal(rows['step'], [50, 100])
-
-
-def test_pictures_checkpoints_and_table(folders, tmp_path, capsys):
-    assert call(folders + SHORT + ['--train']) == 0
-    out = capsys.readouterr().out
     for name in 'scatter', 'accuracy':
         path = str(tmp_path / 's' / 'gaussian' / (name + '.png'))
         assert path in out
@@ -225,11 +219,10 @@ def test_table_shows_target_and_generated():
 
 @pytest.mark.parametrize('given', [
     dict(loss='gan'), dict(loss='lsgan'), dict(loss='wgan'), dict(loss='hinge'),
-    dict(optimizer='sgd'), dict(optimizer='sgd', momentum=0.5),
-    dict(loss='lsgan', optimizer='sgd'), dict(d_steps=3), dict(g_steps=2),
-    dict(z_dist='uniform_signed'), dict(z_dim=3)])
+    dict(optimizer='sgd', momentum=0.5), dict(d_steps=2, g_steps=2),
+    dict(z_dist='uniform_signed', z_dim=3)])
 def test_every_loss_and_optimizer_brings_g_nearer(given, tmp_path, capsys):
-    with new_trainer(tmp_path, epoch=3, **given) as trainer:
+    with new_trainer(tmp_path, epoch=2, **given) as trainer:
         before = gaussian.errors(trainer.generate())[0]
         trainer.train()
         assert gaussian.errors(trainer.generate())[0] < 0.6 * before
@@ -273,11 +266,14 @@ def test_resumed_is_as_if_never_stopped(tmp_path, capsys):
     assert len(ends[0][1]) == 3
 
 
-def test_a_finished_run_says_so_and_sampling_draws_from_it(folders, tmp_path, capsys):
+def test_a_finished_run_stays_as_it_is_and_sampling_draws_from_it(
+        folders, tmp_path, capsys):
     assert call(folders + SHORT + ['--train']) == 0
     first = capsys.readouterr().out
     assert call(folders + SHORT + ['--train']) == 0
     assert 'has been trained for 2 epochs' in capsys.readouterr().out
+    assert call(folders + SHORT + ['--train', '--loss', 'wgan']) == 2
+    assert 'add --name' in capsys.readouterr().err
     os.remove(str(tmp_path / 's' / 'gaussian' / 'scatter.png'))
     assert call(folders) == 0
     out = capsys.readouterr().out
@@ -316,13 +312,8 @@ def test_bad_input_ends_with_status_2_and_says_what_to_do(
 
 
 def test_settings_of_points_are_fields():
-    assert configs.OF_POINTS <= {field.name for field in configs.fields()}
-
-
-def test_a_run_does_not_go_on_with_other_values(folders, capsys):
-    assert call(folders + SHORT + ['--train']) == 0
-    assert call(folders + SHORT + ['--train', '--loss', 'wgan']) == 2
-    assert '--name' in capsys.readouterr().err
+    names = {field.name for field in configs.fields()}
+    assert names >= configs.OF_POINTS
 
 
 # --- what is claimed ---------------------------------------------------------
