@@ -25,6 +25,13 @@ CALL = 'call'            # belongs to one call of main.py; not taken from config
 
 AUGMENTATIONS = ('color', 'translation', 'cutout')
 
+# The data set of points (toy.py), and the settings that decide its runs
+GAUSSIAN = 'gaussian'
+OF_POINTS = {'dataset', 'batch_size', 'learning_rate', 'beta1', 'train_size', 'd_steps',
+             'g_steps', 'seed', 'z_dim', 'z_dist', 'ema', 'optimizer', 'momentum',
+             'd_learning_rate', 'g_learning_rate', 'loss', 'label_smoothing',
+             'num_samples', 'output_width'}
+
 
 def option(default, role, low=None, high=None, choices=None, above=None):
     """Make a field: its default, its role, and the values that it takes."""
@@ -110,7 +117,9 @@ class Config:
 
     @property
     def run_name(self):
-        """--name, or carpedm20's model_dir: celebA_64_64_64."""
+        """--name, or carpedm20's model_dir: celebA_64_64_64; points have no size."""
+        if self.dataset == GAUSSIAN:
+            return self.name or GAUSSIAN
         return self.name or '%s_%d_%d_%d' % (
             self.dataset, self.batch_size, self.output_height, self.output_width)
 
@@ -157,6 +166,18 @@ class Config:
                          % self.task)
         if self.train and (self.label is not None or self.separate):
             wrong.append('--label and --separate are for sampling: leave out --train.')
+        return wrong + (self.not_of_points() if self.dataset == GAUSSIAN else [])
+
+    def not_of_points(self):
+        """List what cannot be where the data set is points, not images."""
+        wrong = ['--%s %s has no effect on the points of --dataset %s: leave it out.'
+                 % (f.name, getattr(self, f.name), GAUSSIAN)
+                 for f in fields(NETWORK, TRAINING) if f.name not in OF_POINTS
+                 and getattr(self, f.name) != f.default]
+        if self.train_size < self.batch_size * self.d_steps:
+            wrong.append('--train_size %d: expected as many points as a step takes or '
+                         'more, --batch_size %d times --d_steps %d.'
+                         % (self.train_size, self.batch_size, self.d_steps))
         return wrong
 
     def contradicting_variants(self):

@@ -41,6 +41,9 @@ DATASETS = {
     'celebA': Row(find_images, dict(crop=True, input_height=108)),
     'mnist': Row(find_mnist, dict(output_height=28, c_dim=1, conditional=True)),
     'toonfaces': Row(find_images, {}),
+    'gaussian': Row(find_images, dict(      # points, which toy.py draws itself
+        train_size=1000, batch_size=4, epoch=10, z_dim=2,
+        d_learning_rate=0.05, g_learning_rate=0.01)),
 }
 
 

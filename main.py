@@ -27,7 +27,7 @@ from config import Config, UserError
 HELP = """
 What to do
   dataset        celebA, mnist, toonfaces (bundled) or the name of a folder of images
-                 in --data_dir
+                 in --data_dir; or gaussian, points of the plane, to see how a GAN works
   train          train; without it, and by --train False, sample from the checkpoint
   task           what to do with a checkpoint: {tasks}
   name           name of the run; by default DATASET_BATCH_HEIGHT_WIDTH, such as
@@ -310,6 +310,8 @@ def run_training(config, given):
     """Train, from the newest checkpoint where there is one."""
     import dataset
     run, config = runs.to_train(config, given)
+    if config.dataset == configs.GAUSSIAN:
+        return start_tensorflow('toy').train(config, run)
     data = dataset.load(config)
     data.steps_per_epoch(config.batch_size)     # refuses too few images
     runs.check_classes(run, config, data)
@@ -330,6 +332,12 @@ def run_task(config, given):
             '%s %s' % (f.name, getattr(restored, f.name))
             for f in configs.fields(configs.NETWORK) if f.name != 'dataset'))
     restored.check_label()
+    if restored.dataset == configs.GAUSSIAN:
+        if config.task != 'sample':
+            raise UserError('--task %s is for images; %s draws points. Leave it out to '
+                            'sample.' % (config.task, run.name))
+        start_tensorflow('toy').run(restored, run, path)
+        return 0
     start_tensorflow('tasks.' + config.task).run(restored, run, path)
     return 0
 

@@ -3,8 +3,8 @@
 python bench/output_norm.py --flagfile configs/experiments/base.flags --name NAME
 
 As main.py --train with these flags, but D's logits are normalised over their batch.
-Real images are judged in one batch and generated ones in another, so each has logits of the
-same mean and deviation whatever D thinks of it: see docs/experiments.md.
+Real images are judged in one batch and generated ones in another, so the logits of each
+have the same mean and deviation whatever D thinks of it: see docs/experiments.md.
 """
 
 import os
