@@ -243,9 +243,26 @@ def packed(images, config):
         return
     # Not forked: a fork of a process in which TensorFlow has started threads may hang.
     spawn = multiprocessing.get_context('spawn')
+    chunks = [images[start:start + CHUNK] for start in range(0, len(images), CHUNK)]
     with concurrent.futures.ProcessPoolExecutor(workers, spawn) as pool, \
-            contextlib.closing(pool.map(pack_one, images, chunksize=CHUNK)) as results:
-        yield results
+            contextlib.closing(pool.map(pack_one_by_one, chunks,
+                                        [pack_one] * len(chunks))) as results:
+        yield (image for pixels, bad in results for image in in_order(pixels, bad))
+
+
+def pack_one_by_one(images, pack_one):
+    """Return the good ones as one array, which is sent faster, and {index: reason}."""
+    results = [pack_one(image) for image in images]
+    bad = {i: result for i, result in enumerate(results) if isinstance(result, str)}
+    good = [result for result in results if not isinstance(result, str)]
+    return np.stack(good) if good else [], bad
+
+
+def in_order(pixels, bad):
+    """Yield what pack_one_by_one was given: images, and reasons in their places."""
+    left = iter(pixels)
+    for index in range(len(pixels) + len(bad)):
+        yield bad[index] if index in bad else next(left)
 
 
 def pack_image(image, arguments):

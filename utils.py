@@ -13,6 +13,7 @@ import tempfile
 import numpy as np
 from PIL import Image, ImageOps
 
+ORIENTATION = 0x0112        # the EXIF tag
 # Pillow only warns between this and twice as many pixels; here it is the limit.
 MAX_PIXELS = 89478485
 Image.MAX_IMAGE_PIXELS = None
@@ -53,7 +54,9 @@ def imread(source):
         image.load()
         if image.format == 'TIFF':      # load has turned it; Pillow 9 keeps the tag
             return to_8_bits(image)
-        return to_8_bits(ImageOps.exif_transpose(image))
+        if image.getexif().get(ORIENTATION, 1) != 1:    # else it would only be copied
+            image = ImageOps.exif_transpose(image)
+        return to_8_bits(image)
 
 
 def to_8_bits(image):
@@ -78,7 +81,12 @@ def flatten(image):
     if image.mode == 'RGBA':
         white = Image.new('RGBA', image.size, 'white')
         image = Image.alpha_composite(white, image)
-    return image.convert('L' if gray else 'RGB')
+    return in_mode(image, 'L' if gray else 'RGB')
+
+
+def in_mode(image, mode):
+    """Return a Pillow image in another mode, itself where it is in that one."""
+    return image if image.mode == mode else image.convert(mode)
 
 
 def center_crop(size, crop_height, crop_width):
@@ -108,7 +116,7 @@ def get_image(source, input_height, input_width, resize_height, resize_width,
         image = image.crop(center_crop(
             image.size, input_height or 1e9 * resize_height,
             input_width or 1e9 * resize_width))
-    image = image.convert('L' if c_dim == 1 else 'RGB')
+    image = in_mode(image, 'L' if c_dim == 1 else 'RGB')
     if image.size != (resize_width, resize_height):
         image = image.resize((resize_width, resize_height), Image.BICUBIC)
     return np.asarray(image, np.uint8).reshape(resize_height, resize_width, c_dim)

@@ -2,7 +2,7 @@
 
 python bench/pipeline.py ARCHIVE [--rounds 5]
 
-ARCHIVE is a .zip of JPEG files such as img_align_celeba.zip; 4,000 of them are packed.
+ARCHIVE is a .zip of JPEG files such as img_align_celeba.zip; 16,000 of them are packed.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from PIL import Image
 import dataset
 from config import Config
 
-IMAGES = 4000
+IMAGES = 16000
 
 
 def timed(function, *arguments):
