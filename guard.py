@@ -13,15 +13,21 @@ from utils import transform
 
 WINDOW = 300        # steps in a row that losses and accuracies are judged by
 RIGHT = 0.999       # D has won where it is right on so many of either half
-STILL = 1e-3        # losses stand still within so much of 1 + their mean
+STILL = 0.05        # losses that range over less of 1 + their mean stand still
 ALIKE = 0.1         # samples differ by less than so much of what the data do
 WEIGHTS_EVERY = 10  # steps from one look at the weights to the next
 COLUMNS = ('d_loss_real', 'd_loss_fake', 'g_loss', 'd_acc_real', 'd_acc_fake')
 
+REMEDY = ('In a run of another --name try --learning_rate 0.0002 --beta1 0.5, the '
+          'defaults; with these already, ')
 MESSAGES = {
-    'won': 'D',
-    'still': 'losses',
-    'alike': 'samples',
+    'won': 'D was right on nearly all images, real and generated, for {steps} steps: '
+           'it has won, and G learns little from it. ' + REMEDY +
+           'a wider G (--gf_dim), a narrower D (--df_dim) or --g_steps 2.',
+    'still': 'the losses have stood still for {steps} steps: neither network learns '
+             'from the other. ' + REMEDY + 'fewer updates of G a step (--g_steps 1).',
+    'alike': 'the samples are nearly all alike, whatever their z: G has collapsed. '
+             + REMEDY + 'a wider G (--gf_dim) or another --seed.',
 }
 
 
@@ -53,16 +59,18 @@ class Guard:
         """Judge a step by its losses and accuracies; raise Diverged at a NaN."""
         check_finite(values, step)
         self.recent[step % WINDOW] = [values[name] for name in COLUMNS]
-        if won(self.recent[:, 3:]) and self.config.loss != 'wgan':
+        if self.config.loss == 'wgan':  # a critic's answers have neither sign nor scale
+            return
+        if won(self.recent[:, 3:]):
             self.say('won', step)
         if still(self.recent[:, :3]):
             self.say('still', step)
 
     def look(self, images, step):
         """Judge a sheet's images, float32 [N, H, W, C], beside as many of the data."""
-        ratio = difference(images) / difference(self.some_data(len(images)))
-        self.echo('step %d ratio %.4f' % (step, ratio))
-        if ratio < ALIKE:
+        if np.isnan(self.recent).any():     # too early to tell: G has hardly begun
+            return
+        if difference(images) < ALIKE * difference(self.some_data(len(images))):
             self.say('alike', step)
 
     def some_data(self, count):
@@ -76,7 +84,7 @@ class Guard:
         if kind in self.said:
             return
         self.said.add(kind)
-        text = 'warning: step %d: %s' % (step, MESSAGES[kind])
+        text = 'warning: step %d: %s' % (step, MESSAGES[kind].format(steps=WINDOW))
         self.echo(text)
         with open(self.path, 'a', encoding='utf-8') as file:
             file.write(text + '\n')
@@ -92,14 +100,17 @@ def still(losses):
     return (np.ptp(losses, axis=0) <= STILL * (1 + abs(losses.mean(axis=0)))).all()
 
 
-def difference(images, most=256):
+def difference(images, most=64):
     """Return the median distance of an image [N, H, W, C] to the nearest other one.
 
-    So a few pictures that come again and again are as much alike as a single one.
+    So a few pictures that come again and again are as much alike as a single one. NaN
+    where there is no other one.
     """
-    images = images[np.linspace(0, len(images) - 1, min(most, len(images)), dtype=int)]
-    flat = images.reshape(len(images), -1).astype(np.float64)
+    chosen = np.unique(np.linspace(0, len(images) - 1, most, dtype=int))
+    if len(chosen) < 2:
+        return np.nan
+    flat = images[chosen].reshape(len(chosen), -1).astype(np.float32)
     squares = (flat ** 2).sum(axis=1)
-    distances = squares[:, None] + squares - 2 * flat @ flat.T
+    distances = squares[:, None] + squares - 2 * flat.dot(flat.T)
     np.fill_diagonal(distances, np.inf)
-    return np.sqrt(max(0, np.median(distances.min(axis=1))))
+    return np.median(np.sqrt(np.maximum(distances.min(axis=1), 0)))

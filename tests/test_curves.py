@@ -36,6 +36,12 @@ def make_run(tmp_path):
     return make
 
 
+@pytest.fixture
+def no_picture(monkeypatch):
+    """Leave out the picture, which takes longer than all the rest."""
+    monkeypatch.setattr(curves, 'save_picture', lambda curves, path: path)
+
+
 def call(tmp_path, *flags):
     return main.main(['--task', 'curves', '--checkpoint_dir', str(tmp_path / 'c'),
                       '--sample_dir', str(tmp_path / 's'), *flags])
@@ -48,7 +54,7 @@ def rows(text, name):
 
 
 def test_the_table_has_each_run_at_its_end_at_its_best_and_at_equal_time(
-        tmp_path, make_run, capsys):
+        tmp_path, make_run, capsys, no_picture):
     make_run('a', 1000, 0.1, np.linspace(0.9, 0.6, 1000), batch_size=16, d_steps=2)
     make_run('b', 200, 0.25, np.r_[[0.5] * 10, [0.8] * 150, [0.7] * 10, [0.8] * 30],
              g_loss=3.0, batch_size=64)
@@ -82,7 +88,7 @@ def test_equal_time_is_the_last_step_done_by_then():
 
 
 def test_runs_are_taken_in_the_order_in_which_they_are_named(
-        tmp_path, make_run, capsys):
+        tmp_path, make_run, capsys, no_picture):
     for name in 'abc':
         make_run(name, 5, 1)
     assert call(tmp_path, '--runs', 'c, a,c') == 0
@@ -109,7 +115,7 @@ def test_a_runs_own_folder_is_that_run(make_run):
     assert curve.name == 'a'
 
 
-def test_different_losses_are_noted(tmp_path, make_run, capsys):
+def test_different_losses_are_noted(tmp_path, make_run, capsys, no_picture):
     make_run('a', 5, 1, loss='gan')
     make_run('b', 5, 1, loss='hinge')
     call(tmp_path)
@@ -173,7 +179,8 @@ def test_a_history_with_other_columns_is_read_and_gone_on_with(tmp_path):
     np.testing.assert_array_equal(columns['d_acc_real'], [np.nan, np.nan, 1])
 
 
-def test_an_older_header_gives_a_curve_all_the_same(tmp_path, make_run, capsys):
+def test_an_older_header_gives_a_curve_all_the_same(
+        tmp_path, make_run, capsys, no_picture):
     folder = make_run('a', 5, 1)
     path = runs.Run('a', folder, '').history_path
     lines = open(path).read().splitlines()
