@@ -11,9 +11,9 @@ from tqdm import tqdm
 
 from utils import transform
 
-WINDOW = 300        # steps in a row that losses and accuracies are judged by
+WINDOW = 500        # steps in a row that losses and accuracies are judged by
 RIGHT = 0.999       # D has won where it is right on so many of either half
-STILL = 0.05        # losses that range over less of 1 + their mean stand still
+STILL = 0.01        # losses stand still that deviate by less of 1 + their mean
 ALIKE = 0.1         # samples differ by less than so much of what the data do
 WEIGHTS_EVERY = 10  # steps from one look at the weights to the next
 COLUMNS = ('d_loss_real', 'd_loss_fake', 'g_loss', 'd_acc_real', 'd_acc_fake')
@@ -97,7 +97,7 @@ def won(accuracies):
 
 def still(losses):
     """Tell whether all losses [steps, kinds] stood still."""
-    return (np.ptp(losses, axis=0) <= STILL * (1 + abs(losses.mean(axis=0)))).all()
+    return (losses.std(axis=0) <= STILL * (1 + abs(losses.mean(axis=0)))).all()
 
 
 def difference(images, most=64):
