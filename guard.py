@@ -15,19 +15,23 @@ WINDOW = 500        # steps in a row that losses and accuracies are judged by
 RIGHT = 0.999       # D has won where it is right on so many of either half
 STILL = 0.01        # losses stand still that deviate by less of 1 + their mean
 ALIKE = 0.1         # samples differ by less than so much of what the data do
+COMPARED = 64       # of them, and of the data
 WEIGHTS_EVERY = 10  # steps from one look at the weights to the next
 COLUMNS = ('d_loss_real', 'd_loss_fake', 'g_loss', 'd_acc_real', 'd_acc_fake')
 
-REMEDY = ('In a run of another --name try --learning_rate 0.0002 --beta1 0.5, the '
-          'defaults; with these already, ')
+DEFAULTS = ('Try the default --learning_rate 0.0002 and --beta1 0.5, in a run of '
+            'another --name. ')
+MORE = 'More: docs/when-training-dies.md'
 MESSAGES = {
     'won': 'D was right on nearly all images, real and generated, for {steps} steps: '
-           'it has won, and G learns little from it. ' + REMEDY +
-           'a wider G (--gf_dim), a narrower D (--df_dim) or --g_steps 2.',
-    'still': 'the losses have stood still for {steps} steps: neither network learns '
-             'from the other. ' + REMEDY + 'fewer updates of G a step (--g_steps 1).',
+           'it has won, and G hardly learns from it any more. ' + DEFAULTS +
+           'Where they are in force, G is too narrow beside D: try a larger --gf_dim '
+           'or a smaller --df_dim. ',
+    'still': 'the losses have stood still for {steps} steps: the networks no longer '
+             'learn from each other. ' + DEFAULTS +
+             'With --g_steps above 1, try 1. ',
     'alike': 'the samples are nearly all alike, whatever their z: G has collapsed. '
-             + REMEDY + 'a wider G (--gf_dim) or another --seed.',
+             + DEFAULTS,
 }
 
 
@@ -41,9 +45,8 @@ def check_finite(values, step):
              if not np.isfinite(item[1]).all()]
     if wrong:
         raise Diverged(
-            'step %d: %s. The last checkpoint is from before and untouched; try a '
-            'smaller --learning_rate in a run of another --name.'
-            % (step, ', '.join(wrong)))
+            'step %d: %s. The last checkpoint is from before and untouched. %s%s'
+            % (step, ', '.join(wrong), DEFAULTS, MORE))
 
 
 class Guard:
@@ -70,21 +73,18 @@ class Guard:
         """Judge a sheet's images, float32 [N, H, W, C], beside as many of the data."""
         if np.isnan(self.recent).any():     # too early to tell: G has hardly begun
             return
-        if difference(images) < ALIKE * difference(self.some_data(len(images))):
+        images = evenly(images, COMPARED)
+        data = transform(evenly(self.data.images, len(images)))
+        if difference(images) < ALIKE * difference(data):
             self.say('alike', step)
-
-    def some_data(self, count):
-        """Return up to `count` images of the data set, evenly chosen."""
-        images = self.data.images
-        chosen = np.unique(np.linspace(0, len(images) - 1, count, dtype=int))
-        return transform(images[chosen])
 
     def say(self, kind, step):
         """Print what is wrong, once, and keep it beside the run."""
         if kind in self.said:
             return
         self.said.add(kind)
-        text = 'warning: step %d: %s' % (step, MESSAGES[kind].format(steps=WINDOW))
+        text = 'warning: step %d: %s%s' % (
+            step, MESSAGES[kind].format(steps=WINDOW), MORE)
         self.echo(text)
         with open(self.path, 'a', encoding='utf-8') as file:
             file.write(text + '\n')
@@ -100,16 +100,20 @@ def still(losses):
     return (losses.std(axis=0) <= STILL * (1 + abs(losses.mean(axis=0)))).all()
 
 
-def difference(images, most=64):
+def evenly(images, count):
+    """Return up to `count` images, evenly chosen."""
+    return images[np.unique(np.linspace(0, len(images) - 1, count, dtype=int))]
+
+
+def difference(images):
     """Return the median distance of an image [N, H, W, C] to the nearest other one.
 
     So a few pictures that come again and again are as much alike as a single one. NaN
     where there is no other one.
     """
-    chosen = np.unique(np.linspace(0, len(images) - 1, most, dtype=int))
-    if len(chosen) < 2:
+    if len(images) < 2:
         return np.nan
-    flat = images[chosen].reshape(len(chosen), -1).astype(np.float32)
+    flat = images.reshape(len(images), -1).astype(np.float32)
     squares = (flat ** 2).sum(axis=1)
     distances = squares[:, None] + squares - 2 * flat.dot(flat.T)
     np.fill_diagonal(distances, np.inf)
