@@ -108,8 +108,8 @@ def table(curves):
         lines.append(title)
         lines += ['  %-*s%s' % (wide, curve.name, entry(curve, place(curve)))
                   for curve in curves]
-    lines.append('Losses and accuracy are running means over a fiftieth of each run. An '
-                 'even game is\nnot yet a good picture: see the sheets.')
+    lines.append('Losses and accuracy are running means over a fiftieth of each run.\n'
+                 'An even game is not yet a good picture: see the sheets.')
     return '\n'.join(lines)
 
 
