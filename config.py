@@ -102,6 +102,7 @@ class Config:
     num_samples: int = option(None, TRAINING, low=1, high=10**7)
     separate: bool = option(False, CALL)
     label: str = option(None, CALL)
+    runs: str = option(None, CALL)      # of --task curves
     # machine
     precision: str = option('float32', TRAINING, choices=('float32', 'bfloat16'))
     threads: int = option(None, FREE, low=1, high=4096)
@@ -166,6 +167,8 @@ class Config:
                          % self.task)
         if self.train and (self.label is not None or self.separate):
             wrong.append('--label and --separate are for sampling: leave out --train.')
+        if self.runs is not None and self.task != 'curves':
+            wrong.append('--runs is for --task curves: add it, or leave --runs out.')
         return wrong + (self.not_of_points() if self.dataset == GAUSSIAN else [])
 
     def not_of_points(self):

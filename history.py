@@ -24,7 +24,8 @@ class History:
         rows = [row for row in read_rows(path) if int(row['step']) <= step]
         self.seconds = float(rows[-1]['seconds']) if rows else 0.0
         with atomic_write(path, 'w') as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator='\n')
+            writer = csv.DictWriter(file, COLUMNS, restval='nan',
+                                    extrasaction='ignore', lineterminator='\n')
             writer.writeheader()
             writer.writerows(rows)
         self.file = open(path, 'a', encoding='utf-8')
@@ -57,27 +58,40 @@ def read_rows(path):
 
 
 def read(path):
-    """Return a history as {column: float64 array}."""
+    """Return a history as {column: float64 array}; NaN where a value is no number."""
     rows = read_rows(path)
-    return {name: np.array([float(row[name]) for row in rows]) for name in COLUMNS}
+    return {name: np.array([number(row.get(name)) for row in rows])
+            for name in COLUMNS}
+
+
+def number(text):
+    """Return a text as a float, NaN where it is none."""
+    try:
+        return float(text)
+    except (TypeError, ValueError):
+        return float('nan')
 
 
 def smooth(values):
-    """Return the running mean over a fiftieth of the run, over less at its ends."""
+    """Return the running mean over a fiftieth of the run, over less at its ends.
+
+    What is not finite is left out.
+    """
     def filtered(x):
-        return uniform_filter1d(x, max(1, len(x) // 50), mode='constant')
-    return filtered(values) / filtered(np.ones(len(values)))
+        return uniform_filter1d(x, width, mode='constant')
+    width, known = max(1, len(values) // 50), np.isfinite(values)
+    share = filtered(known.astype(float))
+    share[share < 0.5 / width] = np.nan
+    return filtered(np.where(known, values, 0.0)) / share
 
 
 def save_picture(history_path, path, title):
     """Draw the losses and D's accuracy of a history as PNG; return its path."""
-    import matplotlib
-    matplotlib.use('Agg')
-    from matplotlib import pyplot
+    from matplotlib.figure import Figure
 
-    history = read(history_path)
-    figure, (losses, accuracy) = pyplot.subplots(
-        2, 1, figsize=(9, 6), sharex=True, gridspec_kw={'height_ratios': (3, 2)})
+    history, figure = read(history_path), Figure(figsize=(9, 6))
+    losses, accuracy = figure.subplots(
+        2, 1, sharex=True, gridspec_kw={'height_ratios': (3, 2)})
     draw(losses, history, {'g_loss': ('G', 'tab:red'),
                            'd_loss_real': ('D on real', 'tab:blue'),
                            'd_loss_fake': ('D on generated', 'tab:cyan')},
@@ -90,18 +104,25 @@ def save_picture(history_path, path, title):
     accuracy.axhline(0.5, color='gray', linewidth=0.8, linestyle='--')
     accuracy.set(xlabel='step', ylabel='share that D gets right', ylim=(0, 1.02))
     figure.tight_layout()
-    with atomic_write(path) as file:
-        figure.savefig(file, format='png', dpi=100)
-    pyplot.close(figure)
-    return path
+    return save_figure(figure, path)
 
 
 def draw(axes, history, lines, place):
-    """Draw columns as faint lines, and smoothed ones over them."""
+    """Draw columns of a history and their legend."""
     for name, (label, colour) in lines.items():
-        axes.plot(history['step'], history[name], color=colour, alpha=0.2,
-                  linewidth=0.6)
-        axes.plot(history['step'], smooth(history[name]), color=colour, label=label,
-                  linewidth=1.5)
-    axes.grid(alpha=0.3)
+        draw_line(axes, history['step'], history[name], label, colour)
     axes.legend(loc=place)
+
+
+def draw_line(axes, x, y, label, colour):
+    """Draw a faint line, and its smoothed one over it."""
+    axes.plot(x, y, color=colour, alpha=0.2, linewidth=0.6)
+    axes.plot(x, smooth(y), color=colour, label=label, linewidth=1.5)
+    axes.grid(alpha=0.3)
+
+
+def save_figure(figure, path):
+    """Write a figure of matplotlib as PNG; return its path."""
+    with atomic_write(path) as file:
+        figure.savefig(file, format='png', dpi=100)
+    return path

@@ -29,7 +29,7 @@ What to do
   dataset        celebA, mnist, toonfaces (bundled) or the name of a folder of images
                  in --data_dir; or gaussian, points of the plane, to see how a GAN works
   train          train; without it, and by --train False, sample from the checkpoint
-  task           what to do with a checkpoint: {tasks}
+  task           what to do with a checkpoint, or with histories: {tasks}
   name           name of the run; by default DATASET_BATCH_HEIGHT_WIDTH, such as
                  celebA_64_64_64
 
@@ -79,6 +79,9 @@ Sampling
   num_samples    images to draw; by default 64, or 10 for each label
   separate       write one PNG each, not a sheet
   label          draw this label alone, as 7 for mnist; by default a row each
+
+Curves
+  runs           the runs to compare, as a,b,c; by default all of --checkpoint_dir
 
 Variants, to compare with what others did
   architecture   dcgan, or mlp: fully connected, 128 hidden units, as in tutorials of
@@ -319,10 +322,13 @@ def run_training(config, given):
 
 
 def run_task(config, given):
-    """Do a task on a checkpoint, with the config that lies beside it."""
+    """Do a task; one on a checkpoint, with the config that lies beside it."""
     if config.task not in tasks.TASKS:
         raise UserError('--task %r: expected one of %s.'
                         % (config.task, ', '.join(tasks.TASKS)))
+    if not tasks.TASKS[config.task].checkpoint:
+        importlib.import_module('tasks.' + config.task).run(config)
+        return 0
     run, restored = runs.to_restore(config, given)
     step, path = runs.latest(run.checkpoint_dir)
     print('checkpoint: %s (step %d)' % (path, step))

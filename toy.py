@@ -19,8 +19,8 @@ import history
 import losses
 import runs
 import session
+from guard import Diverged, check_finite
 from ops import draw_z, linear, make_optimizer
-from train import Diverged, check_finite
 from utils import atomic_write, show_all_variables
 
 A = np.array([[1.0, 2.0], [-0.1, 0.5]])

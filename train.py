@@ -15,6 +15,7 @@ import dataset
 import history
 import session
 from architectures import ARCHITECTURES
+from guard import WEIGHTS_EVERY, Diverged, Guard, check_finite
 from runs import checkpoints, make_folder
 from tasks import sample
 from utils import make_gif, show_all_variables
@@ -39,21 +40,6 @@ def train(config, run, data):
         trainer.close()
     trainer.show_results()
     return stop.status
-
-
-class Diverged(Exception):
-    """Losses or weights are no longer numbers; the last checkpoint is from before."""
-
-
-def check_finite(values, step):
-    """Raise Diverged where a value is NaN or infinite, before anything is saved."""
-    wrong = ['%s is %s' % item for item in values.items()
-             if not np.isfinite(item[1]).all()]
-    if wrong:
-        raise Diverged(
-            'step %d: %s. The last checkpoint is from before and untouched; try a '
-            'smaller --learning_rate in a run of another --name.'
-            % (step, ', '.join(wrong)))
 
 
 class Stop:
@@ -124,6 +110,7 @@ class Trainer:
             config.save(run.config_path)
         self.remove_stale_pictures()
         self.history = history.History(run.history_path, self.start)
+        self.guard = Guard(config, run, self.data)
         self.writer = tf.summary.FileWriter(os.path.join(run.checkpoint_dir, 'logs'))
         self.writer.add_session_log(
             tf.SessionLog(status=tf.SessionLog.START), self.start)
@@ -153,7 +140,9 @@ class Trainer:
             took = time.time() - began
             self.history.append(done, epoch, took, values)
             epoch_values.append(dict(values, took=took))
-            check_finite(values, done)
+            self.guard.watch(values, done)
+            if done % WEIGHTS_EVERY == 0:
+                self.check_weights(done)
             bar.set_postfix_str('%.0f images/s' % (self.images_per_step / took), False)
             last = done == self.total
             if done % self.steps_per_epoch == 0:
@@ -214,6 +203,7 @@ class Trainer:
         """Write the sheet of the fixed z, to a PNG and to the event file."""
         labels = sample.make_labels(len(self.sample_z), self.config)
         images = sample.draw(self.sess, self.model, self.sample_z, labels)
+        self.guard.look(images, step)
         path = sample.save_sheet(images, labels, os.path.join(
             self.run.sample_dir, 'train_%04d_%08d.png' % (epoch, step)))
         with open(path, 'rb') as file:
@@ -226,10 +216,14 @@ class Trainer:
 
         Raises Diverged instead where a weight is no longer a number.
         """
-        check_finite({'the sum of all weights': self.sess.run(self.checksum)}, step)
+        self.check_weights(step)
         self.history.flush()
         self.writer.flush()
         session.save(self.sess, self.saver, self.run, step, self.config.max_to_keep)
+
+    def check_weights(self, step):
+        """Raise Diverged where a weight or a moving average is no longer a number."""
+        check_finite({'the sum of all weights': self.sess.run(self.checksum)}, step)
 
     def close(self):
         """Close the history, the event file and the session."""

@@ -1,9 +1,21 @@
-"""What can be done with a checkpoint: --task NAME runs tasks/NAME.py.
+"""What can be done beside training: --task NAME runs tasks/NAME.py.
 
 A task is a module with a function run(config, run, path) that prints what it wrote;
-`path` is the checkpoint's.
+`path` is the checkpoint's. One that needs no checkpoint has run(config).
 """
 
+import typing
+
+
+class Task(typing.NamedTuple):
+    """A row of the table: what the task does, and whether it needs a checkpoint."""
+
+    about: str
+    checkpoint: bool = True
+
+
 TASKS = {
-    'sample': 'draw images: a sheet, or with --separate one PNG each',
+    'sample': Task('draw images: a sheet, or with --separate one PNG each'),
+    'curves': Task('lay the losses of several runs over one another',
+                   checkpoint=False),
 }

@@ -1,0 +1,120 @@
+"""The guard: notices that training has died, and says so once, with what to try.
+
+No TensorFlow. Runs that really died, what they saw of this, and how they recovered:
+docs/when-training-dies.md.
+"""
+
+import os
+
+import numpy as np
+from tqdm import tqdm
+
+from utils import transform
+
+WINDOW = 500        # steps in a row that losses and accuracies are judged by
+RIGHT = 0.999       # D has won where it is right on so many of either half
+STILL = 0.01        # losses stand still that deviate by less of 1 + their mean
+ALIKE = 0.1         # samples differ by less than so much of what the data do
+COMPARED = 64       # of them, and of the data
+WEIGHTS_EVERY = 10  # steps from one look at the weights to the next
+COLUMNS = ('d_loss_real', 'd_loss_fake', 'g_loss', 'd_acc_real', 'd_acc_fake')
+
+DEFAULTS = ('Try the default --learning_rate 0.0002 and --beta1 0.5, in a run of '
+            'another --name. ')
+MORE = 'More: docs/when-training-dies.md'
+MESSAGES = {
+    'won': 'D was right on nearly all images, real and generated, for {steps} steps: '
+           'it has won, and G hardly learns from it any more. ' + DEFAULTS +
+           'Where they are in force, G is too narrow beside D: try a larger --gf_dim '
+           'or a smaller --df_dim. ',
+    'still': 'the losses have stood still for {steps} steps: the networks no longer '
+             'learn from each other. ' + DEFAULTS +
+             'With --g_steps above 1, try 1. ',
+    'alike': 'the samples are nearly all alike, whatever their z: G has collapsed. '
+             + DEFAULTS,
+}
+
+
+class Diverged(Exception):
+    """Losses or weights are no longer numbers; the last checkpoint is from before."""
+
+
+def check_finite(values, step):
+    """Raise Diverged where a value is NaN or infinite, before anything is saved."""
+    wrong = ['%s is %s' % item for item in values.items()
+             if not np.isfinite(item[1]).all()]
+    if wrong:
+        raise Diverged(
+            'step %d: %s. The last checkpoint is from before and untouched. %s%s'
+            % (step, ', '.join(wrong), DEFAULTS, MORE))
+
+
+class Guard:
+    """Watches a run in training; each kind of death is told once."""
+
+    def __init__(self, config, run, data, echo=tqdm.write):
+        self.config, self.data, self.echo = config, data, echo
+        self.path = os.path.join(run.checkpoint_dir, 'warnings.txt')
+        self.recent = np.full((WINDOW, len(COLUMNS)), np.nan)   # not judged until full
+        self.said = set()
+
+    def watch(self, values, step):
+        """Judge a step by its losses and accuracies; raise Diverged at a NaN."""
+        check_finite(values, step)
+        self.recent[step % WINDOW] = [values[name] for name in COLUMNS]
+        if self.config.loss == 'wgan':  # a critic's answers have neither sign nor scale
+            return
+        if won(self.recent[:, 3:]):
+            self.say('won', step)
+        if still(self.recent[:, :3]):
+            self.say('still', step)
+
+    def look(self, images, step):
+        """Judge a sheet's images, float32 [N, H, W, C], beside as many of the data."""
+        if np.isnan(self.recent).any():     # too early to tell: G has hardly begun
+            return
+        images = evenly(images, COMPARED)
+        data = transform(evenly(self.data.images, len(images)))
+        if difference(images) < ALIKE * difference(data):
+            self.say('alike', step)
+
+    def say(self, kind, step):
+        """Print what is wrong, once, and keep it beside the run."""
+        if kind in self.said:
+            return
+        self.said.add(kind)
+        text = 'warning: step %d: %s%s' % (
+            step, MESSAGES[kind].format(steps=WINDOW), MORE)
+        self.echo(text)
+        with open(self.path, 'a', encoding='utf-8') as file:
+            file.write(text + '\n')
+
+
+def won(accuracies):
+    """Tell whether D was right on everything, real and generated [steps, 2]."""
+    return (accuracies.mean(axis=0) >= RIGHT).all()
+
+
+def still(losses):
+    """Tell whether all losses [steps, kinds] stood still."""
+    return (losses.std(axis=0) <= STILL * (1 + abs(losses.mean(axis=0)))).all()
+
+
+def evenly(images, count):
+    """Return up to `count` images, evenly chosen."""
+    return images[np.unique(np.linspace(0, len(images) - 1, count, dtype=int))]
+
+
+def difference(images):
+    """Return the median distance of an image [N, H, W, C] to the nearest other one.
+
+    So a few pictures that come again and again are as much alike as a single one. NaN
+    where there is no other one.
+    """
+    if len(images) < 2:
+        return np.nan
+    flat = images.reshape(len(images), -1).astype(np.float32)
+    squares = (flat ** 2).sum(axis=1)
+    distances = squares[:, None] + squares - 2 * flat.dot(flat.T)
+    np.fill_diagonal(distances, np.inf)
+    return np.median(np.sqrt(np.maximum(distances.min(axis=1), 0)))
