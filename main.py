@@ -26,8 +26,8 @@ from config import Config, UserError
 # Every flag, a line each: a field of Config, which has its type, default and limits.
 HELP = """
 What to do
-  dataset        celebA, mnist, toonfaces (bundled) or the name of a folder of images
-                 in --data_dir
+  dataset        celebA, mnist, fashion_mnist, cifar10, lsun, anime, toonfaces (bundled)
+                 or the name of a folder of images in --data_dir
   train          train; without it, and by --train False, sample from the checkpoint
   task           what to do with a checkpoint: {tasks}
   name           name of the run; by default DATASET_BATCH_HEIGHT_WIDTH, such as
@@ -76,9 +76,10 @@ Files
   max_to_keep    how many checkpoints are kept, the newest
 
 Sampling
-  num_samples    images to draw; by default 64, or 10 for each label
+  num_samples    images to draw; by default 64, or 10 for each row
   separate       write one PNG each, not a sheet
-  label          draw this label alone, as 7 for mnist; by default a row each
+  label          draw this label alone, as 7 for mnist; of attributes those that shall
+                 be there, as Smiling,Young, or none; by default a row each
 
 Variants, to compare with what others did
   architecture   dcgan, or mlp: fully connected, 128 hidden units, as in tutorials of

@@ -250,7 +250,7 @@ def test_the_command_line(tmp_path):
 def test_the_table_of_mnist():
     folder, files = download.DATASETS['mnist']
     assert folder == 'mnist'
-    assert {file.name: (file.size, file.md5) for file in files} == {
+    assert {file.name: (file.size, file.checksum) for file in files} == {
         'train-images-idx3-ubyte.gz': (9912422, 'f68b3c2dcbeaaa9fbdd348bbdeb94873'),
         'train-labels-idx1-ubyte.gz': (28881, 'd53e105ee54ea40749a09fcbcd1e9432'),
         't10k-images-idx3-ubyte.gz': (1648877, '9fb629c4189551a2d022fa330f9573f3'),
@@ -264,7 +264,7 @@ def test_the_table_of_mnist():
 def test_the_table_of_celeba():
     folder, (file,) = download.DATASETS['celebA']
     assert folder == 'celebA' and file.name == 'img_align_celeba.zip'
-    assert (file.size, file.md5) == (1443490838, '00d2c5bc6d35e252742224ab0c1e8fcb')
+    assert (file.size, file.checksum) == (1443490838, '00d2c5bc6d35e252742224ab0c1e8fcb')
     assert file.urls == (
         'https://drive.usercontent.google.com/download'
         '?id=0B7EVK8r0v71pZjFTYXZWM3FlRnM&export=download&confirm=t',)
@@ -278,8 +278,8 @@ def test_every_row_is_of_the_right_form():
     for folder, files in download.DATASETS.values():
         folders.add(folder)
         for file in files:
-            sums.add(file.md5)
-            assert re.fullmatch('[0-9a-f]{32}', file.md5)
+            sums.add(file.checksum)
+            assert re.fullmatch('[0-9a-f]{32}', file.checksum)
             assert file.size is None or file.size > 0
             assert file.urls and os.path.basename(file.name) == file.name
             assert all(url.startswith('https://') for url in file.urls)

@@ -6,8 +6,9 @@ import os
 import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-CORE = ('main', 'config', 'train', 'model', 'ops', 'losses', 'sources', 'dataset',
-        'session', 'runs', 'history', 'utils', 'tasks/__init__', 'tasks/sample')
+CORE = ('main', 'config', 'train', 'model', 'ops', 'losses', 'sources', 'archives',
+        'dataset', 'session', 'runs', 'history', 'utils', 'tasks/__init__',
+        'tasks/sample')
 # Parts of TensorFlow that one of the two lacks, or that the core does without.
 BANNED = {'AUTOTUNE', 'GradientTape', 'compat', 'contrib', 'data', 'estimator',
           'experimental', 'feature_column', 'function', 'keras', 'layers'}
