@@ -228,12 +228,12 @@ def make_parser(known):
     """Return the parser of the command line; `known` lists the data sets."""
     parser = Parser(
         prog='download.py', allow_abbrev=False,
-        description='Fetch data sets, checked by their checksums. A cut download goes on where it '
-        'stopped when the command is run again; a file that is there already is not '
-        f'fetched again. Data sets: {known}. cifar10 is the python version, '
-        'cifar10_binary the same pictures in the binary one; lsun is the bedrooms, '
-        '43 GB, and needs as much again to be unpacked; celebA has its table of '
-        'attributes with it.', epilog=' '.join(
+        description='Fetch data sets, and check them by MD5 or SHA-256. A cut download '
+        'goes on where it stopped when the command is run again; a file that is there '
+        f'already is not fetched again. Data sets: {known}. cifar10 is the python '
+        'version, cifar10_binary the same pictures in the binary one; lsun is the '
+        'bedrooms, 43 GB, and as much again to unpack them; celebA brings its table of '
+        'attributes.', epilog=' '.join(
             f'Not fetched: {text} data/{name}.' for name, text in BY_HAND.items()))
     parser.add_argument('names', nargs='*', metavar='DATASET',
                         help=f'what to fetch, one or more of: {known}')

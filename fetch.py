@@ -1,4 +1,4 @@
-"""Fetch one file: resumed, verified by its checksum, from the first mirror that gives it.
+"""Fetch one file: resumed, verified by checksum, from the first mirror that gives it.
 
 It is written to PATH.part and gets its own name only when its checksum is right. A part
 left by a cut is gone on with. Google Drive's form of confirmation is answered.
