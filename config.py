@@ -131,6 +131,8 @@ class Config:
         Raises UserError with every value that is out of its range.
         """
         values = dict(defaults, **given)
+        if 'attributes' in given and 'conditional' not in given:
+            values['conditional'] = False
         values.setdefault('output_height', cls.output_height)
         for size in ('input', 'output'):
             sides = size + '_height', size + '_width'
@@ -162,6 +164,14 @@ class Config:
                              'no slash and is not empty (the folder of data sets is '
                              '--data_dir).' % (text, value))
         wrong += self.contradicting_variants()
+        if self.attributes is not None:
+            names = self.attributes.split(',')
+            if '' in names or len(set(names)) < len(names):
+                wrong.append('--attributes %r: expected names, each once, with commas '
+                             'between, as Smiling,Eyeglasses.' % self.attributes)
+            if self.conditional:
+                wrong.append('--conditional takes labels from folders, --attributes '
+                             'from a table: leave one of them out.')
         if self.train and self.task != Config.task:
             wrong.append('--task %s is done with a checkpoint: leave out --train.'
                          % self.task)
@@ -201,11 +211,20 @@ class Config:
         return wrong
 
     def check_label(self):
-        """Raise UserError where --label is none of the labels of the model."""
-        if self.label is not None and self.label not in self.classes:
-            raise UserError('--label %r: %s.' % (
-                self.label, 'expected one of ' + ', '.join(self.classes)
-                if self.classes else 'this model was trained without labels'))
+        """Raise UserError where --label is none of the labels of the model.
+
+        Of attributes it may name several, with commas between, or none.
+        """
+        if self.label is None or self.attributes and self.label == 'none':
+            return
+        names = self.label.split(',') if self.attributes else [self.label]
+        if not self.classes:
+            raise UserError('--label %r: this model was trained without labels.'
+                            % self.label)
+        if not set(names) <= set(self.classes):
+            raise UserError('--label %r: expected %s of %s.' % (
+                self.label, 'none, or some' if self.attributes else 'one',
+                ', '.join(self.classes)))
 
     def save(self, path):
         """Write all of it as JSON, whole or not at all. Raises UserError where not."""

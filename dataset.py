@@ -14,14 +14,14 @@ import json
 import multiprocessing
 import os
 import typing
-import zipfile
 
 import numpy as np
 from PIL import UnidentifiedImageError
 from tqdm import tqdm
 
+from archives import FASHION, find_cifar10, find_lsun, find_mnist, open_member
 from config import UserError
-from sources import find_images, find_mnist
+from sources import ANIME, find_images
 from utils import atomic_write, cores, get_image, transform
 
 CHUNK = 64               # images that a worker packs at a time
@@ -40,6 +40,11 @@ class Row(typing.NamedTuple):
 DATASETS = {
     'celebA': Row(find_images, dict(crop=True, input_height=108)),
     'mnist': Row(find_mnist, dict(output_height=28, c_dim=1, conditional=True)),
+    'fashion_mnist': Row(functools.partial(find_mnist, classes=FASHION),
+                         dict(output_height=28, c_dim=1, conditional=True)),
+    'cifar10': Row(find_cifar10, dict(output_height=32)),
+    'lsun': Row(find_lsun, dict(crop=True)),
+    'anime': Row(functools.partial(find_images, hint=ANIME + ' data/anime'), {}),
     'toonfaces': Row(find_images, {}),
     'gaussian': Row(find_images, dict(      # points, which toy.py draws itself
         train_size=1000, batch_size=4, epoch=10, z_dim=2,
@@ -55,7 +60,10 @@ def defaults(name):
 # --- batches -----------------------------------------------------------------
 
 class Dataset:
-    """Images uint8 [N, H, W, C], mapped from the cache, with their labels."""
+    """Images uint8 [N, H, W, C], mapped from the cache, with their labels.
+
+    labels: None, int [N], or float32 [N, K], the ±1 of each attribute.
+    """
 
     def __init__(self, images, labels=None, classes=()):
         self.images = images
@@ -75,7 +83,9 @@ class Dataset:
         return len(self) // batch_size
 
     def batch(self, number, batch_size, seed):
-        """Return (images float32 in [-1, 1], y one-hot float32 or None) of a batch.
+        """Return (images float32 in [-1, 1], y float32 [N, K] or None) of a batch.
+
+        y is one-hot, or the ±1 of each attribute.
 
         An epoch is a permutation of the data set that (seed, epoch) decides; what is
         left over at its end waits for the next. `number` counts from 0 over all epochs;
@@ -89,6 +99,8 @@ class Dataset:
         images = transform(self.images[chosen])
         if self.labels is None:
             return images, None
+        if self.labels.ndim == 2:
+            return images, self.labels[chosen]
         return images, one_hot(self.labels[chosen], len(self.classes))
 
 
@@ -126,7 +138,11 @@ def load(config, echo=print):
     if left_out:
         echo('%d of %d images could not be used; see %s'
              % (len(left_out), len(source.images), base + '.report.txt'))
-    labels = None if source.labels is None else np.delete(source.labels, left_out)
+    labels = source.labels
+    if labels is not None:
+        labels = np.delete(labels, left_out, axis=0)
+    if config.attributes is not None:
+        labels = labels.astype(np.float32)
     return Dataset(images, labels, source.classes)
 
 
@@ -269,17 +285,9 @@ def pack_image(image, arguments):
     """Return an image as uint8 [H, W, C], or as text the reason why it cannot be."""
     try:
         if isinstance(image, tuple):
-            path, name = image
-            archive = open_zip(path, os.stat(path).st_mtime_ns)
-            image = io.BytesIO(archive.read(name))
+            image = open_member(*image)
         return get_image(image, *arguments)
     except UnidentifiedImageError:
         return 'not a kind of image that Pillow opens'
     except Exception as error:          # Pillow's decoders raise nearly anything
         return '%s: %s' % (type(error).__name__, error)
-
-
-@functools.lru_cache(maxsize=4)
-def open_zip(path, mtime):
-    """Open a zip file once a process: its table alone may be 200,000 lines long."""
-    return zipfile.ZipFile(path)

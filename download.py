@@ -1,24 +1,33 @@
 """Fetch data sets: `python download.py mnist celebA`.
 
 Each file is written to NAME.part, from the first mirror that gives it, and gets its
-own name only when its MD5 is right. A NAME.part left by a cut is gone on with.
+own name only when its checksum is right. A NAME.part left by a cut is gone on with.
 """
 
 import argparse
 import os
 import re
+import shutil
 import string
 import sys
 import urllib.parse
+import zipfile
 from typing import NamedTuple
 
-from fetch import DownloadError, File, fetch_file, md5_of, say, size_of
+from fetch import DownloadError, File, checksum_of, fetch_file, say, size_of
+from sources import ANIME
 from utils import atomic_write
 
 MNIST = ('https://ossci-datasets.s3.amazonaws.com/mnist/',
          'https://storage.googleapis.com/cvdf-datasets/mnist/')
+FASHION = ('http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/',
+           'https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/'
+           'data/fashion/')
+CIFAR = ('https://www.cs.toronto.edu/~kriz/', 'https://cave.cs.toronto.edu/kriz/')
 DRIVE = 'https://drive.usercontent.google.com/download?id=%s&export=download&confirm=t'
 CELEBA = '0B7EVK8r0v71pZjFTYXZWM3FlRnM'
+CELEBA_PAGE = '(also listed on https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html)'
+ATTRIBUTES = '0B7EVK8r0v71pblRyaVFSWGxPY0U'
 
 
 class Dataset(NamedTuple):
@@ -28,9 +37,9 @@ class Dataset(NamedTuple):
     files: tuple
 
 
-def mirrored(bases, name, size, md5):
+def mirrored(bases, name, size, checksum, **more):
     """Return the File that each of the base addresses has under its own name."""
-    return File(name, size, md5, tuple(base + name for base in bases))
+    return File(name, size, checksum, tuple(base + name for base in bases), **more)
 
 
 DATASETS = {
@@ -48,10 +57,33 @@ DATASETS = {
              (DRIVE % CELEBA,),
              # Drive may ask for the key, from the authors' link, for a file this old.
              f'https://drive.google.com/file/d/{CELEBA}/view'
-             '?resourcekey=0-dYn9z10tMJOBAkviAcfdyQ (also listed on '
-             'https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html)'),)),
+             f'?resourcekey=0-dYn9z10tMJOBAkviAcfdyQ {CELEBA_PAGE}'),
+        File('list_attr_celeba.txt', 26721026, '75e246fa4810816ffd6ee81facbd244c',
+             (DRIVE % ATTRIBUTES,),
+             f'https://drive.google.com/file/d/{ATTRIBUTES}/view {CELEBA_PAGE}'))),
+    'fashion_mnist': Dataset('fashion_mnist', (
+        mirrored(FASHION, 'train-images-idx3-ubyte.gz', 26421880,
+                 '8d4fb7e6c68d591d4c3dfef9ec88bf0d'),
+        mirrored(FASHION, 'train-labels-idx1-ubyte.gz', 29515,
+                 '25c81989df183df01b3e8a0aad5dffbe'),
+        mirrored(FASHION, 't10k-images-idx3-ubyte.gz', 4422102,
+                 'bef4ecab320f06d8554ea6380940ec79'),
+        mirrored(FASHION, 't10k-labels-idx1-ubyte.gz', 5148,
+                 'bb300cfdad3c16e7a12a480ee83cd310'))),
+    'cifar10': Dataset('cifar10', (
+        mirrored(CIFAR, 'cifar-10-python.tar.gz', 170498071,
+                 'c58f30108f718f92721af3b95e74349a'),)),
+    'cifar10_binary': Dataset('cifar10', (
+        mirrored(CIFAR, 'cifar-10-binary.tar.gz', 170052171,
+                 'c32a1d4ab5d03f1284b67883e8d87530'),)),
+    'lsun': Dataset('lsun', (
+        mirrored(('http://dl.yf.io/lsun/scenes/',), 'bedroom_train_lmdb.zip',
+                 45922737680,
+                 'a15644c2e7153106867f0adb3491fc41224102d1f01b24494fb47d9f5d1f174e',
+                 folder='bedroom_train_lmdb'),)),
 }
 BUNDLED = {'toonfaces': 'data/toonfaces'}
+BY_HAND = {'anime': ANIME}
 
 
 # --- one data set ------------------------------------------------------------
@@ -62,7 +94,10 @@ def fetch_dataset(name, data_dir, mirrors):
     os.makedirs(folder, exist_ok=True)
     for file in DATASETS[name].files:
         path = os.path.join(folder, file.name)
+        if is_unpacked(path, file):
+            continue
         if is_there(path, file):
+            unpack(path, file)
             continue
         urls = [urllib.parse.quote(mirror.rstrip('/'), safe=string.punctuation) + '/'
                 + file.name for mirror in mirrors]
@@ -76,17 +111,46 @@ def fetch_dataset(name, data_dir, mirrors):
                 f'{data_dir} --archive FILE`; or name another --mirror') from None
         except KeyboardInterrupt:
             raise KeyboardInterrupt(kept(path)) from None
-        say(f'{path}: written, {size_of(path):,} bytes, md5 as expected')
+        say_written(path, file)
+        unpack(path, file)
 
 
 def is_there(path, file):
     """Return whether `path` is that file already, and say what was found."""
-    found = md5_of(path) if os.path.exists(path) else None
-    if found == file.md5:
+    found = checksum_of(path, file.kind) if os.path.exists(path) else None
+    if found == file.checksum:
         say(f'{path}: already there')
     elif found:
-        say(f'{path}: md5 {found}, expected {file.md5}: to be replaced')
-    return found == file.md5
+        say(f'{path}: {file.kind} {found}, expected {file.checksum}: to be replaced')
+    return found == file.checksum
+
+
+def say_written(path, file):
+    """Say that a file has come and is the right one."""
+    say(f'{path}: written, {size_of(path):,} bytes, {file.kind} as expected')
+
+
+def is_unpacked(path, file):
+    """Return whether the folder of a .zip is there, and say so; no for other files."""
+    folder = file.folder and os.path.join(os.path.dirname(path), file.folder)
+    if folder and os.path.isdir(folder):
+        say(f'{folder}: already there')
+        return True
+    return False
+
+
+def unpack(path, file):
+    """Unpack the .zip of a file that has a folder; it is there whole or not at all."""
+    if not file.folder:
+        return
+    parent = os.path.dirname(path)
+    part = os.path.join(parent, file.folder + '.part')
+    shutil.rmtree(part, ignore_errors=True)
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(part)
+    os.rename(os.path.join(part, file.folder), os.path.join(parent, file.folder))
+    shutil.rmtree(part)
+    say(f'{os.path.join(parent, file.folder)}: unpacked; {path} is no longer needed')
 
 
 def kept(path):
@@ -96,24 +160,26 @@ def kept(path):
 
 
 def recognise(archive, name):
-    """Return the File of a data set that `archive` is, by its MD5.
+    """Return the File of a data set that `archive` is, by its checksum.
 
     Raises ValueError for any other file.
     """
     if not os.path.isfile(archive):
         raise ValueError(f'--archive {archive}: no such file')
-    found = md5_of(archive)
-    files = {file.md5: file for file in DATASETS[name].files}
-    if found in files:
-        return files[found]
+    files = DATASETS[name].files
+    found = {kind: checksum_of(archive, kind) for kind in {file.kind for file in files}}
+    for file in files:
+        if found[file.kind] == file.checksum:
+            return file
     for other, dataset in DATASETS.items():
-        if found in [file.md5 for file in dataset.files]:
+        if set(found.values()) & {file.checksum for file in dataset.files}:
             raise ValueError(f'--archive {archive}: a file of {other}, not of {name}; '
                              f'name {other} instead')
-    expected = ', '.join(f'{file.md5} ({file.name})' for file in files.values())
-    raise ValueError(f'--archive {archive}: {size_of(archive):,} bytes with md5 '
-                     f'{found}, expected {expected}; cut short or another file, so '
-                     'fetch it again')
+    expected = ', '.join(f'{file.checksum} ({file.name})' for file in files)
+    is_now = ' and '.join(' '.join(item) for item in found.items())
+    raise ValueError(f'--archive {archive}: {size_of(archive):,} bytes with {is_now}, '
+                     f'expected {expected}; cut short or another file, so fetch it '
+                     'again')
 
 
 def take_archives(name, data_dir, archives):
@@ -124,14 +190,28 @@ def take_archives(name, data_dir, archives):
     folder = os.path.join(data_dir, DATASETS[name].folder)
     for archive, file in [(path, recognise(path, name)) for path in archives]:
         path = os.path.join(folder, file.name)
-        if is_there(path, file):
+        if is_unpacked(path, file):
             continue
-        with atomic_write(path) as copy:
-            if md5_of(archive, copy) != file.md5:
-                raise ValueError(f'--archive {archive}: changed while it was copied')
-        if os.path.exists(path + '.part'):
-            os.remove(path + '.part')
-        say(f'{path}: written, {size_of(path):,} bytes, md5 as expected')
+        if not is_there(path, file):
+            copy_archive(archive, path, file)
+        unpack(path, file)
+
+
+def copy_archive(archive, path, file):
+    """Copy a file that was recognised to its place. ValueError where it changes."""
+    with atomic_write(path) as copy:
+        if checksum_of(archive, file.kind, copy) != file.checksum:
+            raise ValueError(f'--archive {archive}: changed while it was copied')
+    if os.path.exists(path + '.part'):
+        os.remove(path + '.part')
+    say_written(path, file)
+
+
+def explain(name, folder):
+    """Say how a data set that nobody gives away is had. DownloadError if it is not."""
+    if not os.path.isdir(folder) or not os.listdir(folder):
+        raise DownloadError(f'{name} must be fetched by hand: {BY_HAND[name]} {folder}')
+    say(f'{folder}: already there, with files of yours')
 
 
 # --- the command -------------------------------------------------------------
@@ -148,9 +228,13 @@ def make_parser(known):
     """Return the parser of the command line; `known` lists the data sets."""
     parser = Parser(
         prog='download.py', allow_abbrev=False,
-        description='Fetch data sets, checked by MD5. A cut download goes on where it '
-        'stopped when the command is run again; a file that is there already is not '
-        f'fetched again. Data sets: {known}.')
+        description='Fetch data sets, and check them by MD5 or SHA-256. A cut download '
+        'goes on where it stopped when the command is run again; a file that is there '
+        f'already is not fetched again. Data sets: {known}. cifar10 is the python '
+        'version, cifar10_binary the same pictures in the binary one; lsun is the '
+        'bedrooms, 43 GB, and as much again to unpack them; celebA brings its table of '
+        'attributes.', epilog=' '.join(
+            f'Not fetched: {text} data/{name}.' for name, text in BY_HAND.items()))
     parser.add_argument('names', nargs='*', metavar='DATASET',
                         help=f'what to fetch, one or more of: {known}')
     parser.add_argument('--data_dir', default='data', metavar='FOLDER',
@@ -167,10 +251,11 @@ def make_parser(known):
 
 def parse_arguments(argv):
     """Return the arguments, checked; exit with status 2 for wrong ones."""
-    known = ', '.join([*DATASETS, *BUNDLED])
+    names = [*DATASETS, *BY_HAND, *BUNDLED]
+    known = ', '.join(names)
     parser = make_parser(known)
     arguments = parser.parse_args(argv)
-    unknown = [name for name in arguments.names if name not in {**DATASETS, **BUNDLED}]
+    unknown = [name for name in arguments.names if name not in names]
     if unknown:
         parser.error(f'no data set {", ".join(unknown)}: choose from {known}')
     if not arguments.names:
@@ -190,6 +275,8 @@ def provide(name, arguments):
     try:
         if name in BUNDLED:
             say(f'{BUNDLED[name]}: already there, it comes with the program')
+        elif name in BY_HAND:
+            explain(name, os.path.join(arguments.data_dir, name))
         elif arguments.archive:
             take_archives(name, arguments.data_dir, arguments.archive)
         else:

@@ -1,6 +1,6 @@
-"""Fetch one file: resumed, verified by MD5, from the first mirror that gives it.
+"""Fetch one file: resumed, verified by checksum, from the first mirror that gives it.
 
-It is written to PATH.part and gets its own name only when its MD5 is right. A part
+It is written to PATH.part and gets its own name only when its checksum is right. A part
 left by a cut is gone on with. Google Drive's form of confirmation is answered.
 """
 
@@ -28,13 +28,23 @@ LARGEST = 2 ** 34   # bytes taken at most where neither table nor server says a 
 
 
 class File(NamedTuple):
-    """Describe one file of a data set; its size is None where nobody knows it."""
+    """Describe one file of a data set; its size is None where nobody knows it.
+
+    checksum: its MD5 or SHA-256 in hex; folder: what a .zip unpacks to, where it must
+    be unpacked.
+    """
 
     name: str
     size: int | None
-    md5: str
+    checksum: str
     urls: tuple
     by_hand: str = 'one of these addresses'
+    folder: str | None = None
+
+    @property
+    def kind(self):
+        """Return which checksum it is, by its length: md5 or sha256."""
+        return {32: 'md5', 64: 'sha256'}[len(self.checksum)]
 
 
 class DownloadError(Exception):
@@ -239,9 +249,9 @@ def size_of(path):
     return os.path.getsize(path) if os.path.exists(path) else 0
 
 
-def md5_of(path, copy=None):
-    """Return a file's MD5 in hex, writing it to the open file `copy` on the way."""
-    digest = hashlib.md5(usedforsecurity=False)
+def checksum_of(path, kind, copy=None):
+    """Return a file's MD5 or SHA-256, writing it to the open file `copy` on the way."""
+    digest = hashlib.new(kind, usedforsecurity=False)
     with open(path, 'rb') as file:
         for chunk in iter(lambda: file.read(CHUNK), b''):
             digest.update(chunk)
@@ -254,13 +264,13 @@ def attempt(url, file, part):
     """Make a part the whole file, from one mirror. Raises MirrorError."""
     for _ in range(2):
         begin = transfer(url, file, part)
-        found = md5_of(part)
-        if found == file.md5:
+        found = checksum_of(part, file.kind)
+        if found == file.checksum:
             return
         os.remove(part)
         if not begin:
             break       # else what was there before may be at fault: all of it anew
-    raise Refused(f'a file with md5 {found}, expected {file.md5}')
+    raise Refused(f'a file with {file.kind} {found}, expected {file.checksum}')
 
 
 def fetch_file(file, path, urls):

@@ -26,8 +26,9 @@ from config import Config, UserError
 # Every flag, a line each: a field of Config, which has its type, default and limits.
 HELP = """
 What to do
-  dataset        celebA, mnist, toonfaces (bundled) or the name of a folder of images
-                 in --data_dir; or gaussian, points of the plane, to see how a GAN works
+  dataset        celebA, mnist, fashion_mnist, cifar10, lsun, anime, toonfaces (bundled)
+                 or the name of a folder of images in --data_dir; or gaussian, points of
+                 the plane, to see how a GAN works
   train          train; without it, and by --train False, sample from the checkpoint
   task           what to do with a checkpoint, or with histories: {tasks}
   name           name of the run; by default DATASET_BATCH_HEIGHT_WIDTH, such as
@@ -76,9 +77,10 @@ Files
   max_to_keep    how many checkpoints are kept, the newest
 
 Sampling
-  num_samples    images to draw; by default 64, or 10 for each label
+  num_samples    images to draw; by default 64, or 10 for each row
   separate       write one PNG each, not a sheet
-  label          draw this label alone, as 7 for mnist; by default a row each
+  label          draw this label alone, as 7 for mnist; of attributes those that shall
+                 be there, as Smiling,Young, or none; by default a row each
 
 Curves
   runs           the runs to compare, as a,b,c; by default all of --checkpoint_dir

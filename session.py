@@ -141,7 +141,8 @@ def told_by_shapes(path):
     y_dim = image_and_y - c_dim
     return dict(kernel_size=kernel, c_dim=c_dim, gf_dim=gf_dim, df_dim=df_dim,
                 z_dim=z_and_y - y_dim, classes=tuple(map(str, range(y_dim))),
-                conditional=y_dim > 0, layers=layers, places=units // channels)
+                conditional=y_dim > 0, attributes=None, layers=layers,
+                places=units // channels)
 
 
 def open_session(config):

@@ -1,21 +1,17 @@
-"""Where the images of a data set are: folders, zip files, MNIST's IDX files.
+"""Where the images of a data set are, and their labels: folders and zip files.
 
 A finder takes (folder, config, known) and returns a Source; `known` are the names of
-data sets that it may suggest. NumPy and Pillow.
+data sets that it may suggest. Those of MNIST, CIFAR-10 and LSUN: archives.py. Pillow.
 """
 
 import collections
 import difflib
 import fnmatch
 import functools
-import gzip
 import os
-import struct
 import typing
 import zipfile
-import zlib
 
-import numpy as np
 from PIL import Image
 
 from config import NotFoundError, UserError
@@ -24,14 +20,20 @@ from config import NotFoundError, UserError
 NO_PICTURES = ('BUFR', 'EPS', 'GRIB', 'HDF5', 'MPEG', 'WMF')
 # Images that not every Pillow opens: named in the report rather than passed over
 MORE_EXTENSIONS = ('.avif', '.heic', '.heif', '.jxl', '.mpo', '.webp')
+ATTRIBUTE_TABLES = ('list_attr_celeba.txt', 'list_attr.txt')
+# Nobody gives these faces away without an account
+ANIME = ('anime faces are some 63,000 pictures at '
+         'https://www.kaggle.com/datasets/splcher/animefacedataset (free, with an '
+         'account): put the .zip as it is, or the folder of images in it, into')
 
 
 class Source(typing.NamedTuple):
     """The images of a data set before packing, in a fixed order.
 
-    images: what get_image opens: paths, (zip file, member) pairs or uint8 arrays;
-    names: what each is called in the report; labels: an int each, or None;
-    classes: the names of the labels; files: what the fingerprint looks at.
+    images: what get_image opens: paths, uint8 arrays, or (path, name) of a member of a
+    zip file or an LMDB folder; names: what each is called in the report; labels: an
+    int each, or the ±1 of each attribute, or None; classes: the names of the labels or
+    attributes; files: what the fingerprint looks at.
     """
 
     images: list
@@ -41,19 +43,61 @@ class Source(typing.NamedTuple):
     files: list
 
 
+def choose(config, images, names, labels, classes, files):
+    """Return the Source of those images that config.train_size leaves, and labels.
+
+    With config.conditional they are taken evenly over the labels; else they are the
+    first, and have none. Raises UserError with config.attributes: it is for data sets
+    that have no table of them.
+    """
+    if config.attributes is not None:
+        raise UserError('--attributes: %s has no table of attributes; leave it out.'
+                        % config.dataset)
+    if not config.conditional:
+        return Source(images[:config.train_size], names[:config.train_size], None, (),
+                      files)
+    chosen = evenly(labels, config.train_size)
+    return Source([images[i] for i in chosen], [names[i] for i in chosen],
+                  [int(labels[i]) for i in chosen], tuple(classes), files)
+
+
+def evenly(labels, count):
+    """Return the indices, ascending, of `count` images, of each label the first ones.
+
+    A label that has too few leaves its share to the others; a count of None is all.
+    """
+    if count is None:
+        return range(len(labels))
+    turns, before = [], collections.Counter()
+    for index, label in enumerate(labels):
+        turns.append((before[label], label, index))
+        before[label] += 1
+    return sorted(index for _, _, index in sorted(turns)[:count])
+
+
 # --- folders and zip files ---------------------------------------------------
 
-def find_images(folder, config, known):
+def find_images(folder, config, known, hint='Put images there'):
     """Find the images of a folder: files, recursively, or else those in its zips.
 
-    With config.conditional, the folders directly in it are the labels, over which
-    config.train_size images are taken evenly; else they are the first. Raises
-    NotFoundError where there is no folder or no image, UserError where an image has
-    no label.
+    With config.conditional, the folders directly in it are the labels; with
+    config.attributes, those columns of its table of attributes. See choose. Raises
+    NotFoundError, with the `hint`, where there is no folder or no image, UserError
+    where an image has no label.
     """
     if not os.path.isdir(folder):
-        raise NotFoundError(missing_folder(folder, known))
+        raise NotFoundError(missing_folder(folder, known, hint))
     files = list(walk(folder))
+    images, names, used = list_images(folder, files, config, hint)
+    if config.attributes is None:
+        labels, classes = folder_labels(names) if config.conditional else (None, ())
+        return choose(config, images, names, labels, classes, used)
+    images, names = images[:config.train_size], names[:config.train_size]
+    return Source(images, names, *attribute_labels(names, files, config, folder), used)
+
+
+def list_images(folder, files, config, hint):
+    """Return images, their names, and the files that have them; see find_images."""
     used = [path for path in files if wanted(path, config.input_fname_pattern)]
     found = [(path, os.path.relpath(path, folder)) for path in used]
     if not found:
@@ -64,25 +108,22 @@ def find_images(folder, config, known):
         raise NotFoundError(
             'No images in %s: looked in it and the folders and .zip files in it for '
             'names like %s ending in .jpg, .png, .gif, .webp, .tif or another of the '
-            '%d endings of images.' % (folder, config.input_fname_pattern,
-                                       len(extensions())))
-    images, names = zip(*found)
-    labels, classes = folder_labels(names) if config.conditional else (None, ())
-    chosen = evenly(labels or [0] * len(found), config.train_size)
-    return Source([images[i] for i in chosen], [names[i] for i in chosen],
-                  labels and [labels[i] for i in chosen], classes, used)
+            '%d endings of images. %s.' % (folder, config.input_fname_pattern,
+                                           len(extensions()), hint))
+    images, names = map(list, zip(*found))
+    return images, names, used
 
 
-def missing_folder(folder, known):
+def missing_folder(folder, known, hint):
     """Say that there is no such data set, and which there are."""
     parent, wanted = os.path.split(folder)
     _, there, _ = next(os.walk(parent), ('', [], []))
     there = sorted(name for name in there if not hidden(name))
     near = [name for name in sorted({*there, *known})
             if difflib.get_close_matches(wanted.lower(), [name.lower()], cutoff=0.8)]
-    return ('No data set at %s%s. Put images there, or fetch one of those that '
-            '`python download.py --help` lists; data sets in %s: %s.'
-            % (folder, '; did you mean %s' % near[0] if near else '', parent,
+    return ('No data set at %s%s. %s, or fetch one of those that `python download.py '
+            '--help` lists; data sets in %s: %s.'
+            % (folder, '; did you mean %s' % near[0] if near else '', hint, parent,
                ', '.join(there) or 'none'))
 
 
@@ -150,69 +191,61 @@ def folder_labels(names):
     return [index[first[0]] for first in firsts], classes
 
 
-def evenly(labels, count):
-    """Return the indices, ascending, of `count` images, of each label the first ones.
+# --- attributes --------------------------------------------------------------
 
-    A label that has too few leaves its share to the others; a count of None is all.
+def attribute_labels(names, files, config, folder):
+    """Return ([±1 of each of config.attributes] of each image, the attributes).
+
+    The table is one of `files`, in CelebA's layout: a count, a line of attributes, then
+    a line an image: its name, 1 or -1 of each. Raises NotFoundError without a table,
+    UserError where it lacks an attribute or an image.
     """
-    turns, before = [], collections.Counter()
-    for index, label in enumerate(labels):
-        turns.append((before[label], label, index))
-        before[label] += 1
-    return sorted(index for _, _, index in sorted(turns)[:count])
+    paths = [path for path in files if os.path.basename(path) in ATTRIBUTE_TABLES]
+    if not paths:
+        raise NotFoundError(
+            'No %s in %s, which --attributes needs: a count, a line of attributes, and '
+            'lines like `000001.jpg 1 -1`. That of celebA comes with `python '
+            'download.py celebA`.' % (' or '.join(ATTRIBUTE_TABLES), folder))
+    wanted = tuple(config.attributes.split(','))
+    rows = read_attributes(paths[0], wanted)
+    rows = [rows.get(name) or rows.get(os.path.basename(name)) for name in names]
+    missing = [name for name, row in zip(names, rows) if row is None]
+    if missing:
+        raise UserError('%s has no line for %d of %d images, such as %s: add lines, or '
+                        'move those images away.'
+                        % (paths[0], len(missing), len(names), missing[0]))
+    return rows, wanted
 
 
-# --- MNIST -------------------------------------------------------------------
-
-def find_mnist(folder, config, known):
-    """Read MNIST's training images; its four IDX files must be there, plain or .gz."""
-    images, labels = read_mnist(folder, 'train')
-    read_mnist(folder, 't10k')
-    files = [idx_path(folder, split, kind) for split in ('train', 't10k')
-             for kind in ('images-idx3', 'labels-idx1')]
-    images, labels = images[:config.train_size], labels[:config.train_size]
-    names = ['image %d' % i for i in range(len(images))]
-    classes = tuple('0123456789') if config.conditional else ()
-    return Source(list(images), names, labels.tolist() if classes else None, classes,
-                  files)
-
-
-def read_mnist(folder, split):
-    """Return images uint8 [N, 28, 28] and labels uint8 [N]; split: train or t10k."""
-    images = read_idx(idx_path(folder, split, 'images-idx3'), 3)
-    labels = read_idx(idx_path(folder, split, 'labels-idx1'), 1)
-    top = labels.max(initial=0)
-    if len(images) != len(labels) or top > 9:
-        raise UserError('MNIST in %s: %d %s images and %d labels up to %d; expected a '
-                        'label up to 9 for each image. Fetch it again: python '
-                        'download.py mnist'
-                        % (folder, len(images), split, len(labels), top))
-    return images, labels
-
-
-def idx_path(folder, split, kind):
-    """Return the path of one of the IDX files, plain or .gz. Raises NotFoundError."""
-    name = '%s-%s-ubyte' % (split, kind)
-    for ending in ('', '.gz'):
-        path = os.path.join(folder, name + ending)
-        if os.path.isfile(path):
-            return path
-    raise NotFoundError('No %s or %s.gz in %s. Fetch them: python download.py mnist'
-                        % (name, name, folder))
-
-
-def read_idx(path, ndim):
-    """Read an IDX file of unsigned bytes with `ndim` dimensions, plain or .gz."""
+def read_attributes(path, wanted):
+    """Return {image: its ±1 of each of the `wanted`} of a table. Raises UserError."""
     try:
-        with (gzip.open if path.endswith('.gz') else open)(path, 'rb') as file:
-            content = file.read()
-        magic, = struct.unpack('>I', content[:4])
-        shape = struct.unpack('>%dI' % ndim, content[4:4 + 4 * ndim])
-    except (OSError, EOFError, zlib.error, struct.error) as error:
-        raise UserError('%s cannot be read (%s): fetch it again.' % (path, error))
-    expected = 4 + 4 * ndim + int(np.prod(shape, dtype=np.int64))
-    if magic != 0x800 + ndim or len(content) != expected:
-        raise UserError('%s is not an IDX file of %d dimensions: its magic number is '
-                        '%d and its size %d, expected %d and %d. Fetch it again.'
-                        % (path, ndim, magic, len(content), 0x800 + ndim, expected))
-    return np.frombuffer(content, np.uint8, offset=4 + 4 * ndim).reshape(shape)
+        with open(path, encoding='utf-8') as file:
+            count, header, *lines = file.read().rstrip().split('\n')
+    except (OSError, ValueError) as error:      # no UTF-8, or not two lines
+        raise UserError('%s cannot be read as a table of attributes: %s'
+                        % (path, error))
+    header, rows = header.split(), {}
+    columns = [1 + place(name, header, path) for name in wanted]
+    for number, line in enumerate(lines, 3):
+        cells = line.split()
+        values = [cells[i] for i in columns] if len(cells) == len(header) + 1 else ['']
+        if not {'1', '-1'}.issuperset(values):
+            raise UserError('%s, line %d: expected a name and %d values of 1 or -1, '
+                            'found %r.' % (path, number, len(header), line[:80]))
+        rows[cells[0]] = [int(value) for value in values]
+    if count.strip() != str(len(lines)):
+        raise UserError('%s: its first line says %s images, and it has lines for %d: '
+                        'fetch it again.' % (path, count.strip()[:20], len(lines)))
+    return rows
+
+
+def place(name, header, path):
+    """Return an attribute's index. Raises UserError with the near or all names."""
+    if name in header:
+        return header.index(name)
+    lower = {attribute.lower(): attribute for attribute in header}
+    near = difflib.get_close_matches(name.lower(), lower, 3, 0.5)
+    raise UserError('--attributes: %s has no %r; %s.' % (
+        path, name, 'did you mean %s' % ' or '.join(lower[key] for key in near) if near
+        else 'expected some of %s, with commas' % ', '.join(header)))

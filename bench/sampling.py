@@ -19,7 +19,7 @@ BATCHES = (1, 16, 64, 256)
 
 
 def serve_ours(batch):
-    """Serve batches from the sampler of a model at its default width."""
+    """Serve batches as the task sample draws them, at the default width."""
     out = turns.keep_stdout()
     import numpy as np
     import tensorflow.compat.v1 as tf
@@ -27,16 +27,19 @@ def serve_ours(batch):
     import session
     from config import Config
     from model import DCGAN
+    from tasks import sample
     config = Config.make({}, {})
     model = DCGAN(config)
-    z = np.random.default_rng(0).standard_normal((batch, config.z_dim), np.float32)
+    sample.CHUNK = batch
+    z = np.random.default_rng(0).standard_normal((12 * batch, config.z_dim), np.float32)
     with session.open_session(config) as sess:
         sess.run(tf.global_variables_initializer())
 
         def run(steps):
             for _ in range(steps):
-                sess.run(model.sampler_images, {model.z: z})
-        turns.serve(run, batch, out)
+                for images in sample.draw_batches(sess, model, z, None):
+                    assert len(images) == batch
+        turns.serve(run, len(z), out, warm_up=1)
 
 
 def serve_torch(batch):

@@ -1,5 +1,8 @@
 """Sampling: images from the moving-average sampler, as a sheet or one by one."""
 
+import collections
+import concurrent.futures
+import itertools
 import os
 import re
 
@@ -10,12 +13,14 @@ from tqdm import tqdm
 import runs
 import session
 from architectures import ARCHITECTURES
-from dataset import one_hot
 from ops import draw_z
 from utils import image_manifold_size, imsave, inverse_transform, save_images
 
 FIXED = -1        # keys the z of sheets; a training step's key is the step, 0 or more
-CHUNK = 256       # images drawn at a time
+CHUNK = 64        # images drawn in a run of the session
+AT_ONCE = 3       # runs side by side: one takes the cores that another leaves idle
+FEW = 256         # images without a progress bar
+COMBINED = 4      # attributes of which a sheet has every combination
 
 
 def run(config, run, path):
@@ -28,7 +33,10 @@ def run(config, run, path):
         session.restore(sess, saver, model.variables, path)
         runs.make_folder(run.sample_dir)
         batches = draw_batches(sess, model, sess.run(z), y)
-        name = 'test_%s' % config.label if config.label else 'test'
+        name = re.sub(r'[/\\]', '_', 'test_%s' % config.label
+                      if config.label else 'test')
+        if config.attributes:
+            say_rows(config)
         if config.separate:
             folder = empty_folder(os.path.join(run.sample_dir, name))
             print('%d images: %s' % (save_separate(batches, folder),
@@ -39,38 +47,73 @@ def run(config, run, path):
 
 
 def count(config):
-    """Return --num_samples; by default 64, or 10 for each label."""
-    return config.num_samples or 10 * config.y_dim or 64
+    """Return --num_samples; by default 64, or 10 for each row."""
+    rows = label_rows(config.replace(label=None))
+    return config.num_samples or 10 * len(rows) or 64
+
+
+def label_rows(config):
+    """Return the y of each row of a sheet, float32 [rows, y_dim]; none without labels.
+
+    They are the labels, or with --label that one. Of attributes there is a row for each
+    combination of -1 and 1, the first attribute changing last; of more than COMBINED,
+    a row without any, then one for each alone.
+    """
+    names, bits = config.classes, (False, True)
+    if config.label:
+        rows = [config.label.split(',') if config.attributes else [config.label]]
+    elif not config.attributes:
+        rows = [[name] for name in names]
+    elif len(names) > COMBINED:
+        rows = [[]] + [[name] for name in names]
+    else:
+        rows = [list(itertools.compress(names, chosen))
+                for chosen in itertools.product(bits, repeat=len(names))]
+    absent = -1 if config.attributes else 0
+    return np.array([[1 if name in row else absent for name in names] for row in rows],
+                    np.float32)
 
 
 def make_labels(num, config):
-    """Return a label for each of `num` images, int [num]; all -1 without labels.
+    """Return the row of the sheet of each of `num` images, int [num], in order.
 
-    With --label all are that one; else each label has its share, in order.
+    Each row has its share of them; all are -1 without labels.
     """
-    if config.label is None:
-        if not config.y_dim:
-            return np.full(num, -1)
-        return np.sort(np.arange(num) % config.y_dim)
-    return np.full(num, config.classes.index(config.label))
+    rows = len(label_rows(config))
+    return np.sort(np.arange(num) % rows) if rows else np.full(num, -1)
+
+
+def say_rows(config):
+    """Print which attributes the images of each row have."""
+    for number, y in enumerate(label_rows(config), 1):
+        there = [name for name, sign in zip(config.classes, y) if sign > 0]
+        print('row %d: %s' % (number, ', '.join(there) or 'none'))
 
 
 def draw(sess, model, z, labels):
-    """Return float32 images [N, H, W, C] of z [N, z_dim] and labels [N] by sampler."""
+    """Return float32 images [N, H, W, C] of z [N, z_dim] and rows [N], by sampler."""
     return np.concatenate(list(draw_batches(sess, model, z, labels)))
 
 
 def draw_batches(sess, model, z, labels):
     """Yield what draw returns in parts, so that any number fits into memory."""
-    with tqdm(total=len(z), desc='sampling', unit=' images',
-              disable=None if len(z) > CHUNK else True) as bar:
+    rows, waiting = label_rows(model.config), collections.deque()
+
+    def draw_part(start):
+        feed = {model.z: z[start:start + CHUNK]}
+        if model.y is not None:
+            feed[model.y] = rows[labels[start:start + CHUNK]]
+        return sess.run(model.sampler_images, feed)
+
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool, \
+            tqdm(total=len(z), desc='sampling', unit=' images',
+                 disable=None if len(z) > FEW else True) as bar:
         for start in range(0, len(z), CHUNK):
-            feed = {model.z: z[start:start + CHUNK]}
-            if model.y is not None:
-                feed[model.y] = one_hot(labels[start:start + CHUNK], model.config.y_dim)
-            images = sess.run(model.sampler_images, feed)
-            yield images
-            bar.update(len(images))
+            waiting.append(pool.submit(draw_part, start))
+            while len(waiting) == AT_ONCE or waiting and start + CHUNK >= len(z):
+                images = waiting.popleft().result()
+                yield images
+                bar.update(len(images))
 
 
 def empty_folder(folder):

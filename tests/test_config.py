@@ -164,3 +164,24 @@ def test_config_imports_neither_numpy_nor_tensorflow():
     code = ('import config, sys; '
             'sys.exit(bool({"numpy", "tensorflow"} & set(sys.modules)))')
     assert subprocess.run([sys.executable, '-c', code]).returncode == 0
+
+
+def test_attributes_are_different_names_and_not_beside_conditional():
+    assert make({'attributes': 'Smiling,Male'}).attributes == 'Smiling,Male'
+    for wrong in ('', 'Smiling,', 'A,B,A'):
+        with pytest.raises(UserError, match='--attributes %r: expected' % wrong):
+            make({'attributes': wrong})
+    with pytest.raises(UserError, match='--conditional .* leave one of them out'):
+        make({'attributes': 'Smiling', 'conditional': True})
+    # a data set's own default gives way
+    assert not make({'attributes': 'A'}, dataset.defaults('mnist')).conditional
+
+
+def test_label_names_attributes_or_none():
+    c = make({'attributes': 'A,B'}).replace(classes=('A', 'B'))
+    for label in (None, 'A', 'B,A', 'none'):
+        c.replace(label=label).check_label()
+    with pytest.raises(UserError, match="'A,C': expected none, or some of A, B"):
+        c.replace(label='A,C').check_label()
+    with pytest.raises(UserError, match="--label 'none': expected one of A, B"):
+        make({'label': 'none'}).replace(classes=('A', 'B')).check_label()

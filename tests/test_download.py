@@ -1,17 +1,24 @@
 """Test download.py: its table, its command, what it says and what it leaves on disk."""
 
+import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+import test_archives
 import test_fetch
 from test_fetch import BODY, HALF, final, give, listing, md5, status, write, write_part
 
+import dataset
 import download
 import fetch
+from config import Config
 
+REAL = download.DATASETS
 server, table, run = test_fetch.server, test_fetch.table, test_fetch.run
 
 
@@ -210,12 +217,12 @@ def test_an_archive_that_changes_meanwhile_is_not_kept(table, run, monkeypatch):
 # --- the command and the table ----------------------------------------------------
 
 @pytest.mark.parametrize('arguments, message', [
-    (['nist'], 'no data set nist: choose from mnist, celebA, toonfaces'),
-    (['mnist', 'x', 'y'], 'no data set x, y: choose from mnist, celebA, toonfaces'),
-    ([], 'name what to fetch: choose from mnist, celebA, toonfaces'),
+    (['nist'], 'no data set nist: choose from mnist, celebA, fashion_mnist'),
+    (['mnist', 'x', 'y'], 'no data set x, y: choose from mnist, celebA, fashion_mnist'),
+    ([], 'name what to fetch: choose from mnist, celebA, fashion_mnist'),
     (['--archive', 'f', 'mnist'], 'name what to fetch, before --archive: choose from'),
     (['mnist', 'celebA', '--archive', 'f'],
-     '--archive needs one data set, found mnist, celebA: choose from mnist, celebA'),
+     '--archive needs one data set, found mnist, celebA: choose from mnist,'),
     (['toonfaces', '--archive', 'f'], '--archive needs one data set, found toonfaces'),
     (['mnist', '--mirror', 'ftp://host/'], '--mirror ftp://host/: expected http://'),
     (['mnist', '--mirror', '/folder'], '--mirror /folder: expected http://'),
@@ -250,7 +257,7 @@ def test_the_command_line(tmp_path):
 def test_the_table_of_mnist():
     folder, files = download.DATASETS['mnist']
     assert folder == 'mnist'
-    assert {file.name: (file.size, file.md5) for file in files} == {
+    assert {file.name: (file.size, file.checksum) for file in files} == {
         'train-images-idx3-ubyte.gz': (9912422, 'f68b3c2dcbeaaa9fbdd348bbdeb94873'),
         'train-labels-idx1-ubyte.gz': (28881, 'd53e105ee54ea40749a09fcbcd1e9432'),
         't10k-images-idx3-ubyte.gz': (1648877, '9fb629c4189551a2d022fa330f9573f3'),
@@ -262,26 +269,143 @@ def test_the_table_of_mnist():
 
 
 def test_the_table_of_celeba():
-    folder, (file,) = download.DATASETS['celebA']
+    folder, (file, table) = download.DATASETS['celebA']
     assert folder == 'celebA' and file.name == 'img_align_celeba.zip'
-    assert (file.size, file.md5) == (1443490838, '00d2c5bc6d35e252742224ab0c1e8fcb')
-    assert file.urls == (
-        'https://drive.usercontent.google.com/download'
-        '?id=0B7EVK8r0v71pZjFTYXZWM3FlRnM&export=download&confirm=t',)
-    assert 'https://drive.google.com/file/d/0B7EVK8r0v71pZjFTYXZWM3FlRnM/view' in (
-        file.by_hand)
-    assert 'https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html' in file.by_hand
+    assert (file.size, file.checksum) == (
+        1443490838, '00d2c5bc6d35e252742224ab0c1e8fcb')
+    assert (table.name, table.size, table.checksum) == (
+        'list_attr_celeba.txt', 26721026, '75e246fa4810816ffd6ee81facbd244c')
+    for part, key in ((file, '0B7EVK8r0v71pZjFTYXZWM3FlRnM'),
+                      (table, '0B7EVK8r0v71pblRyaVFSWGxPY0U')):
+        assert part.urls == ('https://drive.usercontent.google.com/download'
+                             f'?id={key}&export=download&confirm=t',)
+        assert f'https://drive.google.com/file/d/{key}/view' in part.by_hand
+        assert 'https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html' in part.by_hand
+
+
+def test_the_tables_of_the_other_data_sets():
+    assert {(file.name, file.size, file.checksum)
+            for name in ('fashion_mnist', 'cifar10', 'cifar10_binary', 'lsun')
+            for file in download.DATASETS[name].files} == {
+        ('train-images-idx3-ubyte.gz', 26421880, '8d4fb7e6c68d591d4c3dfef9ec88bf0d'),
+        ('train-labels-idx1-ubyte.gz', 29515, '25c81989df183df01b3e8a0aad5dffbe'),
+        ('t10k-images-idx3-ubyte.gz', 4422102, 'bef4ecab320f06d8554ea6380940ec79'),
+        ('t10k-labels-idx1-ubyte.gz', 5148, 'bb300cfdad3c16e7a12a480ee83cd310'),
+        ('cifar-10-python.tar.gz', 170498071, 'c58f30108f718f92721af3b95e74349a'),
+        ('cifar-10-binary.tar.gz', 170052171, 'c32a1d4ab5d03f1284b67883e8d87530'),
+        ('bedroom_train_lmdb.zip', 45922737680,
+         'a15644c2e7153106867f0adb3491fc41224102d1f01b24494fb47d9f5d1f174e')}
+    urls = {name: download.DATASETS[name].files[0].urls for name in download.DATASETS}
+    assert urls['cifar10'][0] == (
+        'https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz')
+    assert urls['fashion_mnist'][0] == (
+        'http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/'
+        'train-images-idx3-ubyte.gz')
+    assert urls['lsun'] == ('http://dl.yf.io/lsun/scenes/bedroom_train_lmdb.zip',)
 
 
 def test_every_row_is_of_the_right_form():
-    sums, folders = set(), set()
+    sums = set()
     for folder, files in download.DATASETS.values():
-        folders.add(folder)
+        assert folder in dataset.DATASETS
         for file in files:
-            sums.add(file.md5)
-            assert re.fullmatch('[0-9a-f]{32}', file.md5)
+            sums.add(file.checksum)
+            assert re.fullmatch('[0-9a-f]{32}|[0-9a-f]{64}', file.checksum)
             assert file.size is None or file.size > 0
             assert file.urls and os.path.basename(file.name) == file.name
-            assert all(url.startswith('https://') for url in file.urls)
-    assert len(folders) == len(download.DATASETS)
+            assert all(re.match('https?://', url) for url in file.urls)
     assert len(sums) == sum(len(files) for _, files in download.DATASETS.values())
+    assert set(download.BY_HAND) < set(dataset.DATASETS)
+
+
+# --- small archives of the layout of the real ones ----------------------------------
+
+def serve(monkeypatch, server, name, **bodies):
+    """Let a data set's files be the bodies, by a part of its name."""
+    folder, files = REAL[name]
+    kinds = {'md5': hashlib.md5, 'sha256': hashlib.sha256}
+    changed = []
+    for file in files:
+        body = next(body for part, body in bodies.items() if part in file.name)
+        server.answers['/real/' + file.name] = [give(body)]
+        changed.append(file._replace(
+            size=len(body), checksum=kinds[file.kind](body).hexdigest(),
+            urls=(f'{server.base}/real/{file.name}',)))
+    monkeypatch.setattr(download, 'DATASETS',
+                        {name: download.Dataset(folder, tuple(changed))})
+
+
+def load(name, **flags):
+    flags = dict(flags, dataset=name, threads=1)
+    return dataset.load(Config.make(flags, dataset.defaults(name)), lambda text: None)
+
+
+@pytest.mark.parametrize('name, kind', [('cifar10', 'py'), ('cifar10_binary', 'bin')])
+def test_cifar10_fetched_is_read(table, server, run, monkeypatch, tmp_path, name, kind):
+    images, labels = test_archives.write_cifar(tmp_path / 'made', kind)
+    body = test_archives.tarred(tmp_path / 'made')
+    serve(monkeypatch, server, name, cifar=body)
+    code, out, err = run(name)
+    assert (code, err) == (0, '') and 'md5 as expected' in out
+    np.testing.assert_array_equal(load('cifar10').images, images)
+
+
+def test_fashion_mnist_fetched_is_read(table, server, run, monkeypatch, tmp_path):
+    images, labels = test_archives.write_mnist(tmp_path / 'made', ending='.gz')
+    serve(monkeypatch, server, 'fashion_mnist', **{
+        path.name[:12]: path.read_bytes() for path in (tmp_path / 'made').iterdir()})
+    assert run('fashion_mnist')[::2] == (0, '')
+    loaded = load('fashion_mnist')
+    np.testing.assert_array_equal(loaded.images[..., 0], images)
+    np.testing.assert_array_equal(loaded.labels, labels)
+    assert loaded.classes[8] == 'Bag'
+
+
+@pytest.fixture
+def bedrooms(table, server, monkeypatch, tmp_path):
+    """Serve a small LSUN bedroom_train_lmdb.zip; return its bytes."""
+    test_archives.write_lmdb(tmp_path / 'made' / 'bedroom_train_lmdb', 3)
+    shutil.make_archive(str(tmp_path / 'bedrooms'), 'zip', str(tmp_path / 'made'))
+    body = (tmp_path / 'bedrooms.zip').read_bytes()
+    serve(monkeypatch, server, 'lsun', bedroom=body)
+    return body
+
+
+def test_lsun_is_fetched_checked_by_sha256_unpacked_and_read(bedrooms, server, run):
+    code, out, err = run('lsun')
+    assert (code, err) == (0, '') and 'sha256 as expected' in out
+    assert 'data/lsun/bedroom_train_lmdb: unpacked' in out
+    assert sorted(os.listdir('data/lsun')) == ['bedroom_train_lmdb',
+                                               'bedroom_train_lmdb.zip']
+    assert len(load('lsun')) == 3
+    os.remove('data/lsun/bedroom_train_lmdb.zip')       # the folder is enough
+    assert run('lsun') == (0, 'data/lsun/bedroom_train_lmdb: already there\n', '')
+    assert len(server.asked) == 1
+
+
+def test_an_lsun_zip_that_is_there_is_unpacked_not_fetched(bedrooms, server, run):
+    write('data/lsun/bedroom_train_lmdb.zip', bedrooms)
+    os.makedirs('data/lsun/bedroom_train_lmdb.part/half')
+    assert run('lsun')[0] == 0 and server.asked == []
+    assert sorted(os.listdir('data/lsun/bedroom_train_lmdb')) == ['data.mdb',
+                                                                  'lock.mdb']
+    shutil.rmtree('data')
+    write('mine.zip', bedrooms)
+    assert run('lsun', '--archive', 'mine.zip')[0] == 0 and server.asked == []
+    assert len(load('lsun')) == 3
+
+
+def test_a_wrong_sha256_is_refused(bedrooms, server, run):
+    server.answers['/real/bedroom_train_lmdb.zip'] = [give(bedrooms[::-1])]
+    code, _, err = run('lsun')
+    assert code == 1 and 'a file with sha256 ' in err
+    assert not os.path.exists('data/lsun/bedroom_train_lmdb')
+
+
+def test_anime_says_where_it_comes_from_and_how_to_place_it(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run('anime')
+    assert (code, out) == (1, '') and err.count('\n') == 1
+    assert 'https://www.kaggle.com/' in err and 'into data/anime' in err
+    write('data/anime/a.png', b'')
+    assert run('anime') == (0, 'data/anime: already there, with files of yours\n', '')

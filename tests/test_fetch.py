@@ -145,7 +145,7 @@ def table(monkeypatch, server, tmp_path):
         monkeypatch.setattr(download, 'DATASETS',
                             {'set': download.Dataset('folder', (file,)),
                              'other': download.Dataset('other', (file._replace(
-                                 name='else.bin', md5=md5(b'else')),))})
+                                 name='else.bin', checksum=md5(b'else')),))})
     put()
     return put
 

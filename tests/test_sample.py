@@ -159,6 +159,108 @@ def test_chunks_do_not_show(flags, tmp_path, monkeypatch):
     assert np.abs(whole - chunked).max() <= 1
 
 
+# --- attributes --------------------------------------------------------------
+
+def attributes(*names, **changes):
+    return Config.make(dict(attributes=','.join(names), **changes), {}).replace(
+        classes=names)
+
+
+def test_a_sheet_has_a_row_for_each_combination_of_attributes():
+    config = attributes('A', 'B')
+    np.testing.assert_array_equal(
+        sample.label_rows(config), [[-1, -1], [-1, 1], [1, -1], [1, 1]])
+    np.testing.assert_array_equal(sample.make_labels(8, config),
+                                  [0, 0, 1, 1, 2, 2, 3, 3])
+    assert sample.count(config) == 40
+    assert len(sample.label_rows(attributes(*'ABCD'))) == 16
+
+
+def test_of_many_attributes_each_alone_has_a_row():
+    rows = sample.label_rows(attributes(*'ABCDE'))
+    np.testing.assert_array_equal(rows, np.vstack([np.zeros(5), np.eye(5)]) * 2 - 1)
+    assert rows.dtype == np.float32
+
+
+@pytest.mark.parametrize('label, y', [
+    ('A', [1, -1, -1]), ('C,A', [1, -1, 1]), ('none', [-1, -1, -1])])
+def test_label_chooses_a_combination(label, y):
+    config = attributes('A', 'B', 'C', label=label)
+    np.testing.assert_array_equal(sample.label_rows(config), [y])
+    assert sample.make_labels(3, config).tolist() == [0, 0, 0]
+    assert sample.count(config) == 80       # the z of the whole sheet
+
+
+def test_rows_of_labels_are_one_hot():
+    config = Config.make({}, {}).replace(classes=('a', 'b', 'c'))
+    np.testing.assert_array_equal(sample.label_rows(config), np.eye(3))
+    np.testing.assert_array_equal(sample.label_rows(config.replace(label='b')),
+                                  [[0, 1, 0]])
+
+
+@pytest.fixture(scope='module')
+def attributed(tmp_path_factory):
+    """Train on 16 flat pictures with two attributes; return the flags of the run."""
+    root = tmp_path_factory.mktemp('attributed')
+    folder = root / 'data' / 'flat'
+    os.makedirs(folder)
+    lines = []
+    for i in range(16):
+        Image.new('RGB', (16, 16), (60 + 10 * (i % 4),) * 3).save(
+            folder / ('%d.png' % i))
+        lines.append('%d.png %d %d' % (i, 2 * (i % 2) - 1, 2 * (i // 2 % 2) - 1))
+    (folder / 'list_attr.txt').write_text('\n'.join(['16', 'Light Big'] + lines))
+    flags = ['--dataset', 'flat', '--data_dir', root / 'data', '--checkpoint_dir',
+             root / 'checkpoint', '--sample_dir', root / 's', '--name', 'run']
+    assert call(*flags, '--attributes', 'Light,Big', '--output_height', 16, '--gf_dim',
+                4, '--df_dim', 4, '--z_dim', 8, '--batch_size', 8, '--epoch', 1,
+                '--num_samples', 8, '--train') == 0
+    return flags
+
+
+def test_attributes_train_resume_and_sample(attributed, tmp_path, capsys):
+    flags = attributed + ['--sample_dir', tmp_path]
+    config = Config.load(str(attributed[5] / 'run' / 'config.json'))
+    assert (config.classes, config.attributes) == (('Light', 'Big'), 'Light,Big')
+    assert config.y_dim == 2
+    sheet, = [name for name in os.listdir(attributed[7] / 'run')
+              if name.startswith('train_')]
+    assert pixels(attributed[7] / 'run' / sheet).shape == (
+        4 * 18 - 2, 2 * 18 - 2, 3)
+    assert call(*flags, '--epoch', 2, '--train') == 0       # goes on without the flag
+    assert call(*flags, '--attributes', 'Big,Light', '--epoch', 3, '--train') == 2
+    assert "--attributes: 'Light,Big' in config.json" in capsys.readouterr().err
+    assert call(*flags, '--train', 'False') == 0
+    assert capsys.readouterr().out.count('\nrow ') == 4
+    assert pixels(tmp_path / 'run' / 'test.png').shape == (
+        4 * 18 - 2, 10 * 18 - 2, 3)
+
+
+def test_attributes_chosen_by_label(attributed, tmp_path, capsys):
+    flags = attributed + ['--sample_dir', tmp_path, '--separate', '--num_samples']
+    folder = tmp_path / 'run'
+    assert call(*flags, 4) == 0
+    assert 'row 2: Big\nrow 3: Light\nrow 4: Light, Big\n' in capsys.readouterr().out
+    for label in ('none', 'Big', 'Light', 'Big,Light'):
+        assert call(*flags, 4, '--label', label) == 0
+    # z of each is the same, and so is the picture where the attributes are
+    for i, label in enumerate(['none', 'Big', 'Light', 'Big,Light']):
+        name = '%06d.png' % i
+        np.testing.assert_allclose(pixels(folder / 'test' / name), pixels(
+            folder / ('test_' + label) / name), atol=1)
+    assert call(*flags, 4, '--label', 'Small') == 2
+    assert 'none, or some of Light, Big' in capsys.readouterr().err
+
+
+def test_a_label_with_a_slash_is_a_file_all_the_same(trained, tmp_path):
+    shutil.copytree(trained / 'checkpoint', tmp_path / 'c')
+    path = tmp_path / 'c' / 'flat_8_16_16' / 'config.json'
+    path.write_text(path.read_text().replace('"light"', '"T-shirt/top"'))
+    assert call('--checkpoint_dir', tmp_path / 'c', '--sample_dir', tmp_path / 's',
+                '--label', 'T-shirt/top', '--num_samples', 2) == 0
+    assert (tmp_path / 's' / 'flat_8_16_16' / 'test_T-shirt_top.png').exists()
+
+
 # --- carpedm20's checkpoints -------------------------------------------------
 
 @pytest.fixture(scope='module')

@@ -1,9 +1,7 @@
-"""Where images are found, and under which labels: folders, zip files, MNIST."""
+"""Where images are found, and under which labels: folders, zip files, attributes."""
 
-import gzip
 import os
 import shutil
-import struct
 import zipfile
 
 import numpy as np
@@ -294,122 +292,109 @@ def test_celebA_zip_is_remade_when_it_changes(data, faces):
     assert len(loaded) == 4 and echoed
 
 
-# --- MNIST -------------------------------------------------------------------
+# --- attributes --------------------------------------------------------------
 
-def idx(array):
-    """Return the content of an IDX file of an array."""
-    header = struct.pack('>I%dI' % array.ndim, 0x800 + array.ndim, *array.shape)
-    return header + array.tobytes()
+TABLE = ['Bald  Eyeglasses Smiling', '000000.jpg -1 -1  1', '000001.jpg -1  1 -1',
+         '000002.jpg  1 -1 -1', '000003.jpg -1  1  1', '000009.jpg  1  1  1']
 
 
-def write_mnist(folder, count=30, ending=''):
-    """Write four IDX files of random digits; return the training images, labels."""
-    folder.mkdir(exist_ok=True)
-    rng = np.random.default_rng(0)
-    split = {'train': count, 't10k': 10}
-    for name, number in split.items():
-        images = rng.integers(0, 256, (number, 28, 28), np.uint8)
-        labels = np.arange(number, dtype=np.uint8) % 10
-        if name == 'train':
-            result = images, labels
-        for kind, array in (('images-idx3', images), ('labels-idx1', labels)):
-            content = idx(array)
-            path = folder / ('%s-%s-ubyte%s' % (name, kind, ending))
-            path.write_bytes(gzip.compress(content) if ending else content)
-    return result
+@pytest.fixture
+def attributed(data):
+    """Make four pictures, and CelebA's kind of table of five."""
+    for i in range(4):
+        paint(data / 'mine' / ('%06d.jpg' % i), 10 * i, quality=95)
+    write_table(data)
+    return data
 
 
-def load_mnist(data, **given):
-    return load(data, 'mnist', **dict(dict(output_height=28), **given))[0]
+def write_table(data, lines=TABLE, count=None, name='list_attr.txt'):
+    count = len(lines) - 1 if count is None else count
+    (data / 'mine' / name).write_text('\n'.join([str(count)] + lines) + '\n')
 
 
-@pytest.mark.parametrize('ending', ['', '.gz'])
-def test_mnist_is_read_from_idx_files(data, ending):
-    images, labels = write_mnist(data / 'mnist', ending=ending)
-    loaded = load_mnist(data)
-    assert loaded.images.shape == (30, 28, 28, 1)
-    np.testing.assert_array_equal(loaded.images[..., 0], images)
-    np.testing.assert_array_equal(loaded.labels, labels)
-    assert loaded.classes == tuple('0123456789')
-    pixels, y = loaded.batch(0, 5, 0)
-    assert pixels.shape == (5, 28, 28, 1) and y.shape == (5, 10)
+def test_attributes_are_columns_of_the_table(attributed):
+    loaded, _ = load(attributed, attributes='Smiling,Eyeglasses')
+    assert loaded.classes == ('Smiling', 'Eyeglasses')
+    assert loaded.labels.dtype == np.float32
+    assert loaded.labels.tolist() == [[1, -1], [-1, 1], [-1, -1], [1, 1]]
+    images, y = loaded.batch(0, 4, 5)
+    assert (y.dtype, y.shape) == (np.float32, (4, 2))
+    order = np.rint((images[:, 0, 0, 0] + 1) * 12.75).astype(int)
+    assert sorted(order) == [0, 1, 2, 3]
+    np.testing.assert_array_equal(y, loaded.labels[order])
+    np.testing.assert_array_equal(y, loaded.batch(0, 4, 5)[1])
+    assert load(attributed, attributes='Bald')[0].labels.tolist() == [[-1], [-1], [1],
+                                                                      [-1]]
 
 
-def test_mnist_has_ten_labels_even_if_some_are_not_there(data):
-    write_mnist(data / 'mnist')
-    loaded = load_mnist(data, train_size=4)
-    assert len(loaded) == 4 and len(loaded.classes) == 10
-    assert loaded.batch(0, 4, 0)[1].shape == (4, 10)
+@pytest.mark.parametrize('name, folder', [
+    ('list_attr_celeba.txt', ''), ('list_attr.txt', ''),
+    ('list_attr_celeba.txt', 'Anno')])
+def test_the_table_of_celebA_in_its_layouts(data, faces, name, folder):
+    make_zip(faces.parent, data / 'celebA' / 'img_align_celeba.zip')
+    (data / 'celebA' / folder).mkdir(exist_ok=True)
+    (data / 'celebA' / folder / name).write_text(
+        '5\r\nMale Young \r\n' + ''.join('%06d.jpg %2d %2d\r\n' % (
+            i, (-1) ** i, (-1) ** (i // 2)) for i in range(1, 6)), newline='')
+    loaded, _ = load(data, 'celebA', attributes='Male,Young')
+    assert loaded.labels.tolist() == [[-1, 1], [1, -1], [-1, -1], [1, 1], [-1, 1]]
 
 
-def test_mnist_without_labels_and_of_another_size(data):
-    images, _ = write_mnist(data / 'mnist')
-    loaded = load_mnist(data, conditional=False, output_height=14, c_dim=3)
-    assert (loaded.labels, loaded.classes) == (None, ())
-    assert loaded.images.shape == (30, 14, 14, 3)
-    means = images.reshape(30, -1).mean(1)
-    np.testing.assert_allclose(loaded.images.reshape(30, -1).mean(1), means, atol=2)
+def test_the_bundled_faces_have_attributes(tmp_path):
+    root = os.path.dirname(os.path.abspath(sources.__file__))
+    loaded, _ = load(os.path.join(root, 'data'), 'toonfaces', train_size=100,
+                     attributes='Smiling,Eyeglasses', cache_dir=str(tmp_path))
+    assert loaded.labels.shape == (100, 2)
+    assert set(loaded.labels.ravel()) == {-1, 1}
+    assert 0.4 < (loaded.labels[:, 0] > 0).mean() < 0.75        # 2,308 of 4,000 smile
 
 
-@pytest.mark.parametrize('missing', [
-    'train-images-idx3', 'train-labels-idx1', 't10k-images-idx3', 't10k-labels-idx1'])
-def test_mnist_names_a_missing_file(data, missing):
-    write_mnist(data / 'mnist')
-    os.remove(str(data / 'mnist' / (missing + '-ubyte')))
-    with pytest.raises(NotFoundError) as caught:
-        load_mnist(data)
-    assert str(caught.value) == (
-        'No {0}-ubyte or {0}-ubyte.gz in {1}. Fetch them: python download.py '
-        'mnist'.format(missing, data / 'mnist'))
+def test_attributes_with_train_size_are_those_of_the_first_images(attributed):
+    loaded, _ = load(attributed, attributes='Smiling', train_size=2)
+    assert loaded.labels.tolist() == [[1], [-1]]
+    assert load(attributed, train_size=2)[1] == []      # the same cache
 
 
-def test_mnist_without_images_is_smaller_than_a_batch(data):
-    write_mnist(data / 'mnist', count=0)
-    with pytest.raises(UserError, match='has 0 images, fewer than one batch of 2'):
-        load_mnist(data).steps_per_epoch(2)
+def test_attributes_stay_beside_their_images_when_some_are_left_out(attributed):
+    (attributed / 'mine' / '000001.jpg').write_bytes(b'broken')
+    loaded, _ = load(attributed, attributes='Smiling,Bald')
+    assert grays(loaded) == [0, 20, 30]
+    assert loaded.labels.tolist() == [[1, -1], [-1, 1], [1, -1]]
 
 
-def test_mnist_without_its_folder_says_how_to_fetch_it(data):
-    with pytest.raises(NotFoundError, match='python download.py mnist'):
-        load_mnist(data)
-
-
-FILE = 'train-images-idx3-ubyte'
-
-
-@pytest.mark.parametrize('spoil, message', [
-    (lambda c: c[:-1], 'its size 23535, expected 2051 and 23536'),
-    (lambda c: c + b'x', 'its size 23537, expected 2051 and 23536'),
-    (lambda c: b'\0\0\x08\x01' + c[4:], 'magic number is 2049'),
-    (lambda c: b'<html>not found</html>', 'is not an IDX file of 3 dimensions'),
-    (lambda c: c[:3], 'cannot be read'), (lambda c: b'', 'cannot be read')])
-def test_mnist_names_a_broken_file(data, spoil, message):
-    write_mnist(data / 'mnist')
-    path = data / 'mnist' / FILE
-    path.write_bytes(spoil(path.read_bytes()))
-    with pytest.raises(UserError, match=message) as caught:
-        load_mnist(data)
-    assert str(path) in str(caught.value)
-
-
-@pytest.mark.parametrize('spoil', [
-    lambda c: c[:len(c) // 2], lambda c: c[:-8] + b'12345678', lambda c: b'<html>',
-    lambda c: c[:2000] + bytes(64) + c[2064:], lambda c: b'\0' * len(c),
-    lambda c: c[:10] + b'\xff' + c[11:]])
-def test_mnist_names_a_broken_gz(data, spoil):
-    write_mnist(data / 'mnist', ending='.gz')
-    path = data / 'mnist' / (FILE + '.gz')
-    path.write_bytes(spoil(path.read_bytes()))
-    with pytest.raises(UserError, match='cannot be read .*fetch it again') as caught:
-        load_mnist(data)
-    assert str(path) in str(caught.value)
-
-
-@pytest.mark.parametrize('labels, message', [
-    (np.zeros(29, np.uint8), '30 train images and 29 labels'),
-    (np.full(30, 10, np.uint8), 'labels up to 10')])
-def test_mnist_whose_labels_do_not_fit(data, labels, message):
-    write_mnist(data / 'mnist')
-    (data / 'mnist' / 'train-labels-idx1-ubyte').write_bytes(idx(labels))
+@pytest.mark.parametrize('attributes, message', [
+    ('smiling', "has no 'smiling'; did you mean Smiling"),
+    ('Bald,Eyeglases', "has no 'Eyeglases'; did you mean Eyeglasses"),
+    ('Xyz', "has no 'Xyz'; expected some of Bald, Eyeglasses, Smiling, with commas")])
+def test_unknown_attributes_list_near_or_all_names(attributed, attributes, message):
     with pytest.raises(UserError, match=message):
-        load_mnist(data)
+        load(attributed, attributes=attributes)
+
+
+@pytest.mark.parametrize('lines, count, message', [
+    (TABLE[:3], None, 'no line for 2 of 4 images, such as 000002.jpg'),
+    (TABLE, 7, 'its first line says 7 images, and it has lines for 5'),
+    (TABLE[:2] + ['000001.jpg -1 1'] + TABLE[3:], None, 'line 4: expected a name'),
+    (TABLE[:2] + ['000001.jpg -1 2 1'] + TABLE[3:], None, 'values of 1 or -1, found'),
+    ([], 'x', 'cannot be read as a table of attributes')])
+def test_a_table_that_does_not_fit_is_refused(attributed, lines, count, message):
+    write_table(attributed, lines, count)
+    with pytest.raises(UserError, match=message) as caught:
+        load(attributed, attributes='Eyeglasses')
+    assert 'list_attr.txt' in str(caught.value)
+
+
+def test_without_a_table_attributes_say_what_is_needed(data):
+    numbered(data / 'mine', 2)
+    with pytest.raises(NotFoundError, match='No list_attr_celeba.txt or list_attr.txt'):
+        load(data, attributes='Smiling')
+
+
+def test_the_folder_of_anime_says_where_its_images_come_from(data):
+    with pytest.raises(NotFoundError, match='kaggle.com/.* into data/anime'):
+        load(data, 'anime')
+    (data / 'anime').mkdir()
+    with pytest.raises(NotFoundError, match='No images in .*kaggle.com/'):
+        load(data, 'anime')
+    numbered(data / 'anime' / 'images', 3)
+    assert grays(load(data, 'anime')[0]) == [0, 1, 2]
