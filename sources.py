@@ -119,7 +119,7 @@ def missing_folder(folder, known, hint):
     parent, wanted = os.path.split(folder)
     _, there, _ = next(os.walk(parent), ('', [], []))
     there = sorted(name for name in there if not hidden(name))
-    near = [name for name in sorted({*there, *known})
+    near = [name for name in sorted({*there, *known} - {wanted})
             if difflib.get_close_matches(wanted.lower(), [name.lower()], cutoff=0.8)]
     return ('No data set at %s%s. %s, or fetch one of those that `python download.py '
             '--help` lists; data sets in %s: %s.'
