@@ -8,7 +8,8 @@ import pytest
 import main
 
 ROOT = os.path.dirname(os.path.abspath(main.__file__))
-DOCUMENTS = ['README.md', 'README.zh.md', 'docs/how-it-works.md', 'docs/performance.md']
+DOCUMENTS = ['README.md', 'README.zh.md', 'docs/how-it-works.md', 'docs/performance.md',
+             'docs/gaussian.md']
 
 
 def read(name):
