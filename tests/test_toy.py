@@ -340,3 +340,14 @@ def test_bench_judges_by_all_of_the_last_epochs():
 def test_bench_refuses_what_main_refuses(tmp_path):
     with pytest.raises(UserError, match='kernel_size'):
         gaussian.train(['--kernel_size', '5'], 0, str(tmp_path))
+
+
+def test_code_in_the_document_is_the_programs():
+    folder = os.path.dirname(os.path.abspath(toy.__file__))
+    texts = []
+    for name in 'docs/gaussian.md', 'toy.py':
+        with open(os.path.join(folder, name), encoding='utf-8') as file:
+            texts.append(file.read())
+    blocks = re.findall(r'```python\n# toy.py\n(.*?)```', texts[0], re.DOTALL)
+    assert len(blocks) == 3
+    assert not [code for code in blocks if code not in texts[1]]
