@@ -1,5 +1,6 @@
 """The command line: parsing, help, errors and their exit statuses."""
 
+import glob
 import os
 import signal
 import subprocess
@@ -133,11 +134,10 @@ def test_a_broken_flag_file_says_what_is_wrong(text, expected, tmp_path):
 
 def test_presets_parse_and_make_a_config():
     import dataset
-    folder = os.path.join(ROOT, 'configs')
-    presets = [name for name in os.listdir(folder) if name.endswith('.flags')]
-    assert len(presets) >= 4
-    for name in presets:
-        given = main.parse_flags(['--flagfile', os.path.join(folder, name)])
+    presets = glob.glob(os.path.join(ROOT, 'configs', '**', '*.flags'), recursive=True)
+    assert len(presets) >= 20
+    for path in presets:
+        given = main.parse_flags(['--flagfile', path])
         configs.Config.make(given, dataset.defaults(given.get('dataset', 'celebA')))
 
 
