@@ -23,6 +23,7 @@ TRAINING = 'training'    # how it was trained: must not differ on resume
 FREE = 'free'            # may change from one start to the next
 CALL = 'call'            # belongs to one call of main.py; not taken from config.json
 
+OF_CONVOLUTIONS = {'gf_dim', 'df_dim', 'kernel_size', 'd_head', 'bias'}
 AUGMENTATIONS = ('color', 'translation', 'cutout')
 
 # The data set of points (toy.py), and the settings that decide its runs
@@ -187,8 +188,13 @@ class Config:
                  % (f.name, getattr(self, f.name), GAUSSIAN)
                  for f in fields(NETWORK, TRAINING) if f.name not in OF_POINTS
                  and getattr(self, f.name) != f.default]
-        if self.train_size < self.batch_size * self.d_steps:
-            wrong.append('--train_size %d: expected as many points as a step takes or '
+        if self.separate:
+            wrong.append('--separate is of images: leave it out.')
+        if self.z_dim > 1000:
+            wrong.append('--z_dim %d: expected up to 1000 for points of the plane.'
+                         % self.z_dim)
+        if (self.train_size or 0) < self.batch_size * self.d_steps:
+            wrong.append('--train_size %s: expected as many points as a step takes or '
                          'more, --batch_size %d times --d_steps %d.'
                          % (self.train_size, self.batch_size, self.d_steps))
         return wrong
@@ -196,8 +202,8 @@ class Config:
     def contradicting_variants(self):
         """List the variants that make no sense together, or are none."""
         wrong = []
-        unknown = set((self.augment or '').split(',')) - set(AUGMENTATIONS) - {''}
-        if self.augment is not None and (unknown or not self.augment.strip(',')):
+        if self.augment is not None and not (
+                set(self.augment.split(',')) <= set(AUGMENTATIONS)):
             wrong.append('--augment is %r; expected some of %s, with commas between.'
                          % (self.augment, ', '.join(AUGMENTATIONS)))
         if self.momentum and self.optimizer != 'sgd':
@@ -205,9 +211,10 @@ class Config:
         if self.label_smoothing and self.loss in ('wgan', 'hinge'):
             wrong.append('--label_smoothing needs labels, and --loss %s has none: take '
                          'gan or lsgan.' % self.loss)
-        if self.architecture == 'mlp' and self.d_head != 'linear':
-            wrong.append('--d_head %s needs maps; --architecture mlp has none.'
-                         % self.d_head)
+        wrong += ['--%s %s has no effect on --architecture mlp: leave it out.'
+                  % (f.name, getattr(self, f.name)) for f in fields(NETWORK)
+                  if self.architecture == 'mlp' and f.name in OF_CONVOLUTIONS
+                  and getattr(self, f.name) != f.default]
         return wrong
 
     def check_label(self):

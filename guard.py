@@ -19,8 +19,8 @@ COMPARED = 64       # of them, and of the data
 WEIGHTS_EVERY = 10  # steps from one look at the weights to the next
 COLUMNS = ('d_loss_real', 'd_loss_fake', 'g_loss', 'd_acc_real', 'd_acc_fake')
 
-DEFAULTS = ('Try the default --learning_rate 0.0002 and --beta1 0.5, in a run of '
-            'another --name. ')
+DEFAULTS = ('Try the default --learning_rate 0.0002 and --beta1 0.5 (with --optimizer '
+            'sgd 0.05), in a run of another --name. ')
 MORE = 'More: docs/when-training-dies.md'
 MESSAGES = {
     'won': 'D was right on nearly all images, real and generated, for {steps} steps: '
@@ -45,9 +45,9 @@ def check_finite(values, step):
              if not np.isfinite(item[1]).all()]
     if wrong:
         raise Diverged(
-            'step %d: %s. The last checkpoint is from before and untouched. Try a '
-            'smaller --learning_rate (0.0002 with Adam, 0.05 with --optimizer sgd) in '
-            'a run of another --name. %s' % (step, ', '.join(wrong), MORE))
+            'step %d: %s. None of it is saved; a checkpoint from before is as it was. '
+            'Try a smaller --learning_rate in a run of another --name. %s'
+            % (step, ', '.join(wrong), MORE))
 
 
 class Guard:
@@ -57,7 +57,15 @@ class Guard:
         self.config, self.data, self.echo = config, data, echo
         self.path = os.path.join(run.checkpoint_dir, 'warnings.txt')
         self.recent = np.full((WINDOW, len(COLUMNS)), np.nan)   # not judged until full
-        self.said = set()
+        self.said = {kind for kind, message in MESSAGES.items()
+                     if message[:20] in self.said_before()}
+
+    def said_before(self):
+        """Return what was said before the run was resumed."""
+        if not os.path.exists(self.path):
+            return ''
+        with open(self.path, encoding='utf-8', errors='replace') as file:
+            return file.read()
 
     def watch(self, values, step):
         """Judge a step by its losses and accuracies; raise Diverged at a NaN."""

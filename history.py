@@ -6,6 +6,7 @@ import os
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
+from config import UserError
 from utils import atomic_write
 
 COLUMNS = ('step', 'epoch', 'seconds', 'd_loss_real', 'd_loss_fake', 'g_loss',
@@ -52,9 +53,12 @@ def read_rows(path):
     """Return the whole lines of a history as dicts of texts; [] where there is none."""
     if not os.path.exists(path):
         return []
-    with open(path, encoding='utf-8', newline='') as file:
-        return [row for row in csv.DictReader(file)
-                if None not in row.values() and None not in row]
+    try:
+        with open(path, encoding='utf-8', newline='') as file:
+            return [row for row in csv.DictReader(file)
+                    if None not in row.values() and None not in row]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError('%s is not a history of this program: %s' % (path, error))
 
 
 def read(path):
@@ -99,12 +103,17 @@ def save_picture(history_path, path, title):
     draw(accuracy, history, {'d_acc_real': ('on real', 'tab:blue'),
                              'd_acc_fake': ('on generated', 'tab:cyan')},
          'lower right')
-    losses.set(title=title, ylabel='loss')
+    losses.set(title=plain(title), ylabel='loss')
     losses.set_ylim(0, max(1, 1.1 * np.percentile(history['g_loss'], 99)))
     accuracy.axhline(0.5, color='gray', linewidth=0.8, linestyle='--')
     accuracy.set(xlabel='step', ylabel='share that D gets right', ylim=(0, 1.02))
     figure.tight_layout()
     return save_figure(figure, path)
+
+
+def plain(name):
+    """Return a run's name so that matplotlib takes no part of it for a formula."""
+    return name.replace('$', r'\$')
 
 
 def draw(axes, history, lines, place):

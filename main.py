@@ -40,7 +40,8 @@ Training
   learning_rate  of Adam, in both networks
   beta1          of Adam, its momentum
   train_size     use only the first so many images; with class folders evenly of each
-  d_steps        updates of D a step, each on a batch of its own
+  d_steps        updates of D a step, each on a batch of its own (Goodfellow et al.'s k;
+                 WGAN's 5)
   g_steps        updates of G a step, all on the same z (carpedm20's code: 2)
   seed           decides weights, batches and z: the same seed, the same pictures
 
@@ -62,9 +63,10 @@ Network
                  uniform_unsigned
   gf_dim         channels of the generator's last feature map
   df_dim         channels of the discriminator's first feature map
-  kernel_size    4, which overlaps evenly at stride 2, carpedm20's 5, or 3
+  kernel_size    4, which overlaps evenly at stride 2 (PyTorch's example), carpedm20's
+                 5, or 3 (as write-ups tried that compare kernels)
   ema            sample with a moving average of the generator's weights, of this decay,
-                 as 0.998; by default with the weights themselves
+                 as 0.998 (Karras et al., 2018); by default with the weights themselves
 
 Files
   data_dir       folder of the data sets
@@ -89,7 +91,7 @@ Variants, to compare with what others did
   architecture   dcgan, or mlp: fully connected, 128 hidden units, as in tutorials of
                  the conditional GAN on MNIST
   optimizer      adam (the paper's) or sgd, as in comparisons of optimizers
-  momentum       of sgd
+  momentum       of sgd; the write-up that compared it with Adam had none
   d_learning_rate
                  of D alone; by default --learning_rate (Heusel et al. part them)
   g_learning_rate
@@ -98,7 +100,7 @@ Variants, to compare with what others did
                  Glorot and Bengio's uniform, TensorFlow's own default
   d_head         how D ends: linear, a dense layer (carpedm20's); conv, a convolution
                  over the whole last map (PyTorch's example); pool, its mean, then dense
-  bias           add biases before batch norm (carpedm20's); PyTorch's example does not
+  bias           have biases before batch norm (carpedm20's); PyTorch's example has none
   loss           gan (Goodfellow et al.), lsgan (Mao et al.), wgan (Arjovsky et al.) or
                  hinge (Lim and Ye; Miyato et al.)
   penalty        on D's gradient: none, wgan-gp (Gulrajani et al.), dragan (Kodali et

@@ -112,7 +112,7 @@ class DCGAN:
         with tf.variable_scope('generator', reuse=reuse, custom_getter=self.g_getter):
             height, width = sizes[0]
             h = linear(concat_label(z, y), height * width * channels[0],
-                       name='g_h0_lin')
+                       name='g_h0_lin', bias=self.config.bias)
             h, biases = tf.reshape(h, [-1, height, width, channels[0]]), None
             for i in range(1, len(sizes)):
                 h = tf.nn.relu(batch_norm(h, train, 'g_bn%d' % (i - 1), biases))

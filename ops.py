@@ -57,13 +57,16 @@ def with_biases(x, biases):
     return (x, values) if biases == 'apart' else tf.nn.bias_add(x, values)
 
 
-def linear(x, size, stddev=0.02, name='linear'):
-    """Multiply [N, D] by a matrix and add a bias: [N, size]."""
+def linear(x, size, stddev=0.02, name='linear', bias=True):
+    """Multiply [N, D] by a matrix and add a bias, if there is one: [N, size]."""
     with tf.variable_scope(name):
         matrix = tf.get_variable('Matrix', [channels_of(x), size],
                                  initializer=tf.random_normal_initializer(stddev=stddev))
-        bias = tf.get_variable('bias', [size], initializer=tf.zeros_initializer())
-        return tf.nn.bias_add(tf.matmul(x, matrix), bias)
+        x = tf.matmul(x, matrix)
+        if not bias:
+            return x
+        return tf.nn.bias_add(x, tf.get_variable(
+            'bias', [size], initializer=tf.zeros_initializer()))
 
 
 def batch_norm(x, train, name='batch_norm', biases=None):

@@ -21,7 +21,7 @@ import runs
 import session
 from guard import Diverged, check_finite
 from ops import draw_z, linear, make_optimizer
-from utils import atomic_write, show_all_variables
+from utils import show_all_variables
 
 A = np.array([[1.0, 2.0], [-0.1, 0.5]])
 B = np.array([1.0, 2.0])
@@ -283,7 +283,7 @@ def draw_scatter(points, G, path, title):
         for xy, label, colour in ((points, 'real', 'tab:blue'),
                                   (G, 'generated', 'tab:red')):
             axes.scatter(*xy.T, s=7, alpha=0.5, linewidths=0, color=colour, label=label)
-        axes.set(title=title, aspect='equal')
+        axes.set(title=history.plain(title), aspect='equal')
         axes.grid(alpha=0.3)
         axes.legend(loc='upper left')
     return path
@@ -299,7 +299,7 @@ def draw_accuracy(history_path, path, title):
                 (rows['d_acc_fake'], 'generated', 'tab:red'),
                 (accuracy(rows), 'together', 'black')):
             axes.plot(rows['epoch'], values, marker='.', color=colour, label=label)
-        axes.set(title=title, xlabel='epoch', ylim=(0, 1.02),
+        axes.set(title=history.plain(title), xlabel='epoch', ylim=(0, 1.02),
                  ylabel='share that D gets right')
         axes.grid(alpha=0.3)
         axes.legend(loc='lower right')
@@ -309,13 +309,9 @@ def draw_accuracy(history_path, path, title):
 @contextlib.contextmanager
 def figure(path, size):
     """Give axes to draw on; write them as PNG, whole or not at all."""
-    import matplotlib
-    matplotlib.use('Agg')
-    from matplotlib import pyplot
+    from matplotlib.figure import Figure
 
-    drawn, axes = pyplot.subplots(figsize=size)
-    yield axes
+    drawn = Figure(figsize=size)
+    yield drawn.subplots()
     drawn.tight_layout()
-    with atomic_write(path) as file:
-        drawn.savefig(file, format='png', dpi=100)
-    pyplot.close(drawn)
+    history.save_figure(drawn, path)

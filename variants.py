@@ -1,6 +1,6 @@
-"""Variants that change how a network gets its variables: custom getters.
+"""Variants: how a network gets its variables, and how D sees images.
 
-A getter stands between a layer that asks for a variable and the variable. So the
+A custom getter stands between a layer that asks for a variable and the variable. So the
 layers, and the networks made of them, read the same with a variant and without.
 """
 
@@ -68,7 +68,7 @@ def compose(getters):
 
 
 def clip(variables):
-    """Return ops that clip the weights among `variables`, as WGAN without a penalty."""
+    """Return ops that clip `variables`, as WGAN does without a penalty."""
     return [v.assign(tf.clip_by_value(v.read_value(), -CLIP, CLIP)) for v in variables]
 
 

@@ -57,7 +57,7 @@ def read_all(config):
     curves = {name: read(folder, name) for name in names or subfolders(folder)}
     missing = [name for name in names or () if curves[name] is None]
     if missing or not any(curves.values()):
-        there = [name for name in subfolders(folder) if read(folder, name)]
+        there = [name for name in subfolders(folder) if has_steps(folder, name)]
         raise NotFoundError(
             'No run%s with a history of at least one step in %s. Runs there: %s. To '
             'train one, add --train.' % (''.join(' ' + repr(n) for n in missing),
@@ -68,6 +68,14 @@ def read_all(config):
 def subfolders(folder):
     """Return the names of what lies in a folder, [] where it is none."""
     return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+
+
+def has_steps(folder, name):
+    """Tell whether a run has a history that can be drawn."""
+    try:
+        return read(folder, name) is not None
+    except UserError:
+        return False
 
 
 def read(folder, name):
@@ -155,7 +163,8 @@ def save_picture(curves, path):
     for (column, title), row in zip(PANELS, axes):
         for place, curve in enumerate(curves):
             for axis, x in zip(row, ('step', 'minutes')):
-                history.draw_line(axis, curve.raw[x], curve.raw[column], curve.name,
+                history.draw_line(axis, curve.raw[x], curve.raw[column],
+                                  history.plain(curve.name),
                                   colours[place % len(colours)])
         row[0].set(ylabel=title, ylim=limits([curve.raw[column] for curve in curves]))
     for axis, label in zip(axes[-1], ('step', 'minutes of training')):

@@ -238,3 +238,17 @@ def test_no_tensorflow_is_imported(tmp_path, make_run):
          '--sample_dir', 's'], cwd=tmp_path, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert 'curves: s' in result.stdout
+
+
+def test_a_name_is_no_formula_and_a_broken_neighbour_no_obstacle(
+        tmp_path, make_run, capsys):
+    make_run('a$_$', 5, 0.1)
+    broken = tmp_path / 'c' / 'broken'
+    broken.mkdir()
+    (broken / 'history.csv').write_bytes(b'\xff\xfe\0')
+    assert call(tmp_path, '--runs', 'a$_$') == 0
+    assert (tmp_path / 's' / 'curves.png').exists()
+    assert call(tmp_path, '--runs', 'b') == 2
+    assert 'Runs there: a$_$.' in capsys.readouterr().err
+    assert call(tmp_path, '--runs', 'broken') == 2
+    assert 'is not a history of this program' in capsys.readouterr().err

@@ -178,3 +178,11 @@ def test_a_weight_that_is_no_number_is_noticed_within_a_few_steps(
     assert main.main(FLAGS + folders + ['--epoch', '10', '--ckpt_freq', '8']) == 1
     assert 'step 20: the sum of all weights is nan' in capsys.readouterr().err
     assert [step for step, _ in runs.checkpoints(str(tmp_path / 'c' / 'r'))] == [8, 16]
+
+
+def test_what_was_said_is_not_said_again_after_a_resume(tmp_path, tiny_config):
+    run = Run('r', str(tmp_path), str(tmp_path))
+    said = []
+    for _ in range(2):
+        Guard(tiny_config(), run, None, said.append).say('still', 500)
+    assert len(said) == 1

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import main
 import ops
 import session
 from config import Config, UserError
+from model import DCGAN
 from tasks import sample
 from utils import inverse_transform
 
@@ -370,3 +372,32 @@ def test_a_damaged_checkpoint_is_refused(his, tmp_path):
     (tmp_path / 'x' / 'DCGAN.model-1002.index').write_bytes(b'nonsense')
     with pytest.raises(UserError, match='cannot be read'):
         session.shapes(str(tmp_path / 'x' / 'DCGAN.model-1002'))
+
+
+class Recorder:
+    """A session whose images tell which z they are of; run `broken` fails."""
+
+    def __init__(self, broken=None):
+        self.broken = broken
+
+    def run(self, fetches, feed):
+        z, = feed.values()
+        time.sleep(0.002 * (7 - z[0, 0] % 7))       # later parts are ready earlier
+        if z[0, 0] == self.broken:
+            raise RuntimeError('part %d' % z[0, 0])
+        return z
+
+
+@pytest.mark.parametrize('count', [1, 3, 4, 9, 29])
+def test_parts_drawn_side_by_side_come_in_order(graph, tiny_config, monkeypatch, count):
+    monkeypatch.setattr(sample, 'CHUNK', 3)
+    model = DCGAN(tiny_config())
+    z = np.arange(count)[:, None]
+    assert (sample.draw(Recorder(), model, z, np.full(count, -1)) == z).all()
+
+
+def test_an_error_in_one_part_is_raised(graph, tiny_config, monkeypatch):
+    monkeypatch.setattr(sample, 'CHUNK', 3)
+    model = DCGAN(tiny_config())
+    with pytest.raises(RuntimeError, match='part 6'):
+        sample.draw(Recorder(6), model, np.arange(20)[:, None], np.full(20, -1))

@@ -124,15 +124,16 @@ def test_penalties_in_numpy(graph, penalty, expected):
 
 
 @pytest.mark.parametrize('penalty', losses.PENALTIES)
-@pytest.mark.parametrize('changes', [{}, {'architecture': 'mlp'}])
+@pytest.mark.parametrize('changes, place', [({}, 0), ({}, 2),
+                                            ({'architecture': 'mlp'}, 0)])
 def test_a_penalty_is_in_ds_loss_and_its_gradient_is_right(graph, tiny_config, penalty,
-                                                           changes):
+                                                           changes, place):
     """The gradient by a weight, against a difference; D has no batch norm."""
     tf.set_random_seed(0)
     model = build(tiny_config(penalty=penalty, penalty_weight=3.0, batch_size=4,
                               **changes))
     assert not any('_bn' in name for name in names(model.d_vars))
-    weight = model.d_vars[0]
+    weight = model.d_vars[place]
     gradient, = tf.gradients(model.d_penalty, [weight])
     shift = tf.placeholder(tf.float32, weight.shape)
     move = weight.assign_add(shift)
@@ -200,7 +201,7 @@ def test_without_bias_only_layers_before_batch_norm_lose_theirs(graph, tiny_conf
     with tf.Graph().as_default():
         without = names(build(tiny_config(bias=False)).variables)
     assert with_bias - without == {'discriminator/d_h1_conv/biases',
-                                   'generator/g_h1/biases'}
+                                   'generator/g_h0_lin/bias', 'generator/g_h1/biases'}
     assert not without - with_bias
 
 
@@ -415,7 +416,8 @@ def test_d_sees_both_halves_augmented_and_g_learns_through_it(graph, tiny_config
     ({'augment': 'colour'}, "'colour'; expected some of color, translation, cutout"),
     ({'augment': ''}, 'expected some of'), ({'momentum': 0.9}, '--beta1'),
     ({'loss': 'wgan', 'label_smoothing': 0.1}, 'take gan or lsgan'),
-    ({'architecture': 'mlp', 'd_head': 'conv'}, 'mlp has none')])
+    ({'augment': 'color,'}, 'expected some of'),
+    ({'architecture': 'mlp', 'd_head': 'conv'}, 'no effect on --architecture mlp')])
 def test_contradicting_variants_are_refused(tiny_config, changes, message):
     with pytest.raises(UserError, match=message):
         tiny_config(**changes)
