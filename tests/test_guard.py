@@ -181,7 +181,7 @@ def test_a_weight_that_is_no_number_is_noticed_within_a_few_steps(
 
 
 def test_what_was_said_is_not_said_again_after_a_resume(tmp_path, tiny_config):
-    run = Run('r', str(tmp_path), str(tmp_path))
+    run = runs.Run('r', str(tmp_path), str(tmp_path))
     said = []
     for _ in range(2):
         Guard(tiny_config(), run, None, said.append).say('still', 500)

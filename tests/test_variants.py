@@ -10,6 +10,7 @@ import variants
 from architectures import ARCHITECTURES
 from config import UserError
 
+MLP = {'architecture': 'mlp', 'gf_dim': 64, 'df_dim': 64}    # widths are the defaults
 REAL, FAKE = np.array([[2.0], [-0.5]], 'f'), np.array([[0.3], [-1.5]], 'f')
 
 
@@ -125,7 +126,7 @@ def test_penalties_in_numpy(graph, penalty, expected):
 
 @pytest.mark.parametrize('penalty', losses.PENALTIES)
 @pytest.mark.parametrize('changes, place', [({}, 0), ({}, 2),
-                                            ({'architecture': 'mlp'}, 0)])
+                                            (MLP, 0)])
 def test_a_penalty_is_in_ds_loss_and_its_gradient_is_right(graph, tiny_config, penalty,
                                                            changes, place):
     """The gradient by a weight, against a difference; D has no batch norm."""
@@ -292,8 +293,7 @@ LABELS = {'classes': ('a', 'b', 'c')}
     {'kernel_size': 3}, {'d_head': 'conv'}, dict(LABELS, d_head='conv'),
     {'d_head': 'pool'}, dict(LABELS, d_head='pool'), {'bias': False},
     {'spectral_norm': True, 'loss': 'hinge'}, {'optimizer': 'sgd', 'momentum': 0.9},
-    {'augment': 'color,translation,cutout'}, {'architecture': 'mlp'},
-    dict(LABELS, architecture='mlp'),
+    {'augment': 'color,translation,cutout'}, MLP, dict(LABELS, **MLP),
     dict(LABELS, penalty='r1', ema=0.9, init='xavier')])
 def test_a_step_of_each_changes_both_networks(graph, tiny_config, changes):
     model = build(tiny_config(**changes))
