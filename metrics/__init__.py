@@ -1,0 +1,16 @@
+"""Numbers that tell how near generated images are to real ones, from their features.
+
+NumPy and SciPy only: features are arrays [N, D] of any real dtype, a row an image;
+features.py makes them. Inside, all is float64. Numbers of different features, or of
+different N, are not to be compared.
+
+moments.py           mean and covariance, from one block of features after another
+frechet.py           Fréchet distance of two Gaussians (FID, in Inception features)
+kid.py               kernel distance (KID)
+inception.py         Inception Score
+precision_recall.py  improved precision and recall
+two_sample.py        accuracy of the 1-nearest-neighbour two-sample test
+neighbours.py        nearest neighbours, as of samples among the training images
+features.py          images to features
+arrays.py            what they share: checks, and blocks of rows
+"""

@@ -1,0 +1,45 @@
+"""Checks of feature arrays, and their blocks of rows."""
+
+import numpy as np
+
+BLOCK = 1024        # rows at a time: of 2,048 features in float64 they take 16 MiB
+
+
+def check_features(name, features, least=1, width=None):
+    """Return features as an array [N, D], its dtype and its place on disk unchanged.
+
+    Raises ValueError where it has another rank, fewer than `least` rows, another D than
+    `width`, values that are no real numbers, NaN or infinities.
+    """
+    features = np.asanyarray(features)
+    if features.ndim != 2 or not features.shape[1]:
+        raise ValueError('%s: found shape %s; expected [N, D], a row of features an '
+                         'image. Flatten the rest.' % (name, features.shape))
+    if len(features) < least:
+        raise ValueError('%s: found %d rows; expected at least %d. Take more images.'
+                         % (name, len(features), least))
+    if width not in (None, features.shape[1]):
+        raise ValueError('%s: found %d columns; expected %d. Take both sides from the '
+                         'same extractor.' % (name, features.shape[1], width))
+    check_finite(name, features)
+    return features
+
+
+def check_finite(name, array):
+    """Raise ValueError where an array has values that are not finite real numbers."""
+    if array.dtype.kind not in 'buif':
+        raise ValueError('%s: found dtype %s; expected real numbers. Convert it, as by '
+                         'astype(np.float32).' % (name, array.dtype))
+    bad = sum(np.count_nonzero(~np.isfinite(part)) for _, part in blocks(array))
+    if bad:
+        raise ValueError('%s: found %d values of NaN or infinity; expected none. Look '
+                         'for the images or the network that they come from.'
+                         % (name, bad))
+
+
+def blocks(array, size=BLOCK):
+    """Yield (index of the first row, the rows) of each block of at most `size` rows."""
+    if size < 1:
+        raise ValueError('block: found %r; expected 1 row or more.' % size)
+    for start in range(0, len(array), size):
+        yield start, array[start:start + size]
