@@ -22,7 +22,8 @@ from history import save_figure
 
 ROOT = sys.path[0]
 COMPARISONS = {
-    'initial': ['base', 'xavier', 'sgd', 'sgd-xavier', 'sgd-fast', 'sgd-fast-xavier'],
+    'initial': ['base', 'xavier', 'sgd', 'sgd-xavier', 'sgd-middle', 'sgd-fast',
+                'sgd-fast-xavier'],
     'batch': ['base', 'batch128', 'batch512'],
     'head': ['base', 'head-conv', 'head-pool'],
     'updates': ['base', 'g2'],
