@@ -20,7 +20,7 @@ WEIGHTS_EVERY = 10  # steps from one look at the weights to the next
 COLUMNS = ('d_loss_real', 'd_loss_fake', 'g_loss', 'd_acc_real', 'd_acc_fake')
 
 DEFAULTS = ('Try the default --learning_rate 0.0002 and --beta1 0.5 (with --optimizer '
-            'sgd 0.05), in a run of another --name. ')
+            'sgd 0.01), in a run of another --name. ')
 MORE = 'More: docs/when-training-dies.md'
 MESSAGES = {
     'won': 'D was right on nearly all images, real and generated, for {steps} steps: '

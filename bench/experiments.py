@@ -28,23 +28,29 @@ COMPARISONS = {
     'head': ['base', 'head-conv', 'head-pool'],
     'updates': ['base', 'g2'],
     'output-norm': ['base', 'output-norm'],
+    'size': ['faces64', 'faces128'],
 }
 ROWS = 4        # of each sheet that are shown
 
 
+def run_of(name):
+    """Return the name of the run of an experiment."""
+    return name if name in COMPARISONS['size'] else 'exp-' + name
+
+
 def train(name):
     """Train the run of an experiment, unless it is finished."""
-    preset = 'configs/experiments/%s.flags'
-    command = ['main.py', '--train', '--flagfile', preset % name]
+    folder = 'configs' if name in COMPARISONS['size'] else 'configs/experiments'
+    command = ['main.py', '--train', '--flagfile', '%s/%s.flags' % (folder, name)]
     if name == 'output-norm':
-        command = ['bench/output_norm.py', '--flagfile', preset % 'base', '--name',
-                   'exp-output-norm']
+        command = ['bench/output_norm.py', '--flagfile',
+                   'configs/experiments/base.flags', '--name', run_of(name)]
     subprocess.run([sys.executable] + command, cwd=ROOT, check=True)
 
 
 def last_sheet(name):
     """Return the beginning of the last sheet of a run."""
-    folder = os.path.join(ROOT, 'samples', 'exp-' + name)
+    folder = os.path.join(ROOT, 'samples', run_of(name))
     path = max(f for f in os.listdir(folder) if f.startswith('train_'))
     sheet = Image.open(os.path.join(folder, path)).convert('RGB')
     side = sheet.width * ROWS // 8
@@ -65,7 +71,7 @@ def draw_sheets(names, path):
 def compare(comparison, names):
     """Print the table of a comparison and draw its two pictures."""
     subprocess.run([sys.executable, 'main.py', '--task', 'curves', '--runs',
-                    ','.join('exp-' + name for name in names)], cwd=ROOT, check=True)
+                    ','.join(map(run_of, names))], cwd=ROOT, check=True)
     picture = os.path.join(ROOT, 'docs', 'images', 'experiment-%s' % comparison)
     shutil.copy(os.path.join(ROOT, 'samples', 'curves.png'), picture + '.png')
     print(draw_sheets(names, picture + '-sheets.png'))
