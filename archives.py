@@ -47,6 +47,7 @@ def open_zip(path, mtime):
 
 
 # --- MNIST and Fashion-MNIST -------------------------------------------------
+
 def find_mnist(folder, config, known, classes=DIGITS):
     """Read the training images of four IDX files, which must be there, plain or .gz."""
     images, labels = read_mnist(folder, 'train')

@@ -1,4 +1,4 @@
-"""Measure what surrounds the step: packing, reading batches, the loop's overhead.
+"""Measure what comes before the step: packing images, reading batches.
 
 python bench/pipeline.py ARCHIVE [--rounds 5]
 
