@@ -19,7 +19,7 @@ import zlib
 import numpy as np
 
 from config import NotFoundError, UserError
-from sources import choose
+from sources import choose, part_of
 
 DIGITS = tuple('0123456789')
 FASHION = ('T-shirt/top', 'Trouser', 'Pullover', 'Dress', 'Coat', 'Sandal', 'Shirt',
@@ -49,9 +49,12 @@ def open_zip(path, mtime):
 # --- MNIST and Fashion-MNIST -------------------------------------------------
 
 def find_mnist(folder, config, known, classes=DIGITS):
-    """Read the training images of four IDX files, which must be there, plain or .gz."""
-    images, labels = read_mnist(folder, 'train')
-    read_mnist(folder, 't10k')
+    """Read the images of four IDX files, which must be there, plain or .gz.
+
+    Those of t10k are the ones held out.
+    """
+    read = {split: read_mnist(folder, split) for split in ('train', 't10k')}
+    images, labels = read['train' if config.part == 'train' else 't10k']
     files = [idx_path(folder, split, kind) for split in ('train', 't10k')
              for kind in ('images-idx3', 'labels-idx1')]
     return arrays(config, images, labels, classes, files)
@@ -59,6 +62,8 @@ def find_mnist(folder, config, known, classes=DIGITS):
 
 def arrays(config, images, labels, classes, files):
     """Return the Source of the first config.train_size of images in memory."""
+    if config.part == 'held_out':       # by those who made the data set
+        config = config.replace(part='train', train_size=None)
     images, labels = images[:config.train_size], labels[:config.train_size]
     names = ['image %d' % i for i in range(len(images))]
     return choose(config, list(images), names, labels.tolist(), classes, files)
@@ -110,9 +115,10 @@ def read_idx(path, ndim):
 def find_cifar10(folder, config, known):
     """Read CIFAR-10's training images, from the python or the binary version.
 
-    Either as downloaded, a .tar.gz, or unpacked.
+    Either as downloaded, a .tar.gz, or unpacked. Its test images are the ones held out.
     """
-    return arrays(config, *read_cifar10(folder, 'train'))
+    split = 'train' if config.part == 'train' else 'test'
+    return arrays(config, *read_cifar10(folder, split))
 
 
 def read_cifar10(folder, split):
@@ -249,7 +255,8 @@ def find_lsun(folder, config, known):
     none, UserError where one cannot be read.
     """
     paths = lsun_folders(folder)
-    keys = [read_keys(path, config.train_size) for path in paths]
+    count = part_of(config).stop
+    keys = [read_keys(path, count) for path in paths]
     images = [(path, key) for path, names in zip(paths, keys) for key in names]
     labels = [label for label, names in enumerate(keys) for _ in names]
     classes = [re.sub('_train_lmdb$', '', os.path.basename(path)) for path in paths]

@@ -103,14 +103,36 @@ class Config:
     num_samples: int = option(None, TRAINING, low=1, high=10**7)
     separate: bool = option(False, CALL)
     label: str = option(None, CALL)
+    checkpoint: str = option(None, CALL)
     runs: str = option(None, CALL)      # of --task curves
+    # judging
+    features: str = option(None, FREE, choices=(
+        'inception', 'classifier', 'pixels', 'random'))
+    inception_path: str = option(None, FREE)
+    eval_freq: int = option(None, FREE, low=1)
+    eval_samples: int = option(5000, FREE, low=2, high=10**6)
+    # the paper's experiments
+    labels_per_class: int = option(None, CALL, low=1)
+    walk: str = option('sphere', CALL, choices=('sphere', 'line', 'dimensions'))
+    frames: int = option(60, CALL, low=2, high=10**4)
+    indices: str = option(None, CALL)
+    formula: str = option(None, CALL)
+    attribute: str = option(None, CALL)
+    # completing images
+    images: tuple = option((), CALL)
+    mask: str = option('center', CALL)
+    restarts: int = option(4, CALL, low=1, high=1000)
+    iterations: int = option(500, CALL, low=1, high=10**6)
+    perceptual_weight: float = option(0.1, CALL, low=0, high=10**6)
     # machine
     precision: str = option('float32', TRAINING, choices=('float32', 'bfloat16'))
     threads: int = option(None, FREE, low=1, high=4096)
     gpu_memory_fraction: float = option(None, FREE, above=0, high=1)
     allow_growth: bool = option(True, FREE)
-    # not a flag: the names of the labels, as the data set gives them
+    # not flags: the names of the labels, as the data set gives them; and which of its
+    # images are meant, those to train on or those held out from training
     classes: tuple = option((), NETWORK)
+    part: str = option('train', CALL, choices=('train', 'held_out'))
 
     @property
     def y_dim(self):
@@ -190,6 +212,8 @@ class Config:
                  and getattr(self, f.name) != f.default]
         if self.separate:
             wrong.append('--separate is of images: leave it out.')
+        if self.eval_freq:
+            wrong.append('--eval_freq is of images: leave it out.')
         if self.z_dim > 1000:
             wrong.append('--z_dim %d: expected up to 1000 for points of the plane.'
                          % self.z_dim)
@@ -250,7 +274,8 @@ class Config:
         try:
             with open(path, encoding='utf-8') as file:
                 values = json.load(file)
-            values['classes'] = tuple(values.get('classes', ()))
+            values.update({f.name: tuple(values.get(f.name, ())) for f in fields()
+                           if f.type is tuple})
             return cls(**values).check()
         except (OSError, TypeError, AttributeError, ValueError) as error:
             raise UserError('%s is not a config.json of this program: %s'

@@ -20,7 +20,7 @@ from PIL import UnidentifiedImageError
 from tqdm import tqdm
 
 from archives import FASHION, find_cifar10, find_lsun, find_mnist, open_member
-from config import UserError
+from config import NotFoundError, UserError
 from sources import ANIME, find_images
 from utils import atomic_write, cores, get_image, transform
 
@@ -122,12 +122,17 @@ def one_hot(labels, classes):
 def load(config, echo=print):
     """Return the Dataset that a config names, packed first where need be.
 
-    Raises NotFoundError where there are no images, UserError where more than half of
-    them cannot be used.
+    config.part tells which of them: those to train on, or those held out, which are
+    the data set's own test images or else those that --train_size left out. Raises
+    NotFoundError where there are no images, UserError where more than half of them
+    cannot be used.
     """
     folder = os.path.abspath(os.path.join(config.data_dir, config.dataset))
     row = DATASETS.get(config.dataset) or Row(find_images, {})
     source = row.find(folder, config, DATASETS)
+    if config.part == 'held_out' and not source.images:
+        raise NotFoundError('No image of %s is held out: --train_size takes all.'
+                            % config.dataset)
     base, key = cache_base(config), fingerprint(source, config)
     try:
         images, left_out = (read_cache(base, key)
@@ -161,7 +166,8 @@ def transform_settings(config):
             config.crop and [config.input_height, config.input_width],
             config.input_fname_pattern,
             # With labels, the images are chosen otherwise.
-            config.train_size and [config.train_size, config.conditional]]
+            config.train_size and [config.train_size, config.conditional]
+            ] + ([config.part] if config.part != 'train' else [])
 
 
 def digest(value):

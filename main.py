@@ -84,8 +84,42 @@ Sampling
   label          draw this label alone, as 7 for mnist; of attributes those that shall
                  be there, as Smiling,Young, or none; by default a row each
 
+  checkpoint     best, by Fréchet distance, as --eval_freq found it, or the number of a
+                 step; by default the newest
+
 Curves
   runs           the runs to compare, as a,b,c; by default all of --checkpoint_dir
+
+Judging: --task evaluate, and --eval_freq while training
+  features       what images are compared by: inception (the FID's network), classifier
+                 (a small network, which learns the labels or attributes of the data
+                 set), pixels or random (an untrained network)
+  inception_path file of the Inception graph; by default where `python download.py
+                 inception` puts it
+  eval_freq      judge every so many steps of training, and keep the best checkpoint
+  eval_samples   images that are judged while training; --task evaluate takes
+                 --num_samples, by default 10,000
+
+The paper's experiments: --task classify, walk, arithmetic, filters, drop
+  labels_per_class
+                 of classify: learn from so many labelled images of each class; by
+                 default from all
+  walk           from z to z by sphere (spherical interpolation) or line, or along
+                 dimensions, one number of z at a time
+  frames         pictures of a walk
+  indices        which images of the sheet to use, counted from 0, as 3,17,4
+  formula        of arithmetic, as Smiling,-Male - -Smiling,-Male + -Smiling,Male by
+                 attributes, or 3,8,12 - 4,7,9 + 1,2,5 by images of the sheet
+  attribute      what drop makes the generator forget, as Eyeglasses
+
+Completing images: --task complete
+  images         the files to complete, one or more
+  mask           what is hidden: center, left, random, grid, lowres, full, or the file
+                 of a mask, black where it is hidden
+  restarts       searches for each image, of which the best is kept
+  iterations     steps of a search
+  perceptual_weight
+                 how much D's opinion weighs beside the pixels that are known
 
 Variants, to compare with what others did
   architecture   dcgan, or mlp: fully connected, 128 hidden units, as in tutorials of
@@ -153,7 +187,8 @@ def define_flags():
     """Return the FlagValues of all flags, none of them set yet."""
     FLAGS = flags.FlagValues()
     define = {int: flags.DEFINE_integer, float: flags.DEFINE_float,
-              bool: flags.DEFINE_boolean, str: flags.DEFINE_string}
+              bool: flags.DEFINE_boolean, str: flags.DEFINE_string,
+              tuple: flags.DEFINE_multi_string}
     types = {field.name: field.type for field in configs.fields()}
     for name in flag_names():
         define[types[name]](name, None, '', flag_values=FLAGS)
@@ -171,7 +206,7 @@ def help_text():
 
     def entry(match):
         value = default[match.group(2)]
-        shown = '' if value is None else ' [%s]' % value
+        shown = '' if value in (None, ()) else ' [%s]' % value
         return '  --%s%s' % (match.group(1), shown)
 
     flag = re.compile(r'^  ((\w+).*(?:\n   .*)*)', re.MULTILINE)
@@ -197,7 +232,8 @@ def parse_flags(arguments):
             except flags.IllegalFlagValueError:
                 raise UserError('--%s is %r; expected %s.'
                                 % (name, value, configs.expected(name)))
-            given[name] = FLAGS[name].value
+            value = FLAGS[name].value
+            given[name] = tuple(value) if isinstance(value, list) else value
     return given
 
 
@@ -259,7 +295,14 @@ def pair(words, FLAGS):
                                 % (name, configs.expected(name)))
             value = words.popleft()
         pairs.append((name, value))
+        while takes_several(name) and words and not words[0].startswith('-'):
+            pairs.append((name, words.popleft()))
     return pairs
+
+
+def takes_several(name):
+    """Tell whether a flag is followed by one word or more."""
+    return configs.expected(name) == configs.EXPECTED[tuple]
 
 
 def is_boolean(name, FLAGS):
@@ -334,7 +377,7 @@ def run_task(config, given):
         importlib.import_module('tasks.' + config.task).run(config)
         return 0
     run, restored = runs.to_restore(config, given)
-    step, path = runs.latest(run.checkpoint_dir)
+    step, path = runs.chosen(run, config.checkpoint)
     print('checkpoint: %s (step %d)' % (path, step))
     if restored is None:
         restored = start_tensorflow('session').infer_config(path, config, given)

@@ -147,8 +147,13 @@ class DCGAN:
         with tf.variable_scope(tf.get_variable_scope(), custom_getter=averaged):
             return self.generator(z, y, train=False, reuse=True)
 
-    def discriminator(self, images, y=None, reuse=False):
-        """Return the probability [N, 1] that each image is real, and its logit."""
+    def discriminator(self, images, y=None, reuse=False, train=True, maps=None):
+        """Return the probability [N, 1] that each image is real, and its logit.
+
+        Without `train` batch norm goes by its moving averages, as whoever uses D to
+        look at single images wants it. The map [N, H, W, C] that each convolution ends
+        in is appended to the list `maps`, where there is one.
+        """
         kernel = self.config.kernel_size
         channels = map_channels(len(self.sizes) - 1, self.config.df_dim)
         with tf.variable_scope('discriminator', reuse=reuse,
@@ -159,10 +164,12 @@ class DCGAN:
                 if i > 0 and self.d_norm:
                     h, biases = conv2d(h, channels[i], kernel, name=name,
                                        biases=self.before_norm)
-                    h = batch_norm(h, True, 'd_bn%d' % i, biases)
+                    h = batch_norm(h, train, 'd_bn%d' % i, biases)
                 else:
                     h = conv2d(h, channels[i], kernel, name=name)
                 h = lrelu(h)
+                if maps is not None:
+                    maps.append(h)
             logits = self.d_head(h, y, 'd_h%d_' % len(channels))
             return tf.nn.sigmoid(logits), logits
 

@@ -13,6 +13,7 @@ from config import Config, NotFoundError, UserError
 
 CONFIG = 'config.json'
 MODEL_NAME = 'DCGAN.model'       # checkpoint files are DCGAN.model-<step>.*
+BEST = 'best'
 INDEX = re.compile(r'^(.+)-(\d+)\.index$')
 
 
@@ -29,6 +30,11 @@ class Run(typing.NamedTuple):
         return os.path.join(self.checkpoint_dir, CONFIG)
 
     @property
+    def best_dir(self):
+        """Where the best checkpoint so far is, of a run with --eval_freq."""
+        return os.path.join(self.checkpoint_dir, BEST)
+
+    @property
     def history_path(self):
         """Where the run's losses are written down, a line a step."""
         return os.path.join(self.checkpoint_dir, 'history.csv')
@@ -40,6 +46,30 @@ def checkpoints(folder):
     found = [INDEX.match(name) for name in names]
     return sorted((int(m.group(2)), os.path.join(folder, m.string[:-len('.index')]))
                   for m in found if m)
+
+
+def chosen(run, which=None):
+    """Return (step, path) of a run's checkpoint: the newest, the best, or of a step.
+
+    Raises NotFoundError where there is no such one, UserError where `which` is none of
+    None, 'best' and a number.
+    """
+    if which is None:
+        return latest(run.checkpoint_dir)
+    if which == BEST:
+        found = checkpoints(run.best_dir)
+        if not found:
+            raise NotFoundError('No best checkpoint in %s: training keeps one with '
+                                '--eval_freq N.' % run.best_dir)
+        return found[-1]
+    if not which.isdigit():
+        raise UserError('--checkpoint %r: expected best or the number of a step.'
+                        % which)
+    there = dict(checkpoints(run.best_dir) + checkpoints(run.checkpoint_dir))
+    if int(which) not in there:
+        raise NotFoundError('No checkpoint of step %s in %s; there are those of %s.' % (
+            which, run.checkpoint_dir, ', '.join(map(str, sorted(there)))))
+    return int(which), there[int(which)]
 
 
 def latest(folder):

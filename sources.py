@@ -47,18 +47,33 @@ def choose(config, images, names, labels, classes, files):
     """Return the Source of those images that config.train_size leaves, and labels.
 
     With config.conditional they are taken evenly over the labels; else they are the
-    first, and have none. Raises UserError with config.attributes: it is for data sets
-    that have no table of them.
+    first, and have none. Where config.part is held_out, those it leaves out.
+    Raises UserError with config.attributes: it is for data sets without such a table.
     """
     if config.attributes is not None:
         raise UserError('--attributes: %s has no table of attributes; leave it out.'
                         % config.dataset)
     if not config.conditional:
-        return Source(images[:config.train_size], names[:config.train_size], None, (),
-                      files)
+        part = part_of(config)
+        return Source(images[part], names[part], None, (), files)
     chosen = evenly(labels, config.train_size)
+    if config.part == 'held_out':
+        part_of(config)
+        chosen = sorted(set(range(len(labels))) - set(chosen))
     return Source([images[i] for i in chosen], [names[i] for i in chosen],
                   [int(labels[i]) for i in chosen], tuple(classes), files)
+
+
+def part_of(config):
+    """Return the slice of a data set that config.part is: its first train_size images,
+    or those after them. Raises NotFoundError where none is held out.
+    """
+    if config.part == 'train':
+        return slice(config.train_size)
+    if config.train_size is None:
+        raise NotFoundError('No image of %s is held out: the run was trained on all. '
+                            'Train one with --train_size.' % config.dataset)
+    return slice(config.train_size, None)
 
 
 def evenly(labels, count):
@@ -92,7 +107,7 @@ def find_images(folder, config, known, hint='Put images there'):
     if config.attributes is None:
         labels, classes = folder_labels(names) if config.conditional else (None, ())
         return choose(config, images, names, labels, classes, used)
-    images, names = images[:config.train_size], names[:config.train_size]
+    images, names = images[part_of(config)], names[part_of(config)]
     return Source(images, names, *attribute_labels(names, files, config, folder), used)
 
 

@@ -2,6 +2,7 @@
 
 import collections
 import concurrent.futures
+import contextlib
 import itertools
 import os
 import re
@@ -26,11 +27,8 @@ COMBINED = 4      # attributes of which a sheet has every combination
 def run(config, run, path):
     """Draw --num_samples images from the checkpoint at `path` into the run's folder."""
     y = make_labels(count(config), config)
-    model = ARCHITECTURES[config.architecture](config)
-    z = fixed_z(config)
-    with session.open_session(config) as sess:
-        saver = session.make_saver(model.variables)
-        session.restore(sess, saver, model.variables, path)
+    with restored(config, path) as (sess, model):
+        z = fixed_z(config)
         runs.make_folder(run.sample_dir)
         batches = draw_batches(sess, model, sess.run(z), y)
         name = re.sub(r'[/\\]', '_', 'test_%s' % config.label
@@ -44,6 +42,20 @@ def run(config, run, path):
         else:
             print('sheet: %s' % save_sheet(np.concatenate(list(batches)), y,
                                            os.path.join(run.sample_dir, name + '.png')))
+
+
+@contextlib.contextmanager
+def restored(config, path):
+    """Give (session, model) of a run with the weights of the checkpoint at `path`.
+
+    Variables made later are the caller's to initialise. Raises what session.restore
+    does.
+    """
+    model = ARCHITECTURES[config.architecture](config)
+    with session.open_session(config) as sess:
+        saver = session.make_saver(model.variables)
+        session.restore(sess, saver, model.variables, path)
+        yield sess, model
 
 
 def count(config):

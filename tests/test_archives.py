@@ -65,6 +65,13 @@ def test_mnist_is_read_from_idx_files(data, ending):
     assert pixels.shape == (5, 28, 28, 1) and y.shape == (5, 10)
 
 
+def test_the_test_digits_are_held_out_whatever_is_trained_on(data):
+    write_mnist(data / 'mnist')
+    held = load_mnist(data, part='held_out', train_size=4)
+    assert held.labels.tolist() == list(range(10))
+    assert not np.array_equal(held.images[:4], load_mnist(data, train_size=4).images)
+
+
 def test_mnist_has_ten_labels_even_if_some_are_not_there(data):
     write_mnist(data / 'mnist')
     loaded = load_mnist(data, train_size=4)

@@ -147,9 +147,14 @@ def test_carpedm20s_preset_is_his():
     assert expected.items() <= given.items()
 
 
+def test_images_takes_several_words_and_files_with_commas():
+    given = main.parse_flags(['--images', 'a,b.png', 'c.png', '--mask', 'left'])
+    assert given['images'] == ('a,b.png', 'c.png') and given['mask'] == 'left'
+
+
 def test_every_field_but_classes_is_a_flag_with_help():
     assert sorted(main.flag_names()) == sorted(
-        f.name for f in configs.fields() if f.name != 'classes')
+        f.name for f in configs.fields() if f.name not in ('classes', 'part'))
 
 
 def test_help_lists_every_flag_once_within_the_width_of_a_terminal():

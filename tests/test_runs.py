@@ -232,3 +232,23 @@ def test_a_label_that_is_none_is_refused_before_tensorflow_is_imported(
     assert result.returncode == 2
     assert result.stderr.startswith("error: --label 'grey'")
     assert expected in result.stderr
+
+
+def test_a_checkpoint_is_chosen_by_step_or_as_the_best(place, tmp_path):
+    folder = place('mine', steps=(10, 20))
+    place(os.path.join('mine', 'best'), steps=(15,), with_config=False)
+    run = runs.Run('mine', folder, str(tmp_path / 'samples'))
+    assert runs.chosen(run)[0] == 20
+    assert runs.chosen(run, '10') == (10, os.path.join(folder, 'DCGAN.model-10'))
+    assert runs.chosen(run, 'best') == (
+        15, os.path.join(folder, 'best', 'DCGAN.model-15'))
+    with pytest.raises(NotFoundError, match='of 10, 15, 20'):
+        runs.chosen(run, '30')
+    with pytest.raises(UserError, match='expected best or'):
+        runs.chosen(run, 'worst')
+
+
+def test_without_a_best_checkpoint_eval_freq_is_named(place, tmp_path):
+    run = runs.Run('mine', place('mine'), str(tmp_path / 'samples'))
+    with pytest.raises(NotFoundError, match='--eval_freq'):
+        runs.chosen(run, 'best')

@@ -152,6 +152,24 @@ def test_pattern_and_train_size_choose_images(data):
     assert len(load(data)[0]) == 13
 
 
+def test_what_train_size_leaves_out_is_held_out(data):
+    numbered(data / 'mine', 12)
+    assert grays(load(data, train_size=9, part='held_out')[0]) == [9, 10, 11]
+    assert grays(load(data, train_size=9)[0]) == list(range(9))
+    for given in ({}, {'train_size': 12}):
+        with pytest.raises(NotFoundError, match='held out'):
+            load(data, part='held_out', **given)
+
+
+def test_of_labelled_images_too(data):
+    for name in 'ab':
+        numbered(data / 'mine' / name, 4)
+    kept, _ = load(data, conditional=True, train_size=6)
+    held, _ = load(data, conditional=True, train_size=6, part='held_out')
+    assert grays(kept) == [0, 1, 2, 0, 1, 2]
+    assert grays(held) == [3, 3] and held.labels.tolist() == [0, 1]
+
+
 def test_a_missing_folder_is_named_with_those_there_are(data):
     numbered(data / 'flowers', 1)
     with pytest.raises(NotFoundError) as caught:
