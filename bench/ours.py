@@ -43,7 +43,7 @@ def serve(folder, *flags):
         trainer.start, trainer.total = trainer.total, trainer.total + steps
         trainer.train(types.SimpleNamespace(status=0))
     images = trainer.images_per_step
-    turns.serve(run, images, out, batch=images)
+    turns.serve(run, images, out, images_a_step=images)
     trainer.close()
 
 

@@ -27,40 +27,31 @@ import argparse
 import json
 import os
 import shlex
-import subprocess
 import sys
 import tempfile
 import time
 import zipfile
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [os.path.dirname(HERE), HERE, os.path.join(HERE, 'peers')]
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(sys.path[0], 'peers'))
 
 import learn
 import ours
 import quality_judge
 import quality_report
+import quality_train
 import speed
 import turns
 from tqdm import tqdm
 
 import dataset
-import history
-import runs
 from config import UserError
 
 MINUTES = (2, 4, 8, 16, 32)
 SIDES = ('ours', 'torch', 'carpedm20')
 CORES = 2
 FLAGS = ['--dataset', 'celebA', '--train', '--train_size', '18000']
-NEVER = str(10**9)
-
-# how each peer is called; the readings of PyTorch's example are measured both
-PEERS = {
-    'torch files': [speed.TORCH, 'torch_learn.py', '--reading', 'files'],
-    'torch memory': [speed.TORCH, 'torch_learn.py', '--reading', 'memory'],
-    'carpedm20': [sys.executable, 'carpedm20_learn.py'],
-}
 
 
 # --- milestones --------------------------------------------------------------
@@ -70,16 +61,10 @@ def milestones(minutes):
     return tuple(m for m in MINUTES if m <= minutes) or (minutes,)
 
 
-def steps_at(minutes, images_per_s, batch):
+def steps_at(minutes, images_per_s, images_a_step):
     """Return {minutes: step}: whole multiples of the first milestone's steps."""
-    first = max(1, round(images_per_s * 60 * minutes[0] / batch))
+    first = max(1, round(images_per_s * 60 * minutes[0] / images_a_step))
     return {m: first * round(m / minutes[0]) for m in minutes}
-
-
-def reading_of(side, speeds):
-    """Return which measured side a side is: of several readings the fastest."""
-    names = [name for name in speeds if name.split()[0] == side]
-    return max(names, key=lambda name: speeds[name]['images_per_s'])
 
 
 # --- the folder --------------------------------------------------------------
@@ -90,6 +75,7 @@ class Folder:
     def __init__(self, options):
         self.path, self.options = os.path.abspath(options.out), options
         self.flags = (FLAGS + ['--data_dir', os.path.abspath(options.data_dir)]
+                      + ['--gf_dim', str(options.width), '--df_dim', str(options.width)]
                       + shlex.split(options.ours))
         self.config = ours.make_config(self.flags)
         self.speeds_path = os.path.join(self.path, 'speeds.json')
@@ -99,24 +85,28 @@ class Folder:
         return os.path.join(self.path, side, 'seed-%d' % seed)
 
     def speeds(self):
-        """Return what --speeds stored. Raises UserError where it was for other flags.
+        """Return what --speeds stored.
+
+        Raises UserError where there is none, or it was for other flags of ours.
         """
         if not os.path.exists(self.speeds_path):
             raise UserError('No speeds in %s yet: measure them first, with --speeds.'
                             % self.path)
         with open(self.speeds_path) as file:
             stored = json.load(file)
-        if stored['ours'] != self.options.ours:
-            raise UserError('--ours is %r; the speeds in %s are those of %r. Give these '
-                            'flags, or another --out.'
-                            % (self.options.ours, self.path, stored['ours']))
+        for name in ('ours', 'width'):
+            if stored[name] != getattr(self.options, name):
+                raise UserError('--%s is %r; the speeds in %s are those of %r. Give '
+                                'that, or another --out.'
+                                % (name, getattr(self.options, name), self.path,
+                                   stored[name]))
         return stored
 
     def steps(self, side, speeds):
         """Return {minutes: step} of a side."""
-        measured = speeds['sides'][reading_of(side, speeds['sides'])]
+        measured = speeds['sides'][quality_train.reading_of(side, speeds['sides'])]
         return steps_at(milestones(self.options.minutes), measured['images_per_s'],
-                        measured['batch'])
+                        measured['images_a_step'])
 
     def images(self):
         """Return the peers' arguments: the list of files, and the packed images."""
@@ -125,7 +115,8 @@ class Folder:
             paths = unpack(self.config, os.path.join(self.path, 'images'))
             with learn.atomic_write(listed, 'w') as file:
                 file.write('\n'.join(paths) + '\n')
-        return ['--files', listed, '--packed', os.path.abspath(data.images.filename),
+        return ['--width', str(self.options.width), '--files', listed,
+                '--packed', os.path.abspath(data.images.filename),
                 '--crop', str(self.config.input_height)]
 
 
@@ -152,17 +143,19 @@ def unpack(config, folder):
 def measure(folder, rounds, seconds):
     """Measure all sides' training loops in turn; store and print the medians."""
     if any(os.path.isdir(os.path.join(folder.path, side)) for side in SIDES):
-        raise UserError('%s holds trainings by the speeds measured before: measure into '
-                        'another --out.' % folder.path)
+        raise UserError('%s holds trainings by the speeds measured before: measure '
+                        'into another --out.' % folder.path)
     images = folder.images()
     with tempfile.TemporaryDirectory() as scratch:
-        commands = {'ours': [sys.executable, os.path.join(HERE, 'ours.py'), 'serve',
+        commands = {'ours': [sys.executable, quality_train.OURS, 'serve',
                              os.path.join(scratch, 'run')] + folder.flags}
-        commands.update({name: peer(name, images) + ['--serve'] for name in PEERS})
+        for name in quality_train.PEERS:
+            commands[name] = quality_train.peer(name, images) + ['--serve']
         sides = {}
         for name, command in commands.items():
             print('starting', name, file=sys.stderr)
-            sides[name] = turns.Side(name, command, os.path.join(scratch, name + '.log'))
+            log = os.path.join(scratch, name.replace(' ', '-') + '.log')
+            sides[name] = turns.Side(name, command, log)
             sides[name].wait_until_ready()
         loads = [os.getloadavg()[0]]
         speed.measure(sides, rounds, seconds)
@@ -170,101 +163,12 @@ def measure(folder, rounds, seconds):
         for side in sides.values():
             side.close()
     learn.write_json(folder.speeds_path, {
-        'ours': folder.options.ours, 'processor': speed.processor(), 'cores': CORES,
+        'ours': folder.options.ours, 'width': folder.options.width,
+        'processor': speed.processor(), 'cores': CORES,
         'date': time.strftime('%Y-%m-%d %H:%M'), 'load': loads,
-        'sides': {name: {'images_per_s': side.median(), 'batch': side.facts['batch'],
-                         'rounds': [r['images_per_s'] for r in side.rounds]}
+        'sides': {name: dict(side.facts, images_per_s=side.median(),
+                             rounds=[r['images_per_s'] for r in side.rounds])
                   for name, side in sides.items()}})
-
-
-def peer(name, images):
-    """Return the command that starts a peer on these images."""
-    interpreter, script, *arguments = PEERS[name]
-    return [interpreter, os.path.join(HERE, 'peers', script)] + arguments + images
-
-
-# --- training ----------------------------------------------------------------
-
-def train(folder, side, seed):
-    """Train a side and seed to its milestones and draw its samples, as far as missing.
-    """
-    speeds = folder.speeds()
-    steps, path = folder.steps(side, speeds), folder.of(side, seed)
-    if all(finished(path, step) for step in steps.values()):
-        print('%s, seed %d: finished' % (side, seed))
-        return
-    print('%s, seed %d: to steps %s' % (side, seed, ', '.join(map(str, steps.values()))),
-          flush=True)
-    if side == 'ours':
-        train_ours(folder, path, seed, list(steps.values()))
-        return
-    name = reading_of(side, speeds['sides'])
-    call(peer(name, folder.images()) + [
-        '--seed', str(seed), '--folder', path,
-        '--steps', ','.join(map(str, steps.values())),
-        '--samples', str(folder.options.samples)])
-
-
-def finished(path, step):
-    """Tell whether a milestone has its note and its samples."""
-    return (os.path.exists(learn.milestone_path(path, step))
-            and bool(quality_judge.ways(path, step)))
-
-
-def train_ours(folder, path, seed, steps):
-    """Train by main.py, stopped once the last milestone is saved; draw the samples."""
-    per_epoch = dataset.load(folder.config).steps_per_epoch(folder.config.batch_size)
-    there = dict(runs.checkpoints(path))
-    if not set(steps) <= set(there):
-        command = [sys.executable, os.path.join(os.path.dirname(HERE), 'main.py')]
-        command += folder.flags + [
-            '--seed', str(seed), '--name', os.path.basename(path),
-            '--checkpoint_dir', os.path.dirname(path),
-            '--sample_dir', os.path.join(folder.path, 'samples'),
-            '--epoch', str(folder.config.d_steps * (steps[-1] // per_epoch + 1)),
-            '--ckpt_freq', str(steps[0]), '--sample_freq', NEVER,
-            '--max_to_keep', '1000000']
-        call(command, lambda: note_milestones(path, steps))
-    for step in steps:
-        if not quality_judge.ways(path, step):
-            call([sys.executable, os.path.join(HERE, 'ours.py'), 'draw', path, str(step),
-                  str(folder.options.samples), str(seed),
-                  learn.samples_path(path, step, 'sampler')])
-
-
-def note_milestones(path, steps):
-    """Note the milestones of main.py's run that are new; tell whether all are there."""
-    there = dict(runs.checkpoints(path))
-    for step in set(steps) & set(there):
-        note = learn.milestone_path(path, step)
-        if not os.path.exists(note):
-            rows = history.read(os.path.join(path, 'history.csv'))
-            learn.write_json(note, {
-                'step': step, 'seconds': float(rows['seconds'][rows['step'] == step][0]),
-                'load': os.getloadavg()[0]})
-    return set(steps) <= set(there)
-
-
-def call(command, done=lambda: False):
-    """Run a command to its end, or until `done()`, on which it is told to stop.
-
-    SystemExit with what it printed, in its log, where it fails.
-    """
-    process = subprocess.Popen(command, cwd=os.path.dirname(HERE))
-    try:
-        while process.poll() is None and not done():
-            time.sleep(0.5)
-        stopped = process.poll() is None
-        if stopped:
-            process.terminate()
-        status = process.wait()
-    except BaseException:
-        process.terminate()
-        process.wait()
-        raise
-    if status and not stopped:
-        sys.exit('%s ended with status %d' % (shlex.join(command), status))
-    done()
 
 
 # --- all ---------------------------------------------------------------------
@@ -279,6 +183,8 @@ def parse(arguments):
     parser.add_argument('--minutes', type=float, default=32, help='the last milestone: '
                         '2, 4, 8, 16 or 32, or less than 2 to try it out')
     parser.add_argument('--samples', type=int, default=5000)
+    parser.add_argument('--width', type=int, default=64,
+                        help='channels of all networks, fewer to try it out')
     parser.add_argument('--seeds', default='0,1,2,3,4', help='of all sides, by commas')
     parser.add_argument('--peer_seeds', help='of the peers, where others')
     parser.add_argument('--rounds', type=int, default=7, help='of --speeds')
@@ -307,7 +213,7 @@ def main(arguments):
         print(quality_report.speeds_table(folder.speeds()))
     for seed, side in pieces(options, [options.train] if options.train else
                              SIDES if everything else ()):
-        train(folder, side, seed)
+        quality_train.train(folder, side, seed)
     if options.report or everything:
         report(folder)
 
@@ -330,8 +236,9 @@ def report(folder):
         steps, parent = folder.steps(side, speeds), os.path.join(folder.path, side)
         for name in sorted(os.listdir(parent)) if os.path.isdir(parent) else []:
             path, seed = os.path.join(parent, name), int(name.rpartition('-')[2])
-            trained += [dict(side=side, seed=seed, minutes=minutes, step=step, path=path)
-                        for minutes, step in steps.items() if finished(path, step)]
+            trained += [dict(side=side, seed=seed, minutes=m, step=step, path=path)
+                        for m, step in steps.items()
+                        if quality_train.finished(path, step)]
     judged, anchors = quality_judge.judge(trained, folder.config)
     print(quality_report.speeds_table(speeds))
     print(quality_report.report(judged, anchors))

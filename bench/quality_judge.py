@@ -38,7 +38,7 @@ class Judge:
         self.label = self.extractor.label
         images = dataset.load(config).images
         self.real = self.moments(images)
-        self.some = self.features(images[::len(images) // COMPARED][:COMPARED])
+        self.some = self.features(images[::max(1, len(images) // COMPARED)][:COMPARED])
         distances = nearest(self.some, self.some, leave_out=True)[1][:, 0]
         self.near = np.quantile(distances, DUPLICATE)
         self.held_out = self.of_held_out(config)
@@ -78,8 +78,7 @@ class Judge:
                 'duplicates': float(np.mean(neighbours < self.near))}
 
     def anchor(self):
-        """Return the distance of the held-out images to those that were learned from.
-        """
+        """Return the distance of the held-out images to the others."""
         return {'label': self.label, 'distance': distance(self.held_out, self.real),
                 'held_out_images': self.held_out.count if self.held_out else 0}
 

@@ -167,12 +167,12 @@ def speeds_table(speeds):
     lines = ['%s, %d cores, %s; load average before %.1f, after %.1f; ours: %s'
              % (speeds['processor'], speeds['cores'], speeds['date'], *speeds['load'],
                 speeds['ours'] or 'the defaults'), '',
-             '| side | images/s, median | smallest | largest | batch |',
+             '| side | images/s, median | smallest | largest | images a step |',
              '| --- ' * 5 + '|']
     for name, side in speeds['sides'].items():
         lines.append('| %s | %.1f | %.1f | %.1f | %d |' % (
             name, side['images_per_s'], min(side['rounds']), max(side['rounds']),
-            side['batch']))
+            side['images_a_step']))
     return '\n'.join(lines)
 
 

@@ -62,7 +62,9 @@ def linear(x, size, name):
 
 
 def generator(z, train=True):
-    """Return images [64, 64, 64, 3]; without `train`, by the weights of an earlier call.
+    """Return images [64, 64, 64, 3].
+
+    Without `train` by the weights of an earlier call, and by the moving averages.
     """
     with tf.variable_scope('generator', reuse=not train):
         h = tf.reshape(linear(z, 16 * WIDTH * 8, 'g_h0_lin'), [BATCH, 4, 4, WIDTH * 8])

@@ -6,6 +6,7 @@ each file of a batch opened, cropped and resized again in the loop.
 
 import os
 
+import carpedm20
 import learn
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -19,6 +20,7 @@ class Peer:
 
     def __init__(self, options):
         tf.set_random_seed(options.seed)
+        carpedm20.WIDTH = options.width
         self.step, self.crop, self.seed = 0, options.crop, options.seed
         self.random = np.random.default_rng(options.seed)
         with open(options.files) as file:
@@ -27,7 +29,8 @@ class Peer:
         self.net, self.sess = build(), tf.Session()
         self.sess.run(tf.global_variables_initializer())
         self.saver = tf.train.Saver(max_to_keep=1, save_relative_paths=True)
-        self.g_saver = tf.train.Saver(tf.global_variables('generator'), max_to_keep=None)
+        self.g_saver = tf.train.Saver(tf.global_variables('generator'),
+                                      max_to_keep=None)
 
     def advance(self):
         """Read a batch and take one step on it."""

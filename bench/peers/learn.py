@@ -16,9 +16,8 @@ import os
 import sys
 import time
 
-sys.path[:0] = [os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
-                os.path.dirname(os.path.dirname(os.path.dirname(
-                    os.path.abspath(__file__))))]
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.dirname(sys.path[0]))
 
 import numpy as np
 import turns
@@ -35,6 +34,7 @@ def parse(arguments):
     parser.add_argument('--files', help='list of image files, a line each')
     parser.add_argument('--packed', help='the same images, .npy uint8 [N, 64, 64, 3]')
     parser.add_argument('--reading', choices=('files', 'memory'), default='files')
+    parser.add_argument('--width', type=int, default=64, help='channels')
     parser.add_argument('--crop', type=int, default=108)
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--serve', action='store_true')
@@ -50,7 +50,7 @@ def main(make):
     peer = make(options)
     if options.serve:
         turns.serve(lambda steps: advance(peer, peer.step + steps), BATCH, out,
-                    batch=BATCH)
+                    images_a_step=BATCH)
         return
     learn(peer, options.folder, [int(step) for step in options.steps.split(',')],
           options.samples, options.seed)

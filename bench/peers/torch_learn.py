@@ -1,9 +1,9 @@
 """PyTorch's example as a peer that learns; run by bench/quality.py.
 
 Eager, float32, and its own rule: D is updated, then judges the same images again.
-Images from files as by its DataLoader: two workers, each of which opens, crops, resizes,
-scales and normalises one file after another, as ImageFolder and the transforms of
-torchvision do, here by Pillow and NumPy; or from memory. Whole batches only.
+Images from files as by its DataLoader: two workers, each of which opens, crops,
+resizes, scales and normalises one file after another, as ImageFolder and the transforms
+of torchvision do, here by Pillow and NumPy; or from memory. Whole batches only.
 """
 
 import contextlib
@@ -13,6 +13,7 @@ import itertools
 import learn
 import numpy as np
 import torch
+import torch_dcgan
 from torch.utils import data
 from torch_dcgan import BATCH, Again, Z, discriminator, generator, initialise
 
@@ -58,6 +59,7 @@ class Peer:
 
     def __init__(self, options):
         torch.manual_seed(options.seed)
+        torch_dcgan.WIDTH = options.width
         self.options, self.step = options, 0
         self.G, self.D = (net.apply(initialise).to(memory_format=torch.channels_last)
                           for net in (generator(), discriminator()))
