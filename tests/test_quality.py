@@ -72,7 +72,8 @@ def folder(tmp_path):
 
 
 def finish(path, step, way='sampler'):
-    learn.save_array(np.zeros((2, 8, 8, 3), np.uint8), learn.samples_path(path, step, way))
+    samples = np.zeros((2, 8, 8, 3), np.uint8)
+    learn.save_array(samples, learn.samples_path(path, step, way))
     learn.write_json(learn.milestone_path(path, step), {'step': step})
 
 
@@ -209,7 +210,7 @@ def test_samples_as_the_data_are_near_and_differ(judge):
     assert of['label'] == 'pixels 16x16' and of['samples'] == 120
     assert of['duplicates'] < 0.1 and of['recall'] > 0.3
     assert not quality_report.collapsed(of)
-    assert 0 < of['held_out'] and judge.anchor()['held_out_images'] == 30
+    assert of['held_out'] > 0 and judge.anchor()['held_out_images'] == 30
 
 
 def test_collapse_shows_in_the_numbers(judge):
