@@ -27,6 +27,7 @@ import argparse
 import json
 import os
 import shlex
+import signal
 import sys
 import tempfile
 import time
@@ -247,6 +248,7 @@ def report(folder):
 
 
 if __name__ == '__main__':
+    signal.signal(signal.SIGTERM, ours.program.terminate)   # ends the side as well
     try:
         main(sys.argv[1:])
     except UserError as error:
