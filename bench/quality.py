@@ -9,13 +9,14 @@ is not done again, and a training that was cut off goes on from where it was sav
 the parts may be done one after another, in different sessions.
 
 Minutes are those of a quiet machine. First the training loops' speeds are measured, in
-turn and in one run; do that when nothing else runs. Each side then trains as many steps
-as its own median speed makes in 2, 4, 8, 16 and 32 minutes, however long that takes:
-load on the machine later changes nothing. The seconds that it really took, and the
-load, are written down beside. Only training counts: imports, graphs, packing, sampling
-and judging do not; the peers' reading of image files does, as it is in their loops, and
-PyTorch's is measured from memory too and the faster one taken. This program's sheets
-and checkpoints of the milestones are outside it as well.
+turn and in one run; do that when nothing else runs (under load PyTorch's threads, which
+spin while they wait, lose far more than the others'). Each side then trains as many
+steps as its own median speed makes in 2, 4, 8, 16 and 32 minutes, however long that
+takes: load on the machine later changes nothing. The seconds that it really took, and
+the load, are written down beside. Only training counts: imports, graphs, packing,
+sampling and judging do not; the peers' reading of image files does, as it is in their
+loops, and PyTorch's is measured from memory too and the faster one taken. This
+program's sheets and checkpoints are outside it as well.
 
 Every side learns from the same images: celebA's layout in --data_dir, the first 18,000,
 the central 108 pixels, made 64 x 64 by the same function, and is judged by 5,000
