@@ -64,6 +64,7 @@ def advance(peer, step):
 
 def learn(peer, folder, milestones, num, seed):
     """Train to each milestone that is not there yet, going on from the newest state."""
+    os.makedirs(folder, exist_ok=True)
     state = os.path.join(folder, 'state')
     seconds = 0.0
     if os.path.exists(state + '.json'):
