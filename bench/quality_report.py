@@ -20,7 +20,7 @@ COMPARED_AT = (8, 32)   # minutes
 DUPLICATES = 0.5        # a side has collapsed where more of its samples are such
 RECALL = 0.001          # or where its samples cover less of the real images
 PROTOCOL = ('Minutes of training on a quiet machine, two cores: steps = minutes times '
-            'the median speed below, measured in turn before; imports, packing, '
+            'the median speed above, measured in turn before; imports, packing, '
             'sampling and judging not counted.')
 
 
