@@ -29,8 +29,8 @@ from utils import save_images
 SAMPLES = 2000      # to learn from, and as many new ones to judge by: --num_samples
 FEWEST = 20         # of them that must have the attribute, and be without it
 PLACES = 0.1        # share of a map's places that is looked at
-# Strength of the loss beside the L1 penalty: the less, the fewer maps. It is for the
-# mean over samples; scikit-learn's C is for their sum. None: without the penalty
+# How much the mean loss over samples weighs beside the L1 penalty: the less, the fewer
+# maps (scikit-learn's C weighs their sum). None is the paper's rule, without it
 RULES = {'sparse': 60, 'paper': None}
 REPEATS = 3         # times that as many maps are dropped at random
 SHOWN = 10          # samples in a row of the sheet
