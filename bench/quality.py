@@ -77,8 +77,10 @@ class Folder:
     def __init__(self, options):
         self.path, self.options = os.path.abspath(options.out), options
         self.flags = (FLAGS + ['--data_dir', os.path.abspath(options.data_dir)]
-                      + ['--gf_dim', str(options.width), '--df_dim', str(options.width)]
                       + shlex.split(options.ours))
+        if options.width:
+            self.flags += ['--gf_dim', str(options.width),
+                           '--df_dim', str(options.width)]
         self.config = ours.make_config(self.flags)
         self.speeds_path = os.path.join(self.path, 'speeds.json')
 
@@ -117,7 +119,7 @@ class Folder:
             paths = unpack(self.config, os.path.join(self.path, 'images'))
             with learn.atomic_write(listed, 'w') as file:
                 file.write('\n'.join(paths) + '\n')
-        return ['--width', str(self.options.width), '--files', listed,
+        return ['--width', str(self.options.width or 64), '--files', listed,
                 '--packed', os.path.abspath(data.images.filename),
                 '--crop', str(self.config.input_height)]
 
@@ -185,8 +187,9 @@ def parse(arguments):
     parser.add_argument('--minutes', type=float, default=32, help='the last milestone: '
                         '2, 4, 8, 16 or 32, or less than 2 to try it out')
     parser.add_argument('--samples', type=int, default=5000)
-    parser.add_argument('--width', type=int, default=64,
-                        help='channels of all networks, fewer to try it out')
+    parser.add_argument('--width', type=int,
+                        help='channels of all networks, few to try it out; by default '
+                        '64 of the peers, and those of main.py')
     parser.add_argument('--seeds', default='0,1,2,3,4', help='of all sides, by commas')
     parser.add_argument('--peer_seeds', help='of the peers, where others')
     parser.add_argument('--rounds', type=int, default=7, help='of --speeds')
