@@ -28,7 +28,15 @@ class Pixels:
         """Do nothing: there is no session."""
 
 
-EXTRACTORS = {'pixels': lambda config, echo: Pixels()}
+def make_classifier(config, echo):
+    """Return the classifier of the data set; see metrics/classifier.py."""
+    from metrics import classifier  # TensorFlow only where it is needed
+
+    return classifier.make(config, echo)
+
+
+EXTRACTORS = {'classifier': make_classifier,
+              'pixels': lambda config, echo: Pixels()}
 
 
 def make(config, echo=print):
