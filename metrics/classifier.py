@@ -16,11 +16,11 @@ from tqdm import tqdm
 from metrics import labels
 from metrics.arrays import blocks
 from metrics.network import Network
-from ops import batch_norm, conv2d, linear, move_averages, take_batch_stats
+from ops import batch_norm, conv2d, linear, lrelu, move_averages, take_batch_stats
 from utils import atomic_write, transform
 
 FOLDER = 'classifiers'      # in --checkpoint_dir; holds no checkpoint, so is no run
-VERSION = 1                 # of the network and its training: part of the digest
+VERSION = 2                 # of the network and its training: part of the digest
 WIDTH, MAPS, MOST = 128, 32, 256    # features; the fewest and the most maps
 SEED, BATCH = 0, 128
 STEPS, EPOCHS = 1000, 20    # whichever is fewer
@@ -28,7 +28,7 @@ LEARNING_RATE = 2e-3
 
 
 class Classifier(Network):
-    """The trained network: features [N, 128], after relu, before the last layer.
+    """The trained network: features [N, 128], after lrelu, before the last layer.
 
     classes: the names of what it tells; exclusive: whether they are labels, one an
     image, rather than attributes; accuracy, balanced: on the images held out, see
@@ -65,6 +65,11 @@ class Classifier(Network):
         at once, so that no one distribution says what an image shows.
         """
         return self.run([self.judged], images)[0] if self.exclusive else None
+
+    def both(self, images):
+        """Return (features, probabilities), in the time of one of them."""
+        h, judged = self.run([self.h, self.judged], images)
+        return h, judged if self.exclusive else None
 
     def attributes(self, images):
         """Return float32 [N, K]: how likely each of the `classes` is, 0 to 1."""
@@ -112,7 +117,7 @@ def network(images, classes, train, reuse=False):
             if min(h.shape.as_list()[1:3]) < 7:
                 break
         size = int(np.prod(h.shape.as_list()[1:]))
-        h = tf.nn.relu(linear(tf.reshape(h, [-1, size]), WIDTH, name='features'))
+        h = lrelu(linear(tf.reshape(h, [-1, size]), WIDTH, name='features'))
         return h, linear(h, classes, name='logits')
 
 

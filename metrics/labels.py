@@ -102,7 +102,8 @@ def to_targets(data):
         return (dataset.one_hot(data.labels, len(data.classes)),
                 np.arange(len(data.classes)))
     targets = (data.labels > 0).astype(np.float32)
-    kept = np.flatnonzero(np.abs(targets.mean(axis=0) - 0.5) <= 0.5 - RARE)
+    share = targets.mean(axis=0, dtype=np.float64)
+    kept = np.flatnonzero((RARE <= share) & (share <= 1 - RARE))
     return targets[:, kept], kept
 
 

@@ -48,6 +48,10 @@ class Network:
             parts.append(self.sess.run(tensors, {self.images: part}))
         return [np.concatenate(values) for values in zip(*parts)]
 
+    def both(self, images):
+        """Return (features, probabilities) of images."""
+        return self.features(images), self.probabilities(images)
+
     def close(self):
         """Close the session."""
         if self.sess is not None:
