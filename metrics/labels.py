@@ -103,7 +103,7 @@ def to_targets(data):
                 np.arange(len(data.classes)))
     targets = (data.labels > 0).astype(np.float32)
     share = targets.mean(axis=0, dtype=np.float64)
-    kept = np.flatnonzero((RARE <= share) & (share <= 1 - RARE))
+    kept = np.flatnonzero((share >= RARE) & (share <= 1 - RARE))
     return targets[:, kept], kept
 
 
