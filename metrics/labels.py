@@ -16,6 +16,7 @@ from config import NotFoundError, UserError
 RARE = 0.02             # an attribute that fewer images have, or lack, is left out
 TENTH = 10              # one of so many images is held out where no others are
 HASHED = 1000           # images of which the digest takes the pixels
+OTHERS = 'Take --features pixels, random or inception instead.'
 
 
 class Labelled(typing.NamedTuple):
@@ -57,9 +58,6 @@ def load(config, echo=print):
             test.images, to_targets(test)[0], np.arange(len(test)))
     return Labelled(classes, exclusive, (data.images, targets, train), held_out,
                     digest(data, classes))
-
-
-OTHERS = 'Take --features pixels, random or inception instead.'
 
 
 def with_labels(config):

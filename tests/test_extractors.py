@@ -138,6 +138,13 @@ def test_what_the_classifier_needs(config, tmp_path, make_images):
         classifier.make(config())
 
 
+def test_a_table_that_is_no_text_is_said(config, tmp_path, make_images):
+    make_images(str(tmp_path / 'data/shapes'), 2)
+    (tmp_path / 'data/shapes/list_attr.txt').write_bytes(b'\xff\xfe\n\xff')
+    with pytest.raises(UserError, match='list_attr.txt cannot be read as a table'):
+        classifier.make(config())
+
+
 def test_rare_attributes_are_left_out():
     signs = np.ones((100, 4), np.float32)
     signs[:50, 0] = signs[:1, 1] = signs[1:, 2] = signs[:2, 3] = -1
