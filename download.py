@@ -5,13 +5,17 @@ own name only when its checksum is right. A NAME.part left by a cut is gone on w
 """
 
 import argparse
+import gzip
 import os
+import posixpath
 import re
 import shutil
 import string
 import sys
+import tarfile
 import urllib.parse
 import zipfile
+import zlib
 from typing import NamedTuple
 
 from fetch import DownloadError, File, checksum_of, fetch_file, say, size_of
@@ -27,6 +31,10 @@ CIFAR = ('https://www.cs.toronto.edu/~kriz/', 'https://cave.cs.toronto.edu/kriz/
 DRIVE = 'https://drive.usercontent.google.com/download?id=%s&export=download&confirm=t'
 CELEBA = '0B7EVK8r0v71pZjFTYXZWM3FlRnM'
 CELEBA_PAGE = '(also listed on https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html)'
+# No checksum is published. So both addresses are https, and the size is known; that
+# .tar.gz has a checksum of its own inside, which unpacking verifies.
+INCEPTION = ('https://storage.googleapis.com/download.tensorflow.org/models/image/'
+             'imagenet/', 'https://download.tensorflow.org/models/image/imagenet/')
 ATTRIBUTES = '0B7EVK8r0v71pblRyaVFSWGxPY0U'
 
 
@@ -81,6 +89,9 @@ DATASETS = {
                  45922737680,
                  'a15644c2e7153106867f0adb3491fc41224102d1f01b24494fb47d9f5d1f174e',
                  folder='bedroom_train_lmdb'),)),
+    'inception': Dataset('inception', (     # no images: the network of the FID
+        mirrored(INCEPTION, 'inception-2015-12-05.tgz', 88931400, '88931400',
+                 member='classify_image_graph_def.pb'),)),
 }
 BUNDLED = {'toonfaces': 'data/toonfaces'}
 BY_HAND = {'anime': ANIME}
@@ -131,26 +142,60 @@ def say_written(path, file):
 
 
 def is_unpacked(path, file):
-    """Return whether the folder of a .zip is there, and say so; no for other files."""
-    folder = file.folder and os.path.join(os.path.dirname(path), file.folder)
-    if folder and os.path.isdir(folder):
-        say(f'{folder}: already there')
+    """Return whether what a file unpacks to is there, and say so; no for others."""
+    there = file.folder or file.member
+    there = there and os.path.join(os.path.dirname(path), there)
+    if there and os.path.exists(there):
+        say(f'{there}: already there')
         return True
     return False
 
 
 def unpack(path, file):
-    """Unpack the .zip of a file that has a folder; it is there whole or not at all."""
-    if not file.folder:
+    """Unpack a file's folder or member; it is there whole or not at all."""
+    if file.folder:
+        unpacked = unpack_folder(path, file.folder)
+    elif file.member:
+        unpacked = unpack_member(path, file.member)
+    else:
         return
+    say(f'{unpacked}: unpacked; {path} is no longer needed')
+
+
+def unpack_folder(path, folder):
+    """Unpack all of a .zip, beside it; return the path of its folder."""
     parent = os.path.dirname(path)
-    part = os.path.join(parent, file.folder + '.part')
+    part = os.path.join(parent, folder + '.part')
     shutil.rmtree(part, ignore_errors=True)
     with zipfile.ZipFile(path) as archive:
         archive.extractall(part)
-    os.rename(os.path.join(part, file.folder), os.path.join(parent, file.folder))
+    os.rename(os.path.join(part, folder), os.path.join(parent, folder))
     shutil.rmtree(part)
-    say(f'{os.path.join(parent, file.folder)}: unpacked; {path} is no longer needed')
+    return os.path.join(parent, folder)
+
+
+def unpack_member(path, name):
+    """Take one file out of a .tar.gz, and nothing else; return its path.
+
+    To its end, so that gzip's checksum is compared. Raises DownloadError.
+    """
+    unpacked, found = os.path.join(os.path.dirname(path), name), False
+    try:
+        with tarfile.open(path, 'r:gz') as archive, atomic_write(unpacked) as copy:
+            for member in archive:
+                if member.isfile() and posixpath.basename(member.name) == name:
+                    copy.seek(0)
+                    copy.truncate()
+                    shutil.copyfileobj(archive.extractfile(member), copy)
+                    found = True
+            while archive.fileobj.read(2 ** 20):
+                pass
+            if not found:
+                raise tarfile.TarError(f'it has no {name}')
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DownloadError(f'{path}: cannot be unpacked ({error}); remove it and '
+                            'fetch it again') from None
+    return unpacked
 
 
 def kept(path):
@@ -233,7 +278,8 @@ def make_parser(known):
         f'already is not fetched again. Data sets: {known}. cifar10 is the python '
         'version, cifar10_binary the same pictures in the binary one; lsun is the '
         'bedrooms, 43 GB, and as much again to unpack them; celebA brings its table of '
-        'attributes.', epilog=' '.join(
+        'attributes; inception is no data set but the network of --features '
+        'inception.', epilog=' '.join(
             f'Not fetched: {text} data/{name}.' for name, text in BY_HAND.items()))
     parser.add_argument('names', nargs='*', metavar='DATASET',
                         help=f'what to fetch, one or more of: {known}')
