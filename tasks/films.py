@@ -45,11 +45,6 @@ def save_gif(images, path):
                           duration=int(1000 * SECONDS))
 
 
-def there_and_back(frames):
-    """Return the frames, then those between their ends backwards: a closed film."""
-    return frames + frames[-2:0:-1]
-
-
 # --- MP4 ---------------------------------------------------------------------
 
 def mp4_command(ffmpeg, size, path):
