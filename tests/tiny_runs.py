@@ -16,6 +16,7 @@ def save(root, name, classes=()):
         output_height=16, gf_dim=4, df_dim=4, z_dim=8, name=name, dataset='flat',
         checkpoint_dir=str(root), conditional=bool(classes), classes=classes), {})
     with tf.Graph().as_default(), session.open_session(config) as sess:
+        tf.set_random_seed(0)
         run, model = runs.at(config), DCGAN(config)
         runs.make_folder(run.checkpoint_dir)
         config.save(run.config_path)
