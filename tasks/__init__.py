@@ -20,4 +20,6 @@ TASKS = {
     'drop': Task('make the generator forget an attribute, by dropping feature maps'),
     'curves': Task('lay the losses of several runs over one another',
                    checkpoint=False),
+    'walk': Task('go from z to z, or along its dimensions: sheets and films'),
+    'arithmetic': Task('add and subtract z, as smiling woman - woman + man'),
 }
