@@ -96,12 +96,15 @@ class Dataset:
             rng = np.random.default_rng([seed, epoch])
             self.order, self.order_of = rng.permutation(len(self)), (seed, epoch)
         chosen = self.order[index * batch_size:(index + 1) * batch_size]
-        images = transform(self.images[chosen])
+        return transform(self.images[chosen]), self.y(chosen)
+
+    def y(self, chosen):
+        """Return the y of images, float32 [N, K], by their indices; see batch."""
         if self.labels is None:
-            return images, None
+            return None
         if self.labels.ndim == 2:
-            return images, self.labels[chosen]
-        return images, one_hot(self.labels[chosen], len(self.classes))
+            return self.labels[chosen]
+        return one_hot(self.labels[chosen], len(self.classes))
 
 
 def batch_number(index, rank=0, size=1):

@@ -16,6 +16,7 @@ class Task(typing.NamedTuple):
 
 TASKS = {
     'sample': Task('draw images: a sheet, or with --separate one PNG each'),
+    'evaluate': Task('judge samples: a table of metrics beside those of real images'),
     'curves': Task('lay the losses of several runs over one another',
                    checkpoint=False),
 }
