@@ -16,7 +16,7 @@ import session
 from config import UserError
 from metrics import extractors
 from metrics.frechet import frechet_distance
-from metrics.judge import describe, fd_name
+from metrics.judge import Described, fd_name
 from metrics.kid import kid
 from metrics.moments import Moments
 from ops import draw_z
@@ -71,6 +71,29 @@ def real_images(data, chosen, change=lambda images: images):
     """Yield images of the data, float32 [n, H, W, C] in [-1, 1], part by part."""
     for start in range(0, len(chosen), BLOCK):
         yield change(transform(data.images[chosen[start:start + BLOCK]]))
+
+
+def describe(extractor, parts, num, title):
+    """Return `num` images, float32 [n, H, W, C] in [-1, 1] part by part, as Described.
+
+    With a progress bar of this title. ValueError where there are fewer or more.
+    """
+    arrays, done = None, 0
+    with tqdm(total=num, desc=title, unit=' images', disable=None, leave=False) as bar:
+        for images in parts:
+            new = extractor.features(images), extractor.probabilities(images)
+            if arrays is None:
+                arrays = Described(*(
+                    part if part is None else np.empty((num, part.shape[1]), np.float32)
+                    for part in new))
+            for array, part in zip(arrays, new):
+                if part is not None:
+                    array[done:done + len(images)] = part
+            done += len(images)
+            bar.update(len(images))
+    if done != num:
+        raise ValueError('%s: found %d images; expected %d.' % (title, done, num))
+    return arrays
 
 
 # --- while training ----------------------------------------------------------

@@ -135,25 +135,24 @@ def save_picture(history_path, path, title):
     accuracy.axhline(0.5, color='gray', linewidth=0.8, linestyle='--')
     accuracy.set(ylabel='share that D gets right', ylim=(0, 1.02))
     for axes, (name, values) in zip(panels, judged.items()):
-        draw_judged(axes, values, 'tab:red', name)
+        draw_judged(axes, values['step'], values['fd'], 'tab:red')
+        axes.set_title(name, fontsize='medium')
     figure.axes[-1].set_xlabel('step')
     figure.tight_layout()
     return save_figure(figure, path)
 
 
-def draw_judged(axes, values, colour, label):
-    """Draw the Fréchet distances of read_judged, the least of them with a ring."""
-    steps, distances = values['step'], values['fd']
+def draw_judged(axes, x, distances, colour):
+    """Draw Fréchet distances, the least of them with a ring."""
     best = distances.argmin()
-    axes.plot(steps, distances, '.-', color=colour, label=label, linewidth=1.5)
-    axes.plot(steps[best], distances[best], 'o', color=colour, fillstyle='none',
+    axes.plot(x, distances, '.-', color=colour, linewidth=1.5)
+    axes.plot(x[best], distances[best], 'o', color=colour, fillstyle='none',
               markersize=9)
     axes.set(ylabel='Fréchet distance', yscale='log')
     axes.yaxis.set_major_formatter('{x:g}')
     axes.yaxis.set_minor_formatter('{x:g}')
     axes.tick_params(axis='y', which='minor', labelsize=7)
     axes.grid(alpha=0.3, which='both')
-    axes.legend(loc='upper right')
 
 
 def plain(name):

@@ -3,7 +3,6 @@
 import typing
 
 import numpy as np
-from tqdm import tqdm
 
 from metrics.frechet import frechet_distance
 from metrics.inception import SPLITS, inception_score
@@ -48,29 +47,6 @@ class Result(typing.NamedTuple):
     nn_accuracy: float
     nn_accuracy_real: float
     nn_accuracy_generated: float
-
-
-def describe(extractor, parts, num, title):
-    """Return `num` images, float32 [n, H, W, C] in [-1, 1] part by part, as Described.
-
-    With a progress bar of this title. ValueError where there are fewer or more.
-    """
-    arrays, done = None, 0
-    with tqdm(total=num, desc=title, unit=' images', disable=None, leave=False) as bar:
-        for images in parts:
-            new = extractor.features(images), extractor.probabilities(images)
-            if arrays is None:
-                arrays = Described(*(
-                    part if part is None else np.empty((num, part.shape[1]), np.float32)
-                    for part in new))
-            for array, part in zip(arrays, new):
-                if part is not None:
-                    array[done:done + len(images)] = part
-            done += len(images)
-            bar.update(len(images))
-    if done != num:
-        raise ValueError('%s: found %d images; expected %d.' % (title, done, num))
-    return arrays
 
 
 def distance(real, generated):

@@ -12,7 +12,6 @@ import typing
 import numpy as np
 import tensorflow.compat.v1 as tf
 from scipy.ndimage import gaussian_filter
-from scipy.stats import mannwhitneyu
 from tqdm import tqdm
 
 import dataset
@@ -21,8 +20,9 @@ import runs
 import session
 from architectures import ARCHITECTURES
 from config import NotFoundError, UserError
-from metrics.judge import FEWEST, Result, compare, describe, fd_name
-from metrics.neighbours import nearest
+from metrics.copies import copies
+from metrics.judge import FEWEST, Result, compare, fd_name
+from metrics.neighbours import nearest_in_parts
 from tasks import sample
 from utils import atomic_write, save_images, transform
 
@@ -120,7 +120,8 @@ class Evaluator:
         self.other = self.describe_real(self.order[num:2 * num], 'other real images')
         self.z = evaluation.judged_z(config, num)
         self.y = evaluation.judged_y(config, self.data, num)
-        with sample.restored(config, path) as (sess, model):
+        with sample.restored(config, path) as (sess, model), \
+                tqdm(desc='judging', unit=' rows', disable=None) as self.bar:
             samples = self.describe(sample.draw_y(sess, model, self.z, self.y), num,
                                     'samples')
             self.add('samples, step %d' % step, samples)
@@ -130,8 +131,8 @@ class Evaluator:
             return self.look_for_copies(sess, model, samples, unseen, sheet)
 
     def describe(self, parts, num, title):
-        """Return judge.describe of images."""
-        return describe(self.extractor, parts, num, 'features of ' + title)
+        """Return images, part by part, as Described."""
+        return evaluation.describe(self.extractor, parts, num, 'features of ' + title)
 
     def describe_real(self, chosen, title, change=lambda images: images, data=None):
         """Return real images by their indices, changed, as Described."""
@@ -150,8 +151,8 @@ class Evaluator:
 
     def add(self, images, described, real=None, against=TRAINING):
         """Add a row: these images against the training images, or others."""
-        print('judging: %s' % images)
         self.rows.append(Row(images, against, compare(real or self.real, described)))
+        self.bar.update()
 
     def add_real_anchors(self):
         """Add the rows of other real images, as they are, blurred and noised."""
@@ -196,7 +197,9 @@ class Evaluator:
         own = unseen is None        # each is then its own nearest
         unseen = (self.other if own else unseen).features[:asked]
         queries = np.concatenate([samples.features[:asked], unseen])
-        indices, distances = self.neighbours(queries)
+        indices, distances = nearest_in_parts(queries, self.training_features(),
+                                              min(K, self.among))
+        indices = self.order[indices]
         to_samples, to_unseen = distances[:asked, 0], distances[asked:, int(own)]
         first = np.arange(min(SHOWN, asked))
         nearest_ones = [i for i in to_samples.argsort() if i not in first][:SHOWN]
@@ -206,9 +209,9 @@ class Evaluator:
         self.copies.update(among=self.among, of=len(self.data), features=self.label,
                            compared_with='other training images' if own
                            else 'held-out images')
-        return [memory_line(self.copies),
+        return [memory_text(self.copies),
                 'The picture: %d samples, each with its %d nearest of these training '
-                'images; the last %d are those nearest to any.'
+                'images;\nthe last %d are those nearest to any.'
                 % (len(chosen), indices.shape[1], len(nearest_ones))]
 
     @property
@@ -216,35 +219,13 @@ class Evaluator:
         """The number of training images among which neighbours are looked for."""
         return min(len(self.data), AMONG * self.num)
 
-    def neighbours(self, queries):
-        """Return the nearest training images of features: indices, distances [N, K]."""
-        k = min(K, self.among)
-        found = [np.zeros((len(queries), 0), int), np.zeros((len(queries), 0))]
-        for start in tqdm(range(0, self.among, BLOCK), 'neighbours', disable=None,
-                          leave=False):
+    def training_features(self):
+        """Yield the features of those images in their order, part by part."""
+        yield from (self.real.features, self.other.features)
+        for start in tqdm(range(2 * self.num, self.among, BLOCK), 'neighbours',
+                          disable=None, leave=False):
             chosen = self.order[start:min(start + BLOCK, self.among)]
-            features = self.training_features(start, chosen)
-            indices, distances = nearest(queries, features, min(k, len(chosen)))
-            found = [np.hstack(pair) for pair in zip(found, (chosen[indices],
-                                                             distances))]
-            best = np.argsort(found[1], axis=1, kind='stable')[:, :k]
-            found = [np.take_along_axis(part, best, axis=1) for part in found]
-        return found
-
-    def training_features(self, start, chosen):
-        """Return the features of training images, of those at hand without the images.
-
-        `start` is the place of the first in the order.
-        """
-        known = np.concatenate([part.features[max(start - offset, 0):
-                                              max(start - offset + len(chosen), 0)]
-                                for offset, part in ((0, self.real),
-                                                     (self.num, self.other))])
-        rest = chosen[len(known):]
-        if not len(rest):
-            return known
-        new = self.describe_real(rest, 'training images').features
-        return np.concatenate([known, new])
+            yield self.describe_real(chosen, 'training images').features
 
     def save_sheet(self, sess, model, chosen, indices, path):
         """Write a sheet: a row for each sample, a gap, its nearest training images."""
@@ -256,30 +237,15 @@ class Evaluator:
         save_images(cells, (len(chosen), 2 + indices.shape[1]), path)
 
 
-def copies(to_samples, to_unseen):
-    """Return what distances to the nearest training image tell, as a dict.
-
-    nearer: the share of pairs in which the sample is nearer than the unseen image, by
-    the Mann-Whitney statistic, as Meehan et al., 2020, "A non-parametric test to detect
-    data-copying in generative models", section 4: 1/2 where they are alike.
-    """
-    pairs = len(to_samples) * len(to_unseen)
-    result = {'nearer': float(mannwhitneyu(to_unseen, to_samples).statistic) / pairs,
-              'num': len(to_samples), 'num_unseen': len(to_unseen)}
-    for name, distances in (('samples', to_samples), ('unseen', to_unseen)):
-        for percent in (1, 50):
-            result['%s_%d' % (name, percent)] = float(np.percentile(distances, percent))
-    return result
-
-
-def memory_line(found):
-    """Return the line that tells whether samples are nearer than unseen images."""
-    return ('Memorised? To the nearest of {among:,} of the {of:,} training images '
-            '({features}): {num:,} samples {samples_50:.3g} in the median, '
-            '{samples_1:.3g} the nearest 1 %; {num_unseen:,} {compared_with} '
-            '{unseen_50:.3g} and {unseen_1:.3g}. A sample is the nearer one in '
-            '{nearer:.0%} of pairs (50 %: as far off as images never seen; near 100 %: '
-            'copies, or blurred).').format(**found)
+def memory_text(found):
+    """Return the lines that tell whether samples are nearer than unseen images."""
+    return ('Memorised? Distance to the nearest of {among:,} of the {of:,} training '
+            'images ({features}):\n'
+            'of {num:,} samples {samples_50:.3g} in the median, {samples_1:.3g} at the '
+            'nearest 1 %; of {num_unseen:,} {compared_with} {unseen_50:.3g} and '
+            '{unseen_1:.3g}.\n'
+            'A sample is the nearer one in {nearer:.0%} of pairs (50 %: like images '
+            'never seen; near 100 %: copies, or blurred).').format(**found)
 
 
 # --- the table ---------------------------------------------------------------
