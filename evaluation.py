@@ -101,9 +101,9 @@ def describe(extractor, parts, num, title):
 class Judge:
     """Judges a run's samples against as many training images, and keeps the best.
 
-    `name` is what its numbers are of, 'pixels 16x16, 5,000 samples'; only numbers of
-    the same name are compared. Raises UserError where there are too few images, and as
-    of the extractor.
+    `name` is what its numbers are of, 'pixels 16x16, 5,000 samples and images of
+    mnist'; only numbers of the same name are compared. Raises UserError where there are
+    too few images, and as of the extractor.
     """
 
     def __init__(self, config, run, data, echo=tqdm.write):
@@ -113,7 +113,8 @@ class Judge:
             raise UserError('--eval_freq: found %d training image; expected at least 2.'
                             % len(data))
         self.extractor = make_extractor(config)
-        self.name = '%s, %s samples' % (self.extractor.label, format(self.num, ','))
+        self.name = '%s, %s samples and images of %s' % (
+            self.extractor.label, format(self.num, ','), config.dataset)
         self.real = None
 
     def prepare(self):

@@ -193,6 +193,7 @@ def draw_judged(curves, kind, row, colours):
                 history.draw_judged(axis, x, values['fd'],
                                     colours[place % len(colours)])
     row[0].set_title(kind, fontsize='medium')
+    row[1].set_ylabel('')
 
 
 def limits(columns):
