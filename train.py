@@ -221,8 +221,7 @@ class Trainer:
 
         The best checkpoint is kept. Nothing of the training changes by it.
         """
-        due = step % (self.config.eval_freq or self.total) == 0 or step == self.total
-        if not self.judge or not due:
+        if not self.judge or step % self.config.eval_freq and step != self.total:
             return {}
         self.check_weights(step)
         values, best = self.judge.judge(self.sess, self.model, step)
