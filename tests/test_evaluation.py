@@ -7,12 +7,14 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
+from PIL import Image
 from test_train import TINY, assert_equal, values_of
 
 import evaluation
 import history
 import main
 import runs
+import train
 from dataset import Dataset
 from metrics import extractors, judge
 
@@ -27,7 +29,6 @@ def call(*arguments):
 @pytest.fixture(scope='module')
 def judged(tmp_path_factory):
     """Train 10 steps of 40 images with and without judging; return the folder."""
-    from PIL import Image
     root = tmp_path_factory.mktemp('judged')
     os.makedirs(root / 'data' / 'noise')
     rng = np.random.default_rng(0)
@@ -46,8 +47,9 @@ def flags_of(root):
 
 
 @pytest.fixture
-def copied(judged, tmp_path):
-    """Return a copy of that folder, to change."""
+def copied(judged, tmp_path, monkeypatch):
+    """Return a copy of that folder, to change; pictures at the end are left out."""
+    monkeypatch.setattr(train.Trainer, 'show_results', lambda self: None)
     return shutil.copytree(judged, tmp_path / 'copy')
 
 
@@ -89,6 +91,14 @@ def test_the_best_checkpoint_is_that_of_the_least_distance(judged, capsys):
     assert record['fd'] == pytest.approx(values['fd'].min(), rel=1e-5)
     assert call(*flags_of(judged), '--name', 'with', '--checkpoint', 'best') == 0
     assert 'best/DCGAN.model-%d (step %d)' % (best, best) in capsys.readouterr().out
+
+
+def test_the_picture_has_a_panel_more(judged):
+    sizes = []
+    for name in ('with', 'without'):
+        with Image.open(judged / 'samples' / name / 'losses.png') as picture:
+            sizes.append(picture.size)
+    assert sizes == [(900, 840), (900, 600)]
 
 
 def test_the_event_file_holds_the_distances(judged):
