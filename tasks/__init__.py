@@ -18,4 +18,5 @@ TASKS = {
     'sample': Task('draw images: a sheet, or with --separate one PNG each'),
     'curves': Task('lay the losses of several runs over one another',
                    checkpoint=False),
+    'complete': Task('fill the hidden part of --images, or of held-out images'),
 }
