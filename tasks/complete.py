@@ -33,8 +33,8 @@ HELD_OUT = 16       # images to complete where none is named
 SHOWN = 16          # images on the sheet
 MOVING = 8          # images in the animation
 FRAMES = 40
-TITLES = {'raw': 'G(z)', 'blended': 'G(z), blended', 'mean': 'mean colour',
-          'pixel': 'nearest known pixel', 'image': 'nearest training image'}
+OURS, PLAIN = ('G(z)', 'blended'), (
+    'mean colour', 'nearest known pixel', 'nearest training image')
 
 
 class Completed(typing.NamedTuple):
@@ -209,13 +209,13 @@ def completed(mask, images, drawn, neighbours):
     blender = masks.Blender(mask)
     for index, (image, G) in enumerate(zip(images, drawn)):
         known = masks.observe(mask, image[None])[0]
-        fillings = {'raw': G, 'mean': masks.mean_colour(mask, known)}
+        fillings = {'G(z)': G, 'mean colour': masks.mean_colour(mask, known)}
         if mask.hidden.any():       # else all pixels are known: nothing to fill
             fillings['blended'] = blender(G, known)
-            fillings['pixel'] = masks.nearest_pixel(mask, known)
+            fillings['nearest known pixel'] = masks.nearest_pixel(mask, known)
         if neighbours is not None:
-            fillings['image'] = neighbours[index]
-        yield Completed(image, {method: fillings[method] for method in TITLES
+            fillings['nearest training image'] = neighbours[index]
+        yield Completed(image, {method: fillings[method] for method in OURS + PLAIN
                                 if method in fillings})
 
 
@@ -229,7 +229,7 @@ def judge(results, mask, config, base):
                            for method, filling in result.fillings.items()})
             if len(shown) < SHOWN:
                 shown.append(result)
-            best = result.fillings.get('blended', result.fillings['raw'])
+            best = result.fillings.get('blended', result.fillings['G(z)'])
             yield masks.paste(mask, result.image, best)[None]
 
     if config.separate:
@@ -247,13 +247,13 @@ def save_sheet(shown, mask, path):
     """Write a column for each image: itself, what is known, G(z), then filled."""
     rows = [[result.image for result in shown],
             [hide(mask, result.image) for result in shown],
-            [result.fillings['raw'] for result in shown]]
+            [result.fillings['G(z)'] for result in shown]]
     titles = ['the image', 'what is known of it', 'G(z)']
     for method in shown[0].fillings:
-        if method != 'raw' and mask.hidden.any():
+        if method != 'G(z)' and mask.hidden.any():
             rows.append([masks.paste(mask, result.image, result.fillings[method])
                          for result in shown])
-            titles.append(TITLES[method])
+            titles.append(method)
     save_images([image for row in rows for image in row], (len(rows), len(shown)), path)
     print('sheet: %s\n  rows: %s' % (path, '; '.join(titles)))
 
@@ -275,13 +275,13 @@ def report(scores, names, mask, base):
     print('PSNR in dB, mean and deviation of %d images, on %s (%d of %d)'
           % (len(scores), 'the hidden pixels' if mask.hidden.any() else 'all pixels',
              mask.judged.sum(), mask.judged.size))
-    ours = 'blended' if 'blended' in scores[0] else 'raw'
+    ours = 'blended' if 'blended' in scores[0] else 'G(z)'
     for method in scores[0]:
         values = np.array([score[method] for score in scores])
-        line = '  %-24s %6.2f ± %.2f' % (TITLES[method], values.mean(), values.std())
-        if method in ('mean', 'pixel', 'image'):
+        line = '  %-24s %6.2f ± %.2f' % (method, values.mean(), values.std())
+        if method in PLAIN:
             wins = sum(score[ours] > score[method] for score in scores)
-            line += '   %s is nearer in %d of %d' % (TITLES[ours], wins, len(scores))
+            line += '   %s is nearer in %d of %d' % (ours, wins, len(scores))
         print(line)
 
 
