@@ -31,16 +31,22 @@ def call(*arguments):
         return main.main(list(map(str, arguments)))
 
 
-def build(config, scale=20.0):
-    """Return a session and a model whose images differ: larger weights than at first.
+@pytest.fixture(autouse=True)
+def few_draws(monkeypatch):
+    monkeypatch.setattr(complete, 'DRAWS', 64)
 
-    The weights alone: its moving averages are those of a new network.
+
+def build(config, scale=12.0):
+    """Return a session and a model with larger weights than at first.
+
+    So its images differ: they have a deviation of about a quarter of their range.
     """
+    tf.set_random_seed(1)
     model = DCGAN(config)
     sess = session.open_session(config)
     sess.run(tf.global_variables_initializer())
     for v in model.g_vars:
-        if v.op.name.endswith('/w'):
+        if v.op.name.endswith(('/w', '/Matrix')):
             sess.run(v.assign(v * scale))
     return sess, model
 
@@ -65,7 +71,7 @@ def searched(tiny_config, name='center', count=3, restarts=2, iterations=60, **c
 @pytest.mark.parametrize('z_dist', ['normal01', 'uniform_signed'])
 def test_it_recovers_what_the_generator_drew(graph, tiny_config, z_dist):
     images, found, mask, before, after = searched(
-        tiny_config, iterations=200, z_dist=z_dist)
+        tiny_config, iterations=150, z_dist=z_dist)
     for image, G in zip(images, found):
         known = masks.observe(mask, image[None])[0]
         ours = masks.psnr(G, image, mask.hidden)
@@ -75,13 +81,21 @@ def test_it_recovers_what_the_generator_drew(graph, tiny_config, z_dist):
     assert all((a == b).all() for a, b in zip(before, after))
 
 
-def test_with_moving_averages_it_searches_the_sampler(graph, tiny_config):
-    images, found, mask, before, after = searched(tiny_config, 'full', ema=0.99,
-                                                  iterations=150)
-    assert np.abs(found - images).mean() < 0.5 * np.abs(images[::-1] - images).mean()
-    assert all((a == b).all() for a, b in zip(before, after))
+def test_it_searches_the_sampler_with_its_moving_averages(graph, tiny_config):
+    config = tiny_config(ema=0.99)
+    sess, model, search = search_of(config)
+    with sess:
+        for _, average in model.averages.values():
+            sess.run(average.assign(average / 2))
+        z = sess.run(draw_z('normal01', [4, 8], [0, 0])) / 2
+        sess.run(search.start, {search.initial: z})
+        wanted, other, found = sess.run([model.sampler_images, model.G, search.images],
+                                        {model.z: z})
+    assert np.allclose(found, wanted, atol=1e-5)
+    assert np.abs(found - other).mean() > 0.01
 
 
+@pytest.mark.slow
 def test_batches_make_no_difference(graph, tiny_config, monkeypatch):
     images, found, mask, _, _ = searched(tiny_config, iterations=5)
     monkeypatch.setattr(complete, 'AT_ONCE', 16 * 16 * 2 * 2)   # 2 images, 2 restarts
@@ -112,10 +126,8 @@ def search_of(config, count=4, name='center'):
     return sess, model, search
 
 
-@pytest.mark.parametrize('z_dist, radius', [('normal01', 8 ** 0.5),
-                                            ('uniform_unsigned', None)])
-def test_the_searchs_own_z_is_bound(graph, tiny_config, z_dist, radius):
-    sess, _, search = search_of(tiny_config(z_dist=z_dist))
+def test_the_searchs_own_z_is_bound(graph, tiny_config):
+    sess, _, search = search_of(tiny_config())
     known = np.ones(search.known.shape.as_list())
     with sess:
         sess.run(search.start, {search.initial: np.full((4, 8), 7.0)})
@@ -123,11 +135,8 @@ def test_the_searchs_own_z_is_bound(graph, tiny_config, z_dist, radius):
         for _ in range(40):
             sess.run(search.step, {search.known: known})
         z = sess.run(search.z)
-    for values in (started, z):
-        if radius:
-            assert np.linalg.norm(values, axis=1).max() <= radius * 1.0001
-        else:
-            assert values.min() >= 0 and values.max() <= 1
+    assert np.allclose(np.linalg.norm(started, axis=1), 8 ** 0.5)
+    assert np.linalg.norm(z, axis=1).max() <= 8 ** 0.5 * 1.0001
     assert (started != z).any(axis=1).all()
 
 
@@ -148,6 +157,7 @@ def test_the_losses_by_hand(graph, tiny_config):
     assert np.allclose(loss, wanted, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('changes', [
     dict(loss='wgan'), dict(loss='lsgan'), dict(loss='hinge', spectral_norm=True),
     dict(architecture='mlp', gf_dim=64, df_dim=64), dict(d_head='pool')])
@@ -179,17 +189,18 @@ def test_the_best_restart_is_kept(graph, tiny_config):
     assert np.abs(found - drawn[[0, 3]]).mean() < np.abs(found - drawn[[1, 2]]).mean()
 
 
-def test_a_search_begins_with_each_label(graph, tiny_config):
-    config = tiny_config(classes=('a', 'b', 'c'), conditional=True, restarts=64)
+def test_a_search_begins_with_the_label_that_fits(graph, tiny_config):
+    config = tiny_config(classes=('a', 'b', 'c'), conditional=True, restarts=2)
     sess, model = build(config)
     with sess:
-        mask = masks.make_mask('center', 16, 16)
-        known = np.zeros((2, 192, 3), np.float32)
-        z, y = complete.first_z(sess, model, mask, known)
-        assert z.shape == (2, 64, 8) and y.shape == (2, 64, 3)
-        assert (y.sum(2) == 1).all() and (y.sum((0, 1)) > 0).all()
+        mask, y = masks.make_mask('full', 16, 16), np.eye(3)[[0, 1, 2]]
+        z = sess.run(draw_z('normal01', [1, 8], [0, 0])) / 2
+        images = sess.run(model.sampler_images, {model.z: z.repeat(3, 0), model.y: y})
+        known = masks.observe(mask, images)
+        z, chosen = complete.first_z(sess, model, mask, known)
+        assert z.shape == (3, 2, 8) and (chosen[:, 0] == y).all()
         model.config = config.replace(label='b')
-        assert (complete.first_z(sess, model, mask, known)[1][..., 1] == 1).all()
+        assert (complete.first_z(sess, model, mask, known)[1] == y[1]).all()
 
 
 # --- the task ----------------------------------------------------------------
@@ -284,7 +295,8 @@ def test_bad_files_are_all_named_and_nothing_is_written(flags, tmp_path, capsys)
     (['--mask', 'middle'], 'center, left, random, grid, lowres, full'),
     (['--mask', 'BLACK'], 'hides everything'), (['--mask', 'WHITE'], 'hides nothing'),
     (['--mask', 'TEXT'], 'not a kind of image'), (['--images', 'EMPTY'], 'no image in'),
-    (['--data_dir', 'EMPTY'], '--images FILE')])
+    (['--data_dir', 'EMPTY'], '--images FILE'),
+    (['--images', 'TEXT', '--task', 'sample'], '--task complete')])
 def test_messages(flags, tmp_path, capsys, arguments, words):
     for name, value in (('BLACK', 0), ('WHITE', 255)):
         Image.new('L', (16, 16), value).save(tmp_path / (name + '.png'))
