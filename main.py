@@ -115,9 +115,10 @@ The paper's experiments: --task classify, walk, arithmetic, filters, drop
 Completing images: --task complete
   images         the files to complete, and folders of them; by default 16, or
                  --num_samples, of the images held out by --train_size
-  mask           what is hidden: center, left, random (80% of the pixels), grid (all but
-                 each 4th pixel), lowres (all but the means of 8 x 8), full (nothing:
-                 the z of all of it), or the file of a mask, black where hidden
+  mask           what is hidden: center, left, random (80% of the pixels), grid (all
+                 but each 4th pixel), lowres (all but the means of 8 x 8), full
+                 (nothing: the z of all of it), or the file of a mask, black where it
+                 is hidden
   restarts       searches for each image, of which the best is kept
   iterations     steps of a search
   perceptual_weight
