@@ -15,6 +15,7 @@ from scipy.sparse.linalg import splu
 from utils import inverse_transform
 
 WINDOW = 7          # side of the neighbourhood that weighs a known pixel (Yeh et al.)
+FAR = 0.1           # the least weight of what is known; see importance
 SHARE = 0.8         # of `random`, hidden (Yeh et al.)
 STRIDE = 4          # of `grid`, between known pixels (Amos)
 BLOCK = 8           # of `lowres`, the side whose mean is known (Amos)
@@ -107,20 +108,21 @@ def observe(mask, images):
     return known.reshape(-1, count, channels).transpose(1, 0, 2)
 
 
-def importance(mask):
+def importance(mask, far=FAR):
     """Return the weight of each known value, float [K]: the share hidden around it.
 
     Yeh et al., 2017, "Semantic image inpainting with deep generative models", equation
-    3, in a window of WINDOW pixels, of which those outside the image do not count. What
-    lies farther from all that is hidden weighs nothing. Where nothing is hidden, all
-    weigh 1.
+    3, in a window of WINDOW pixels, of which those outside the image do not count. In
+    the paper what lies farther from all that is hidden weighs nothing; here nothing
+    known weighs less than `far`, which tells more of large holes. Where nothing is
+    hidden, all weigh 1.
     """
     def count(pixels):
         window = np.ones((WINDOW, WINDOW), int)
         return convolve(pixels.astype(int), window, mode='constant')
 
     share = count(mask.hidden) / count(np.ones_like(mask.hidden))
-    weights = mask.operator @ share.ravel()
+    weights = np.maximum(mask.operator @ share.ravel(), far)
     return weights if mask.hidden.any() else np.ones_like(weights)
 
 

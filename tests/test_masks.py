@@ -72,13 +72,20 @@ def test_weights_are_the_share_hidden_in_the_window():
     hidden = np.zeros((9, 9), bool)
     hidden[4, 4] = hidden[4, 5] = True
     weights = np.zeros((9, 9))
-    weights[~hidden] = masks.importance(masks.of_pixels(hidden))
+    weights[~hidden] = masks.importance(masks.of_pixels(hidden), far=0)
     assert weights[4, 3] == pytest.approx(2 / 49)       # a whole window, both in it
     assert weights[4, 1] == pytest.approx(1 / 35)       # five columns, the first alone
     assert weights[1, 1] == pytest.approx(1 / 25)
     assert weights[0, 0] == weights[8, 0] == 0          # too far from what is hidden
     assert weights[4, 8] == pytest.approx(1 / 28)       # columns 5 to 8: the second
     assert weights[4, 4] == 0
+
+
+def test_nothing_known_weighs_less_than_far():
+    mask = masks.make_mask('center', 32, 32)
+    paper, ours = masks.importance(mask, far=0), masks.importance(mask)
+    assert paper.min() == 0 and ours.min() == masks.FAR < ours.max()
+    assert (ours[paper > masks.FAR] == paper[paper > masks.FAR]).all()
 
 
 def test_weights_of_means_are_one():
