@@ -30,7 +30,8 @@ What to do
                  or the name of a folder of images in --data_dir; or gaussian, points of
                  the plane, to see how a GAN works
   train          train; without it, and by --train False, sample from the checkpoint
-  task           what to do with a checkpoint, or with histories: {tasks}
+  task           what to do with a checkpoint, or with histories:
+                 {tasks}
   name           name of the run; by default DATASET_BATCH_HEIGHT_WIDTH, such as
                  celebA_64_64_64
 
