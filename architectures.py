@@ -24,8 +24,11 @@ class MLP(DCGAN):
             h = linear(h, int(np.prod(size)), name='g_h1_lin')
             return tf.reshape(tf.nn.tanh(h), [-1] + size)
 
-    def discriminator(self, images, y=None, reuse=False):
-        """Return the probability [N, 1] that each image is real, and its logit."""
+    def discriminator(self, images, y=None, reuse=False, train=True):
+        """Return the probability [N, 1] that each image is real, and its logit.
+
+        It has no batch norm: `train` makes no difference.
+        """
         with tf.variable_scope('discriminator', reuse=reuse,
                                custom_getter=self.d_getter):
             h = tf.reshape(images, [-1, int(np.prod(images.shape.as_list()[1:]))])

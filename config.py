@@ -204,6 +204,9 @@ class Config:
             wrong.append('--label and --separate are for sampling: leave out --train.')
         if self.runs is not None and self.task != 'curves':
             wrong.append('--runs is for --task curves: add it, or leave --runs out.')
+        if self.images and self.task != 'complete':
+            wrong.append('--images is for --task complete: add it, or leave --images '
+                         'out.')
         return wrong + (self.not_of_points() if self.dataset == GAUSSIAN else [])
 
     def not_of_points(self):

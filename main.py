@@ -30,7 +30,8 @@ What to do
                  or the name of a folder of images in --data_dir; or gaussian, points of
                  the plane, to see how a GAN works
   train          train; without it, and by --train False, sample from the checkpoint
-  task           what to do with a checkpoint, or with histories: {tasks}
+  task           what to do with a checkpoint, or with histories:
+                 {tasks}
   name           name of the run; by default DATASET_BATCH_HEIGHT_WIDTH, such as
                  celebA_64_64_64
 
@@ -117,9 +118,12 @@ The paper's experiments: --task classify, walk, arithmetic, filters, drop
   attribute      what drop makes the generator forget, as Eyeglasses
 
 Completing images: --task complete
-  images         the files to complete, one or more
-  mask           what is hidden: center, left, random, grid, lowres, full, or the file
-                 of a mask, black where it is hidden
+  images         the files to complete, and folders of them; by default 16, or
+                 --num_samples, of the images held out by --train_size
+  mask           what is hidden: center, left, random (80% of the pixels), grid (all
+                 but each 4th pixel), lowres (all but the means of 8 x 8), full
+                 (nothing: the z of all of it), or the file of a mask, black where it
+                 is hidden
   restarts       searches for each image, of which the best is kept
   iterations     steps of a search
   perceptual_weight

@@ -17,10 +17,11 @@ class Task(typing.NamedTuple):
 TASKS = {
     'sample': Task('draw images: a sheet, or with --separate one PNG each'),
     'evaluate': Task('judge samples: a table of metrics beside those of real images'),
-    'filters': Task("show what D's features answer to, by guided backpropagation"),
-    'drop': Task('make the generator forget an attribute, by dropping feature maps'),
-    'curves': Task('lay the losses of several runs over one another',
-                   checkpoint=False),
     'walk': Task('go from z to z, or along its dimensions: sheets and films'),
     'arithmetic': Task('add and subtract z, as smiling woman - woman + man'),
+    'filters': Task("show what D's features answer to, by guided backpropagation"),
+    'drop': Task('make the generator forget an attribute, by dropping feature maps'),
+    'complete': Task('fill the hidden part of --images, or of held-out images'),
+    'curves': Task('lay the losses of several runs over one another',
+                   checkpoint=False),
 }
