@@ -128,6 +128,7 @@ def flags(tmp_path_factory):
 def test_the_task_needs_no_flag_and_writes_table_numbers_and_sheet(
         flags, capsys, monkeypatch):
     monkeypatch.setitem(extractors.EXTRACTORS, 'pixels', lambda config, echo: Far())
+    monkeypatch.setattr(extractors, 'default', lambda config: 'pixels')
     assert call(*flags, '--task', 'evaluate') == 0
     said = capsys.readouterr().out
     assert 'N is 15, not 10,000' in said
