@@ -11,11 +11,11 @@ import shutil
 import string
 import sys
 import urllib.parse
-import zipfile
 from typing import NamedTuple
 
 from fetch import DownloadError, File, checksum_of, fetch_file, say, size_of
 from sources import ANIME
+from unpack import unzip
 from utils import atomic_write
 
 MNIST = ('https://ossci-datasets.s3.amazonaws.com/mnist/',
@@ -143,14 +143,16 @@ def unpack(path, file):
     """Unpack the .zip of a file that has a folder; it is there whole or not at all."""
     if not file.folder:
         return
-    parent = os.path.dirname(path)
-    part = os.path.join(parent, file.folder + '.part')
+    folder = os.path.join(os.path.dirname(path), file.folder)
+    part = folder + '.part'
     shutil.rmtree(part, ignore_errors=True)
-    with zipfile.ZipFile(path) as archive:
-        archive.extractall(part)
-    os.rename(os.path.join(part, file.folder), os.path.join(parent, file.folder))
+    unzip(path, part)
+    if not os.path.isdir(os.path.join(part, file.folder)):
+        shutil.rmtree(part)
+        raise ValueError(f'{path}: holds no folder {file.folder}; fetch it again')
+    os.rename(os.path.join(part, file.folder), folder)
     shutil.rmtree(part)
-    say(f'{os.path.join(parent, file.folder)}: unpacked; {path} is no longer needed')
+    say(f'{folder}: unpacked; {path} is no longer needed')
 
 
 def kept(path):
