@@ -13,7 +13,15 @@ import sys
 import urllib.parse
 from typing import NamedTuple
 
-from fetch import DownloadError, File, checksum_of, fetch_file, say, size_of
+from fetch import (
+    DownloadError,
+    File,
+    alone,
+    checksum_of,
+    fetch_file,
+    say,
+    size_of,
+)
 from sources import ANIME
 from unpack import unzip
 from utils import atomic_write
@@ -92,27 +100,31 @@ def fetch_dataset(name, data_dir, mirrors):
     """Fetch the files of a data set that are not there. Raises DownloadError."""
     folder = os.path.join(data_dir, DATASETS[name].folder)
     os.makedirs(folder, exist_ok=True)
-    for file in DATASETS[name].files:
-        path = os.path.join(folder, file.name)
-        if is_unpacked(path, file):
-            continue
-        if is_there(path, file):
+    with alone(folder):
+        for file in DATASETS[name].files:
+            path = os.path.join(folder, file.name)
+            if is_unpacked(path, file):
+                continue
+            if not is_there(path, file):
+                fetch_to(path, file, mirrors, f'{name} --data_dir {data_dir}')
             unpack(path, file)
-            continue
-        urls = [urllib.parse.quote(mirror.rstrip('/'), safe=string.punctuation) + '/'
-                + file.name for mirror in mirrors]
-        try:
-            fetch_file(file, path, list(dict.fromkeys([*urls, *file.urls])))
-        except DownloadError as error:
-            raise DownloadError(
-                f'{path}: no mirror gave this file. {error}. Run the same command '
-                f'again later{kept(path)}; or fetch {file.name} with a browser from '
-                f'{file.by_hand} and run `python download.py {name} --data_dir '
-                f'{data_dir} --archive FILE`; or name another --mirror') from None
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(kept(path)) from None
-        say_written(path, file)
-        unpack(path, file)
+
+
+def fetch_to(path, file, mirrors, arguments):
+    """Fetch one file to `path`. Raises DownloadError, which says what else to do."""
+    urls = [urllib.parse.quote(mirror.rstrip('/'), safe=string.punctuation) + '/'
+            + file.name for mirror in mirrors]
+    try:
+        fetch_file(file, path, list(dict.fromkeys([*urls, *file.urls])))
+    except DownloadError as error:
+        raise DownloadError(
+            f'{path}: no mirror gave this file. {error}. Run the same command again '
+            f'later{kept(path)}; or fetch {file.name} with a browser from '
+            f'{file.by_hand} and run `python download.py {arguments} --archive FILE`; '
+            'or name another --mirror') from None
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(kept(path)) from None
+    say_written(path, file)
 
 
 def is_there(path, file):
@@ -190,13 +202,16 @@ def take_archives(name, data_dir, archives):
     Raises ValueError for a file that is not of the data set.
     """
     folder = os.path.join(data_dir, DATASETS[name].folder)
-    for archive, file in [(path, recognise(path, name)) for path in archives]:
-        path = os.path.join(folder, file.name)
-        if is_unpacked(path, file):
-            continue
-        if not is_there(path, file):
-            copy_archive(archive, path, file)
-        unpack(path, file)
+    files = [(path, recognise(path, name)) for path in archives]
+    os.makedirs(folder, exist_ok=True)
+    with alone(folder):
+        for archive, file in files:
+            path = os.path.join(folder, file.name)
+            if is_unpacked(path, file):
+                continue
+            if not is_there(path, file):
+                copy_archive(archive, path, file)
+            unpack(path, file)
 
 
 def copy_archive(archive, path, file):
