@@ -74,6 +74,7 @@ def whole_length(response, file, begin):
     offered = int(total[1]) if total and begin else end
     if offered is None:
         return file.size
+    offered = min(offered, 10**18)      # and not a line of digits
     # Some servers give a range in portions.
     if offered != (file.size or offered) and not (
             total is None and begin and offered < file.size):
@@ -93,7 +94,7 @@ def pour(response, out, begin, limit, bar):
     if response.length is not None:
         left = min(left, response.length)
     while left > 0:
-        with network():
+        with network(response.watch):
             # read1: what came before a cut is written, not lost with the rest.
             chunk = response.read1(min(CHUNK, left))
         if not chunk:

@@ -156,7 +156,7 @@ class Form(HTMLParser):
 
 
 @contextlib.contextmanager
-def network():
+def network(watch=None):
     """Turn what a connection raises into MirrorError or Refused.
 
     An OSError from anywhere else is then the disk's.
@@ -170,13 +170,15 @@ def network():
         passing = error.code >= 500 or error.code in (408, 429)
         raise (MirrorError if passing else Refused)(
             clean(f'HTTP {error.code} {error.reason}')) from None
-    except http.client.IncompleteRead:
-        raise MirrorError('cut off within a chunk') from None
     except (OSError, http.client.HTTPException, ValueError) as error:
+        if watch:
+            watch.check()
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         if isinstance(reason, TimeoutError):
             raise MirrorError(f'silent for {TIMEOUT} seconds') from None
         text = getattr(reason, 'strerror', None) or str(reason) or repr(reason)
+        if isinstance(reason, http.client.IncompleteRead):
+            text = 'cut off within a chunk'
         raise MirrorError(clean(text)) from None
 
 
