@@ -10,7 +10,7 @@ import pickletools
 
 import numpy as np
 
-MOST = 10**6        # instructions: a batch of 10,000 images has 41,000
+MOST = 200000       # instructions: a batch of 10,000 images has 41,000
 
 # Instructions that put a new, empty or fixed, value on the stack; and their own value
 NEW = {'EMPTY_DICT': dict, 'EMPTY_LIST': list, 'EMPTY_TUPLE': tuple,
