@@ -153,6 +153,9 @@ def read_cifar10(folder, split):
         for batches, meta, parse in versions:
             if contents.keys() & {*batches, meta}:
                 return cifar10_arrays(place, batches, meta, contents, parse) + (files,)
+    for place in filter(os.path.isfile, places):
+        raise UserError('%s holds no batch of CIFAR-10. Fetch it again: python '
+                        'download.py cifar10' % place)
     raise NotFoundError('No %s in %s, nor the folder in one of them. Fetch it: python '
                         'download.py cifar10'
                         % (' or '.join(CIFAR_PLACES[-2:]), folder))

