@@ -208,7 +208,7 @@ def parse_all(folder):
 META = b'\x80\x02' + python2({'label_names': NAMES}) + TAIL
 
 
-def in_a_process(contents, tmp_path, seconds, change=''):
+def in_a_process(contents, tmp_path, seconds, change='pass'):
     """Read contents in a process with little memory, in an empty folder.
 
     Return what happened to each; the process must not have done anything else.
