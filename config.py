@@ -113,7 +113,9 @@ class Config:
     eval_samples: int = option(5000, FREE, low=2, high=10**6)
     # the paper's experiments
     labels_per_class: int = option(None, CALL, low=1)
-    walk: str = option('sphere', CALL, choices=('sphere', 'line', 'dimensions'))
+    walk: str = option('sphere', CALL, choices=(
+        'sphere', 'line', 'dimensions', 'dimensions_random', 'dimensions_each',
+        'dimensions_merged'))
     frames: int = option(60, CALL, low=2, high=10**4)
     indices: str = option(None, CALL)
     formula: str = option(None, CALL)

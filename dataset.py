@@ -84,9 +84,7 @@ class Dataset:
         return len(self) // batch_size
 
     def batch(self, number, batch_size, seed):
-        """Return (images float32 in [-1, 1], y float32 [N, K] or None) of a batch.
-
-        y is one-hot, or the ±1 of each attribute.
+        """Return what take does, of the images of a batch.
 
         An epoch is a permutation of the data set that (seed, epoch) decides; what is
         left over at its end waits for the next. `number` counts from 0 over all epochs;
@@ -97,6 +95,13 @@ class Dataset:
             rng = np.random.default_rng([seed, epoch])
             self.order, self.order_of = rng.permutation(len(self)), (seed, epoch)
         chosen = self.order[index * batch_size:(index + 1) * batch_size]
+        return self.take(chosen)
+
+    def take(self, chosen):
+        """Return (images float32 in [-1, 1], y float32 [N, K] or None) of some indices.
+
+        y is one-hot, or the ±1 of each attribute.
+        """
         images = transform(self.images[chosen])
         if self.labels is None:
             return images, None

@@ -13,6 +13,7 @@ import sys
 import urllib.parse
 from typing import NamedTuple
 
+from config import UserError
 from fetch import (
     DownloadError,
     File,
@@ -23,7 +24,7 @@ from fetch import (
     size_of,
 )
 from sources import ANIME
-from unpack import unzip
+from unpack import read_tar, unzip
 from utils import atomic_write
 
 MNIST = ('https://ossci-datasets.s3.amazonaws.com/mnist/',
@@ -35,6 +36,10 @@ CIFAR = ('https://www.cs.toronto.edu/~kriz/', 'https://cave.cs.toronto.edu/kriz/
 DRIVE = 'https://drive.usercontent.google.com/download?id=%s&export=download&confirm=t'
 CELEBA = '0B7EVK8r0v71pZjFTYXZWM3FlRnM'
 CELEBA_PAGE = '(also listed on https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html)'
+# No checksum is published. So both addresses are https, and the size is known; that
+# .tar.gz has a checksum of its own inside, which unpacking verifies.
+INCEPTION = ('https://storage.googleapis.com/download.tensorflow.org/models/image/'
+             'imagenet/', 'https://download.tensorflow.org/models/image/imagenet/')
 ATTRIBUTES = '0B7EVK8r0v71pblRyaVFSWGxPY0U'
 
 
@@ -89,7 +94,11 @@ DATASETS = {
                  45922737680,
                  'a15644c2e7153106867f0adb3491fc41224102d1f01b24494fb47d9f5d1f174e',
                  folder='bedroom_train_lmdb'),)),
+    'inception': Dataset('inception', (     # no images: the network of the FID
+        mirrored(INCEPTION, 'inception-2015-12-05.tgz', 88931400, '88931400',
+                 member='classify_image_graph_def.pb'),)),
 }
+MOST_OF_TAR = 2**28     # bytes that such an archive may inflate to
 BUNDLED = {'toonfaces': 'data/toonfaces'}
 BY_HAND = {'anime': ANIME}
 
@@ -143,28 +152,56 @@ def say_written(path, file):
 
 
 def is_unpacked(path, file):
-    """Return whether the folder of a .zip is there, and say so; no for other files."""
-    folder = file.folder and os.path.join(os.path.dirname(path), file.folder)
-    if folder and os.path.isdir(folder):
-        say(f'{folder}: already there')
+    """Return whether what a file unpacks to is there, and say so; no for others."""
+    there = file.folder or file.member
+    there = there and os.path.join(os.path.dirname(path), there)
+    if there and os.path.exists(there):
+        say(f'{there}: already there')
         return True
     return False
 
 
 def unpack(path, file):
-    """Unpack the .zip of a file that has a folder; it is there whole or not at all."""
-    if not file.folder:
+    """Unpack a file's folder or member; it is there whole or not at all."""
+    if file.folder:
+        unpacked = unpack_folder(path, file.folder)
+    elif file.member:
+        unpacked = unpack_member(path, file.member)
+    else:
         return
-    folder = os.path.join(os.path.dirname(path), file.folder)
-    part = folder + '.part'
+    say(f'{unpacked}: unpacked; {path} is no longer needed')
+
+
+def unpack_folder(path, folder):
+    """Unpack all of a .zip, beside it; return the path of its folder."""
+    unpacked = os.path.join(os.path.dirname(path), folder)
+    part = unpacked + '.part'
     shutil.rmtree(part, ignore_errors=True)
     unzip(path, part)
-    if not os.path.isdir(os.path.join(part, file.folder)):
+    if not os.path.isdir(os.path.join(part, folder)):
         shutil.rmtree(part)
-        raise ValueError(f'{path}: holds no folder {file.folder}; fetch it again')
-    os.rename(os.path.join(part, file.folder), folder)
+        raise ValueError(f'{path}: holds no folder {folder}; fetch it again')
+    os.rename(os.path.join(part, folder), unpacked)
     shutil.rmtree(part)
-    say(f'{folder}: unpacked; {path} is no longer needed')
+    return unpacked
+
+
+def unpack_member(path, name):
+    """Take one file out of a .tar.gz, and nothing else; return its path.
+
+    Raises DownloadError.
+    """
+    try:
+        contents = read_tar(path, {name}, MOST_OF_TAR)
+        if name not in contents:
+            raise UserError(f'it has no {name}')
+    except UserError as error:
+        raise DownloadError(f'{path}: cannot be unpacked ({error}); remove it and '
+                            'fetch it again') from None
+    unpacked = os.path.join(os.path.dirname(path), name)
+    with atomic_write(unpacked) as copy:
+        copy.write(contents[name])
+    return unpacked
 
 
 def kept(path):
@@ -250,7 +287,8 @@ def make_parser(known):
         f'already is not fetched again. Data sets: {known}. cifar10 is the python '
         'version, cifar10_binary the same pictures in the binary one; lsun is the '
         'bedrooms, 43 GB, and as much again to unpack them; celebA brings its table of '
-        'attributes.', epilog=' '.join(
+        'attributes; inception is no data set but the network of --features '
+        'inception.', epilog=' '.join(
             f'Not fetched: {text} data/{name}.' for name, text in BY_HAND.items()))
     parser.add_argument('names', nargs='*', metavar='DATASET',
                         help=f'what to fetch, one or more of: {known}')

@@ -31,8 +31,9 @@ LARGEST = 2 ** 34   # bytes taken at most where neither table nor server says a 
 class File(NamedTuple):
     """Describe one file of a data set; its size is None where nobody knows it.
 
-    checksum: its MD5 or SHA-256 in hex; folder: what a .zip unpacks to, where it must
-    be unpacked.
+    checksum: its MD5 or SHA-256 in hex, or where nobody publishes one its size as text;
+    folder: what a .zip unpacks to, where it must be unpacked; member: the one file that
+    is taken out of a .tar.gz, where there is one.
     """
 
     name: str
@@ -41,11 +42,12 @@ class File(NamedTuple):
     urls: tuple
     by_hand: str = 'one of these addresses'
     folder: str | None = None
+    member: str | None = None
 
     @property
     def kind(self):
-        """Return which checksum it is, by its length: md5 or sha256."""
-        return {32: 'md5', 64: 'sha256'}[len(self.checksum)]
+        """Return which checksum it is, by its length: md5, sha256, or only the size."""
+        return {32: 'md5', 64: 'sha256'}.get(len(self.checksum), 'size')
 
 
 class DownloadError(Exception):
@@ -172,14 +174,15 @@ def size_of(path):
 
 
 def checksum_of(path, kind, copy=None):
-    """Return a file's MD5 or SHA-256, writing it to the open file `copy` on the way."""
-    digest = hashlib.new(kind, usedforsecurity=False)
+    """Return a file's MD5, SHA-256 or size as text; write it to `copy` on the way."""
+    sums_up = kind != 'size'
+    digest = hashlib.new(kind if sums_up else 'md5', usedforsecurity=False)
     with open(path, 'rb') as file:
         for chunk in iter(lambda: file.read(CHUNK), b''):
             digest.update(chunk)
             if copy:
                 copy.write(chunk)
-    return digest.hexdigest()
+    return digest.hexdigest() if sums_up else str(size_of(path))
 
 
 def attempt(url, file, part):

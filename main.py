@@ -104,12 +104,16 @@ The paper's experiments: --task classify, walk, arithmetic, filters, drop
   labels_per_class
                  of classify: learn from so many labelled images of each class; by
                  default from all
-  walk           from z to z by sphere (spherical interpolation) or line, or along
-                 dimensions, one number of z at a time
-  frames         pictures of a walk
-  indices        which images of the sheet to use, counted from 0, as 3,17,4
-  formula        of arithmetic, as Smiling,-Male - -Smiling,-Male + -Smiling,Male by
-                 attributes, or 3,8,12 - 4,7,9 + 1,2,5 by images of the sheet
+  walk           from z to z by sphere (spherical interpolation) or line; or one number
+                 of z at a time: dimensions (a sheet, a row each), dimensions_random
+                 (films of some, each from a z of its own), dimensions_each (a film
+                 each), dimensions_merged (all in one film)
+  frames         pictures of a film
+  indices        of walk, which images of the sheet to go through, counted from 0, as
+                 3,17,4; along dimensions those to start from, by default the first
+  formula        of arithmetic, as "Smiling,-Male - -Smiling,-Male + -Smiling,Male" by
+                 attributes (-X: without X), or "3,8,12 - 4,7,9 + 1,2,5" by images of
+                 the sheet; one term, as Eyeglasses, turns it off and on
   attribute      what drop makes the generator forget, as Eyeglasses
 
 Completing images: --task complete
@@ -169,7 +173,9 @@ BOOLEAN = {'true': True, 't': True, '1': True, 'yes': True, 'y': True,
 REPLACED = {
     'out_dir': 'use --checkpoint_dir and --sample_dir',
     'out_name': 'use --name',
-    'visualize': 'use --train False, which samples',
+    'visualize': 'use --train False, which samples (his option 0), or --task walk with '
+                 '--walk dimensions (1), dimensions_random (2), dimensions_each (3) or '
+                 'dimensions_merged (4)',
     'generate_test_images': 'use --num_samples, with --separate for one file each',
     'export': 'use the checkpoint: its variables restore by their names',
     'freeze': 'use the checkpoint: its variables restore by their names',

@@ -100,11 +100,12 @@ class DCGAN:
         z = draw_z(c.z_dist, [tf.shape(self.images)[0], c.z_dim], self.key)
         self.z = tf.placeholder_with_default(z, [None, c.z_dim], name='z')
 
-    def generator(self, z, y=None, train=True, reuse=False):
+    def generator(self, z, y=None, train=True, reuse=False, change=None):
         """Draw images [N, H, W, C] in [-1, 1] from z [N, z_dim] and labels y.
 
         The first map is a projection of z; each transposed convolution then doubles
         the size and halves the channels, but for the last, which makes the image.
+        With `change`, convolution i takes change(i, its map [N, H, W, C]).
         """
         kernel, c_dim = self.config.kernel_size, self.config.c_dim
         sizes = self.sizes[::-1]
@@ -116,6 +117,7 @@ class DCGAN:
             h, biases = tf.reshape(h, [-1, height, width, channels[0]]), None
             for i in range(1, len(sizes)):
                 h = tf.nn.relu(batch_norm(h, train, 'g_bn%d' % (i - 1), biases))
+                h = change(i, h) if change else h
                 last = i == len(sizes) - 1
                 h, biases = deconv2d(concat_label(h, y), sizes[i] + (channels[i],),
                                      kernel, name='g_h%d' % i,
@@ -134,18 +136,19 @@ class DCGAN:
                 self.averages[v.op.name] = v, tf.get_variable(
                     'ema/' + v.op.name, initializer=v.initial_value, trainable=False)
 
-    def sampler(self, z, y=None):
+    def sampler(self, z, y=None, **more):
         """Draw with the same weights, batch norm by its moving averages.
 
         So an image depends on its own z alone, not on the rest of its batch. With
-        --ema the weights are the moving averages of the generator's.
+        --ema the weights are the moving averages of the generator's. `more` is what
+        else the generator takes.
         """
         def averaged(getter, name, *args, **kwargs):
             variable = getter(name, *args, **kwargs)
             return self.averages.get(name, (variable, variable))[1]
 
         with tf.variable_scope(tf.get_variable_scope(), custom_getter=averaged):
-            return self.generator(z, y, train=False, reuse=True)
+            return self.generator(z, y, train=False, reuse=True, **more)
 
     def discriminator(self, images, y=None, reuse=False, train=True, maps=None):
         """Return the probability [N, 1] that each image is real, and its logit.

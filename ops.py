@@ -5,6 +5,8 @@ same name finds the same variables. Names and initial values are carpedm20's; th
 batch dimension is dynamic everywhere.
 """
 
+import contextlib
+
 import tensorflow.compat.v1 as tf
 
 import convolution
@@ -16,6 +18,7 @@ tf.disable_v2_behavior()
 tf.enable_resource_variables()
 
 BATCH_STATS = 'batch_stats'
+LRELU_GRADIENT = 'lrelu_gradient'
 DECAY, EPSILON = 0.9, 1e-5
 
 
@@ -131,9 +134,12 @@ def channels_of(x):
 
 
 def lrelu(x, leak=0.2):
-    """Return x where it is positive, else leak * x (leak above 0)."""
-    with tf.get_default_graph().gradient_override_map(
-            {'LeakyRelu': 'LeakyReluByOutput'}):
+    """Return x where it is positive, else leak * x (leak above 0).
+
+    Its gradient is the usual one, but within guided_backprop.
+    """
+    gradient = (tf.get_collection(LRELU_GRADIENT) or ['LeakyReluByOutput'])[-1]
+    with tf.get_default_graph().gradient_override_map({'LeakyRelu': gradient}):
         return tf.nn.leaky_relu(x, leak)
 
 
@@ -146,6 +152,29 @@ def lrelu_gradient(op, grad):
     """
     return tf.raw_ops.LeakyReluGrad(gradients=grad, features=op.outputs[0],
                                     alpha=op.get_attr('alpha'))
+
+
+@contextlib.contextmanager
+def guided_backprop():
+    """Give lrelu, where it is called within, guided backpropagation's gradient.
+
+    Springenberg et al., 2014, section 3.4: a gradient passes where both it and the
+    unit's input are positive, else 0 does. They have rectified units; a leaky one is
+    treated as one: it leaks forward as ever, and nothing back.
+    """
+    gradients = tf.get_collection_ref(LRELU_GRADIENT)
+    gradients.append('LeakyReluGuided')
+    try:
+        yield
+    finally:
+        gradients.pop()
+
+
+@tf.RegisterGradient('LeakyReluGuided')
+def lrelu_guided_gradient(op, grad):
+    """Return the gradient where it and lrelu's output are positive, else 0."""
+    passes = (grad > 0) & (op.outputs[0] > 0)
+    return tf.where(passes, grad, tf.zeros_like(grad))
 
 
 def concat_label(x, y):

@@ -232,6 +232,20 @@ def attribute_labels(names, files, config, folder):
     return rows, wanted
 
 
+def attribute_names(folder):
+    """Return the attributes of the table in a folder, () where there is none."""
+    paths = [path for path in walk(folder)
+             if os.path.basename(path) in ATTRIBUTE_TABLES]
+    if not paths:
+        return ()
+    try:
+        with open(paths[0], encoding='utf-8') as file:
+            return tuple((file.readline() and file.readline()).split())
+    except (OSError, ValueError) as error:
+        raise UserError('%s cannot be read as a table of attributes: %s'
+                        % (paths[0], error))
+
+
 def read_attributes(path, wanted):
     """Return {image: its ±1 of each of the `wanted`} of a table. Raises UserError."""
     try:

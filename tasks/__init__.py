@@ -16,6 +16,10 @@ class Task(typing.NamedTuple):
 
 TASKS = {
     'sample': Task('draw images: a sheet, or with --separate one PNG each'),
+    'filters': Task("show what D's features answer to, by guided backpropagation"),
+    'drop': Task('make the generator forget an attribute, by dropping feature maps'),
     'curves': Task('lay the losses of several runs over one another',
                    checkpoint=False),
+    'walk': Task('go from z to z, or along its dimensions: sheets and films'),
+    'arithmetic': Task('add and subtract z, as smiling woman - woman + man'),
 }

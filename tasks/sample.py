@@ -103,18 +103,23 @@ def say_rows(config):
 
 
 def draw(sess, model, z, labels):
-    """Return float32 images [N, H, W, C] of z [N, z_dim] and rows [N], by sampler."""
+    """Return float32 images [N, H, W, C] of z [N, z_dim] and their labels, by sampler.
+
+    `labels` are rows of a sheet, int [N], or y itself, float32 [N, y_dim].
+    """
     return np.concatenate(list(draw_batches(sess, model, z, labels)))
 
 
 def draw_batches(sess, model, z, labels):
     """Yield what draw returns in parts, so that any number fits into memory."""
-    rows, waiting = label_rows(model.config), collections.deque()
+    waiting, labels = collections.deque(), np.asarray(labels)
+    y = labels if labels.ndim == 2 or model.y is None else (
+        label_rows(model.config)[labels])
 
     def draw_part(start):
         feed = {model.z: z[start:start + CHUNK]}
         if model.y is not None:
-            feed[model.y] = rows[labels[start:start + CHUNK]]
+            feed[model.y] = y[start:start + CHUNK]
         return sess.run(model.sampler_images, feed)
 
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool, \

@@ -1,11 +1,13 @@
 """Test download.py: its table, its command, what it says and what it leaves on disk."""
 
 import hashlib
+import io
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ import dataset
 import download
 import fetch
 from config import Config
+from metrics import extractors
 
 REAL = download.DATASETS
 server, table, run = test_fetch.server, test_fetch.table, test_fetch.run
@@ -307,10 +310,13 @@ def test_the_tables_of_the_other_data_sets():
 def test_every_row_is_of_the_right_form():
     sums = set()
     for folder, files in download.DATASETS.values():
-        assert folder in dataset.DATASETS
+        assert folder in dataset.DATASETS or folder == 'inception'
         for file in files:
             sums.add(file.checksum)
-            assert re.fullmatch('[0-9a-f]{32}|[0-9a-f]{64}', file.checksum)
+            assert re.fullmatch('[0-9a-f]{32}|[0-9a-f]{64}|%s' % file.size,
+                                file.checksum)
+            if file.kind == 'size':     # then who gives it must be known
+                assert all(url.startswith('https://') for url in file.urls)
             assert file.size is None or file.size > 0
             assert file.urls and os.path.basename(file.name) == file.name
             assert all(re.match('https?://', url) for url in file.urls)
@@ -323,13 +329,15 @@ def test_every_row_is_of_the_right_form():
 def serve(monkeypatch, server, name, **bodies):
     """Let a data set's files be the bodies, by a part of its name."""
     folder, files = REAL[name]
-    kinds = {'md5': hashlib.md5, 'sha256': hashlib.sha256}
+    kinds = {'md5': lambda body: hashlib.md5(body).hexdigest(),
+             'sha256': lambda body: hashlib.sha256(body).hexdigest(),
+             'size': lambda body: str(len(body))}
     changed = []
     for file in files:
         body = next(body for part, body in bodies.items() if part in file.name)
         server.answers['/real/' + file.name] = [give(body)]
         changed.append(file._replace(
-            size=len(body), checksum=kinds[file.kind](body).hexdigest(),
+            size=len(body), checksum=kinds[file.kind](body),
             urls=(f'{server.base}/real/{file.name}',)))
     monkeypatch.setattr(download, 'DATASETS',
                         {name: download.Dataset(folder, tuple(changed))})
@@ -409,3 +417,83 @@ def test_anime_says_where_it_comes_from_and_how_to_place_it(run, tmp_path, monke
     assert 'https://www.kaggle.com/' in err and 'into data/anime' in err
     write('data/anime/a.png', b'')
     assert run('anime') == (0, 'data/anime: already there, with files of yours\n', '')
+
+
+# --- inception --------------------------------------------------------------------
+
+GRAPH = bytes(range(256)) * 40
+UNPACKED = 'data/inception/classify_image_graph_def.pb'
+TGZ = 'data/inception/inception-2015-12-05.tgz'
+
+
+def tgz(**members):
+    """Return a .tar.gz of {name: content}; a content that is a text is a link's."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode='w:gz') as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            if isinstance(content, str):
+                info.type, info.linkname, content = tarfile.SYMTYPE, content, b''
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return packed.getvalue()
+
+
+def test_of_inception_only_the_graph_is_taken(table, server, run, monkeypatch):
+    body = tgz(**{'../out.txt': b'out', '/out2.txt': b'out', 'LICENSE': b'text',
+                  './classify_image_graph_def.pb': GRAPH})
+    serve(monkeypatch, server, 'inception', inception=body)
+    code, out, err = run('inception')
+    assert (code, err) == (0, '')
+    assert f'{TGZ}: written, {len(body):,} bytes, size as expected' in out
+    assert f'{UNPACKED}: unpacked' in out
+    assert sorted(os.listdir('data/inception')) == [os.path.basename(UNPACKED),
+                                                    os.path.basename(TGZ)]
+    assert not os.path.exists('data/out.txt')
+    with open(UNPACKED, 'rb') as file:
+        assert file.read() == GRAPH
+    os.remove(TGZ)
+    assert run('inception') == (0, f'{UNPACKED}: already there\n', '')
+    assert len(server.asked) == 1
+
+
+def test_inception_of_another_size_is_refused(table, server, run, monkeypatch):
+    serve(monkeypatch, server, 'inception', inception=tgz())
+    server.answers['/real/inception-2015-12-05.tgz'] = [give(b'another')]
+    code, _, err = run('inception')
+    assert code == 1 and 'offers 7 bytes' in err
+    assert sorted(os.listdir('data/inception')) == []
+
+
+@pytest.mark.parametrize('body', [
+    b'no archive at all', tgz(LICENSE=b'text'),
+    tgz(**{'classify_image_graph_def.pb': '/etc/passwd'}),
+    tgz(**{'classify_image_graph_def.pb': GRAPH})[:-9],
+    tgz(**{'classify_image_graph_def.pb': GRAPH})[:-8] + b'12345678'])
+def test_an_archive_without_the_graph_is_said(table, server, run, monkeypatch, body):
+    serve(monkeypatch, server, 'inception', inception=body)
+    code, _, err = run('inception')
+    assert code == 1
+    assert re.search('cannot be unpacked .* remove it and fetch it again', err)
+    assert sorted(os.listdir('data/inception')) == [os.path.basename(TGZ)]
+
+
+def test_inception_fetched_by_hand(table, server, run, monkeypatch):
+    body = tgz(**{'classify_image_graph_def.pb': GRAPH})
+    serve(monkeypatch, server, 'inception', inception=body)
+    write('mine.tgz', body)
+    assert run('inception', '--archive', 'mine.tgz')[0] == 0
+    assert os.path.getsize(UNPACKED) == len(GRAPH)
+    write('mine.tgz', body + b'more')
+    code, _, err = run('inception', '--archive', 'mine.tgz')
+    assert code == 2 and f'size {len(body) + 4}, expected {len(body)}' in err
+    assert server.asked == []
+
+
+def test_the_table_of_inception():
+    folder, (file,) = download.DATASETS['inception']
+    assert (folder, file.size, file.kind) == ('inception', 88931400, 'size')
+    assert [url.rpartition('/')[2] for url in file.urls] == [
+        'inception-2015-12-05.tgz'] * 2
+    path = os.path.join('data', folder, file.member)
+    assert path == extractors.inception_path(Config.make({}, {}))

@@ -3,11 +3,12 @@
 D's update; G's update twice on the same z; then d_loss_fake, d_loss_real and g_loss
 each by itself, only to print them: six runs, 22 passes. Kernel 5, batch 64, reference
 variables, batch norm that moves its averages in place, lrelu as a maximum. Reading of
-image files is left out, and so are the summaries.
+image files is left out (carpedm20_learn.py has it), and so are the summaries.
 """
 
 import os
 import sys
+import types
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
@@ -33,13 +34,19 @@ def average(name, size, start):
                            initializer=tf.constant_initializer(start))
 
 
-def batch_norm(x, name):
-    """Normalise by the batch; move the averages before the result is used."""
+def batch_norm(x, name, train=True):
+    """Normalise by the batch, and move the averages before the result is used.
+
+    Without `train`, normalise by the averages.
+    """
     with tf.variable_scope(name):
         size = int(x.shape[-1])
         beta, gamma = weights('beta', [size]), weights('gamma', [size], 1.0)
         moving = [average('moving_mean', size, 0.0),
                   average('moving_variance', size, 1.0)]
+        if not train:
+            return tf.nn.fused_batch_norm(x, gamma, beta, *moving, epsilon=1e-5,
+                                          is_training=False)[0]
         x, mean, variance = tf.nn.fused_batch_norm(x, gamma, beta, epsilon=1e-5)
         updates = [tf.assign_sub(m, (m - value) * 0.1)
                    for m, value in zip(moving, (mean, variance))]
@@ -54,12 +61,15 @@ def linear(x, size, name):
                          ) + weights('bias', [size])
 
 
-def generator(z):
-    """Return images [64, 64, 64, 3]."""
-    with tf.variable_scope('generator'):
+def generator(z, train=True):
+    """Return images [64, 64, 64, 3].
+
+    Without `train` by the weights of an earlier call, and by the moving averages.
+    """
+    with tf.variable_scope('generator', reuse=not train):
         h = tf.reshape(linear(z, 16 * WIDTH * 8, 'g_h0_lin'), [BATCH, 4, 4, WIDTH * 8])
         for i, channels in enumerate((WIDTH * 4, WIDTH * 2, WIDTH, 3), 1):
-            h = tf.nn.relu(batch_norm(h, 'g_bn%d' % (i - 1)))
+            h = tf.nn.relu(batch_norm(h, 'g_bn%d' % (i - 1), train))
             with tf.variable_scope('g_h%d' % i):
                 w = weights('w', [5, 5, channels, int(h.shape[-1])])
                 side = 4 * 2 ** i
@@ -95,10 +105,8 @@ def minimize(loss, scope):
         loss, var_list=tf.trainable_variables(scope))
 
 
-def main():
-    """Serve his training steps on random images."""
-    out = turns.keep_stdout()
-    tf.disable_v2_behavior()
+def build():
+    """Return the graph's ends: images, z, sampler, the updates and the losses."""
     images = tf.placeholder(tf.float32, [BATCH, 64, 64, 3])
     z = tf.placeholder(tf.float32, [BATCH, Z])
     G = generator(z)
@@ -108,6 +116,27 @@ def main():
     g_loss = cross_entropy(D_logits_, 1.0)
     d_optim = minimize(d_loss_real + d_loss_fake, 'discriminator')
     g_optim = minimize(g_loss, 'generator')
+    return types.SimpleNamespace(
+        images=images, z=z, sampler=generator(z, train=False), d_optim=d_optim,
+        g_optim=g_optim, d_loss_real=d_loss_real, d_loss_fake=d_loss_fake,
+        g_loss=g_loss)
+
+
+def step(sess, net, batch, noise):
+    """Take one of his steps: six runs."""
+    sess.run(net.d_optim, {net.images: batch, net.z: noise})
+    sess.run(net.g_optim, {net.z: noise})
+    sess.run(net.g_optim, {net.z: noise})
+    sess.run(net.d_loss_fake, {net.z: noise})
+    sess.run(net.d_loss_real, {net.images: batch})
+    sess.run(net.g_loss, {net.z: noise})
+
+
+def main():
+    """Serve his training steps on random images."""
+    out = turns.keep_stdout()
+    tf.disable_v2_behavior()
+    net = build()
     data = np.random.default_rng(0).uniform(-1, 1, (512, 64, 64, 3)).astype('f')
     with tf.Session() as sess:
         sess.run(tf.global_variables_initializer())
@@ -116,12 +145,7 @@ def main():
             for _ in range(steps):
                 batch = data[np.random.randint(0, len(data), BATCH)]
                 noise = np.random.uniform(-1, 1, (BATCH, Z)).astype('f')
-                sess.run(d_optim, {images: batch, z: noise})
-                sess.run(g_optim, {z: noise})
-                sess.run(g_optim, {z: noise})
-                sess.run(d_loss_fake, {z: noise})
-                sess.run(d_loss_real, {images: batch})
-                sess.run(g_loss, {z: noise})
+                step(sess, net, batch, noise)
         turns.serve(run, BATCH, out, warm_up=3, passes=22)
 
 

@@ -606,6 +606,16 @@ def test_a_tar_that_inflates_is_given_up(data, monkeypatch, kind, name):
     assert peak_here < 5 * 10**8        # the tests' own copies are most of it
 
 
+def test_the_checksum_at_the_end_is_compared(data):
+    """What comes after the last member counts: there gzip says what all of it was."""
+    assert read_with(data, b'', end=bytes(10**6)) == 20
+    path = data / 'cifar10' / 'cifar-10-binary.tar.gz'
+    content = path.read_bytes()
+    path.write_bytes(content[:-8] + bytes([content[-8] ^ 1]) + content[-7:])
+    with pytest.raises(UserError, match='CRC check failed'):
+        load_cifar(data)
+
+
 def test_sparse_files_are_passed_over(data):
     """A sparse file may say that it is of terabytes and need no byte."""
     info = tarfile.TarInfo(FIRST)

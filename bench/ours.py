@@ -1,0 +1,64 @@
+"""This program as main.py trains it, as a side of bench/quality.py.
+
+python bench/ours.py serve FOLDER FLAGS        serve steps of its training loop to turns
+python bench/ours.py draw RUN_FOLDER STEP NUM SEED FILE     samples of a checkpoint
+
+The loop served is Trainer.train itself: batches, history, guard, summaries; only its
+sheets and checkpoints, which belong to the milestones here, are left out.
+"""
+
+import os
+import sys
+import types
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+
+import numpy as np
+import turns
+
+import dataset
+import main as program
+from config import Config
+from runs import Run, chosen
+from utils import atomic_write, inverse_transform
+
+
+def make_config(flags):
+    """Return the Config that main.py makes of these flags."""
+    given = program.parse_flags(flags)
+    return Config.make(given, dataset.defaults(given['dataset']))
+
+
+def serve(folder, *flags):
+    """Serve steps of the training loop."""
+    out, config = turns.keep_stdout(), make_config(flags)
+    data = dataset.load(config)
+    trainer = program.start_tensorflow('train').Trainer(
+        config, Run('speed', folder, folder), data)
+    trainer.save = trainer.sample = lambda *arguments: None
+    trainer.total = 0
+
+    def run(steps):
+        trainer.start, trainer.total = trainer.total, trainer.total + steps
+        trainer.train(types.SimpleNamespace(status=0))
+    images = trainer.images_per_step
+    turns.serve(run, images, out, images_a_step=images)
+    trainer.close()
+
+
+def draw(folder, step, num, seed, path):
+    """Write samples of the checkpoint of a step: uint8 [num, H, W, C], by z of seed."""
+    run = Run(os.path.basename(folder), folder, folder)
+    config = Config.load(run.config_path).replace(num_samples=int(num), seed=int(seed))
+    sample = program.start_tensorflow('tasks.sample')
+    _, checkpoint = chosen(run, step)
+    with sample.restored(config, checkpoint) as (sess, model):
+        images = sample.draw(sess, model, sess.run(sample.fixed_z(config)),
+                             sample.make_labels(int(num), config))
+    with atomic_write(path) as file:
+        np.save(file, inverse_transform(images))
+
+
+if __name__ == '__main__':
+    {'serve': serve, 'draw': draw}[sys.argv[1]](*sys.argv[2:])

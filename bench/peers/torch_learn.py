@@ -1,0 +1,115 @@
+"""PyTorch's example as a peer that learns; run by bench/quality.py.
+
+Eager, float32, and its own rule: D is updated, then judges the same images again.
+Images from files as by its DataLoader: two workers, each of which opens, crops,
+resizes, scales and normalises one file after another, as ImageFolder and the transforms
+of torchvision do, here by Pillow and NumPy; or from memory. Whole batches only.
+"""
+
+import contextlib
+import copy
+import itertools
+
+import learn
+import numpy as np
+import torch
+import torch_dcgan
+from torch.utils import data
+from torch_dcgan import BATCH, Again, Z, discriminator, generator, initialise
+
+from utils import atomic_write, get_image, inverse_transform, transform
+
+WORKERS = 2     # the example's default
+
+
+class Files(data.Dataset):
+    """Image files as float32 [3, 64, 64] in [-1, 1], read again each time."""
+
+    def __init__(self, path, crop):
+        with open(path) as file:
+            self.paths, self.crop = file.read().splitlines(), crop
+
+    def __len__(self):
+        return len(self.paths)
+
+    def __getitem__(self, index):
+        image = get_image(self.paths[index], self.crop, self.crop, 64, 64)
+        return torch.from_numpy(transform(image).transpose(2, 0, 1).copy())
+
+
+def batches(options, step):
+    """Yield float32 [64, 3, 64, 64] without end, in an order of seed and step."""
+    random = torch.Generator().manual_seed(options.seed * 10**6 + step)
+    if options.reading == 'files':
+        loader = data.DataLoader(Files(options.files, options.crop), BATCH,
+                                 shuffle=True, num_workers=WORKERS, drop_last=True,
+                                 generator=random)
+        for _ in itertools.count():
+            yield from loader
+    images = np.load(options.packed, mmap_mode='r')
+    while True:
+        order = torch.randperm(len(images), generator=random).numpy()
+        for start in range(0, len(images) - BATCH + 1, BATCH):
+            chosen = transform(images[order[start:start + BATCH]])
+            yield torch.from_numpy(chosen).permute(0, 3, 1, 2)
+
+
+class Peer:
+    """The example's networks, optimizers and data."""
+
+    def __init__(self, options):
+        torch.manual_seed(options.seed)
+        torch_dcgan.WIDTH = options.width
+        self.options, self.step = options, 0
+        self.G, self.D = (net.apply(initialise).to(memory_format=torch.channels_last)
+                          for net in (generator(), discriminator()))
+        self.rule = Again(self.G, self.D, contextlib.nullcontext)
+        self.batches = batches(options, 0)
+
+    def advance(self):
+        """Take one step on the next batch."""
+        images = next(self.batches).contiguous(memory_format=torch.channels_last)
+        self.rule.step(images, torch.randn(BATCH, Z, 1, 1))
+        self.step += 1
+
+    def parts(self):
+        """Return all that has a state_dict."""
+        return [self.G, self.D] + self.rule.optimizers
+
+    def save(self, path):
+        """Write networks, optimizers and the state of random numbers."""
+        with atomic_write(path + '.pt') as file:
+            torch.save(dict(step=self.step, random=torch.get_rng_state(),
+                            parts=[part.state_dict() for part in self.parts()]), file)
+
+    def restore(self, path):
+        """Read what save wrote; the data go on in another order."""
+        state = torch.load(path + '.pt')
+        for part, values in zip(self.parts(), state['parts']):
+            part.load_state_dict(values)
+        torch.set_rng_state(state['random'])
+        self.step = state['step']
+        self.batches = batches(self.options, self.step)
+
+    def save_generator(self, path):
+        """Write G's weights."""
+        with atomic_write(path + '.pt') as file:
+            torch.save(self.G.state_dict(), file)
+
+    def sample(self, num, seed):
+        """Draw with statistics of the batch (train), as the example, and of eval()."""
+        return {'train': self.draw(copy.deepcopy(self.G).train(), num, seed),
+                'eval': self.draw(copy.deepcopy(self.G).eval(), num, seed)}
+
+    @torch.no_grad()
+    def draw(self, G, num, seed):
+        """Return uint8 [num, 64, 64, 3], drawn in batches of 64."""
+        random = torch.Generator().manual_seed(seed + 2**40)
+        drawn = [inverse_transform(
+            G(torch.randn(BATCH, Z, 1, 1, generator=random)).permute(0, 2, 3, 1))
+            for _ in range(-(-num // BATCH))]
+        return np.concatenate(drawn)[:num]
+
+
+if __name__ == '__main__':
+    learn.main(Peer)

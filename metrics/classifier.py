@@ -1,0 +1,213 @@
+"""--features classifier: a small network that learns a data set's labels or attributes.
+
+Trained once for a data set at one size, on its own images, never on generated ones;
+kept in checkpoint/classifiers/ and used again. A static graph of its own.
+"""
+
+import itertools
+import json
+import os
+import zipfile
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+from tqdm import tqdm
+
+from metrics import labels
+from metrics.arrays import blocks
+from metrics.network import Network
+from ops import batch_norm, conv2d, linear, lrelu, move_averages, take_batch_stats
+from utils import atomic_write, transform
+
+FOLDER = 'classifiers'      # in --checkpoint_dir; holds no checkpoint, so is no run
+VERSION = 2                 # of the network and its training: part of the digest
+WIDTH, MAPS, MOST = 128, 32, 256    # features; the fewest and the most maps
+SEED, BATCH = 0, 128
+STEPS, EPOCHS = 1000, 20    # whichever is fewer
+LEARNING_RATE = 2e-3
+
+
+class Classifier(Network):
+    """The trained network: features [N, 128], after lrelu, before the last layer.
+
+    classes: the names of what it tells; exclusive: whether they are labels, one an
+    image, rather than attributes; accuracy, balanced: on the images held out, see
+    `measure`; path: where it is kept.
+    """
+
+    name = 'classifier'
+
+    def __init__(self, shape, classes, exclusive):
+        super().__init__(shape)
+        self.classes, self.exclusive = classes, exclusive
+        with self.graph.as_default():
+            tf.set_random_seed(SEED)
+            self.targets = tf.placeholder(tf.float32, [None, len(classes)], 'targets')
+            self.h, self.logits = network(self.images, len(classes), train=False)
+            self.judged = (tf.nn.softmax if exclusive else tf.nn.sigmoid)(self.logits)
+            self.variables = tf.global_variables()
+
+    @property
+    def label(self):
+        """How a table names it, with its accuracy."""
+        if self.exclusive:
+            return 'classifier (%d labels, %.1f %% right)' % (
+                len(self.classes), 100 * self.accuracy)
+        return 'classifier (%d attributes, %.1f %% right, balanced %.1f %%)' % (
+            len(self.classes), 100 * self.accuracy, 100 * self.balanced)
+
+    def features(self, images):
+        """Return float32 [N, 128] of images [N, H, W, C] in [-1, 1]."""
+        return self.run([self.h], images)[0]
+
+    def probabilities(self, images):
+        """Return float32 [N, K] of the labels; None of attributes, which are several
+        at once, so that no one distribution says what an image shows.
+        """
+        return self.run([self.judged], images)[0] if self.exclusive else None
+
+    def both(self, images):
+        """Return (features, probabilities), in the time of one of them."""
+        h, judged = self.run([self.h, self.judged], images)
+        return h, judged if self.exclusive else None
+
+    def attributes(self, images):
+        """Return float32 [N, K]: how likely each of the `classes` is, 0 to 1."""
+        return self.run([self.judged], images)[0]
+
+    def save(self, meta):
+        """Write the weights, then the file that says that they are there."""
+        values = self.sess.run(self.variables)
+        with atomic_write(self.path + '.npz') as file:
+            np.savez(file, **{v.op.name: value
+                              for v, value in zip(self.variables, values)})
+        with atomic_write(self.path + '.json', 'w') as file:
+            json.dump(meta, file, indent=2)
+            file.write('\n')
+
+    def restore(self):
+        """Read what save wrote; tell whether it was there and whole."""
+        try:
+            with open(self.path + '.json', encoding='utf-8') as file:
+                meta = json.load(file)
+            with np.load(self.path + '.npz') as file:
+                values = [file[v.op.name] for v in self.variables]
+            self.accuracy, self.balanced = meta['accuracy'], meta['balanced']
+            for variable, value in zip(self.variables, values):
+                variable.load(value, self.sess)
+        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+            return False
+        return True
+
+
+def network(images, classes, train, reuse=False):
+    """Return the features [N, 128] of images [N, H, W, C], and the logits [N, classes].
+
+    Convolutions of stride 2 until the smaller side is below 7, the first of a larger
+    stride where images are larger than 127 pixels, so that its map is about 32 pixels
+    wide and the time does not grow with the size.
+    """
+    stride = 2 * max(1, min(images.shape.as_list()[1:3]) // 64)
+    with tf.variable_scope('classifier', reuse=reuse):
+        h, kernel, maps = images, 2 * stride, MAPS
+        for i in itertools.count():
+            h, _ = conv2d(h, maps, kernel, stride, name='h%d_conv' % i, biases='none')
+            h = tf.nn.relu(batch_norm(h, train, 'bn%d' % i))
+            kernel, stride, maps = 3, 2, min(2 * maps, MOST)
+            if min(h.shape.as_list()[1:3]) < 7:
+                break
+        size = int(np.prod(h.shape.as_list()[1:]))
+        h = lrelu(linear(tf.reshape(h, [-1, size]), WIDTH, name='features'))
+        return h, linear(h, classes, name='logits')
+
+
+# --- training ----------------------------------------------------------------
+
+def make(config, echo=print):
+    """Return the Classifier of config's data set and size, trained first if need be.
+
+    Raises UserError where the data set has neither labels nor attributes, and where its
+    images are not there.
+    """
+    data = labels.load(config, echo)
+    classifier = Classifier(data.train[0].shape[1:], data.classes, data.exclusive)
+    classifier.path = place(config, data)
+    classifier.start(config)
+    if not classifier.restore():
+        echo('training a classifier of %d %s (once; kept in %s.npz)' % (
+            len(data.classes), 'labels' if data.exclusive else 'attributes',
+            classifier.path))
+        train(classifier, *data.train)
+        meta = measure(classifier, *data.held_out)
+        classifier.accuracy, classifier.balanced = meta['accuracy'], meta['balanced']
+        classifier.save(dict(meta, dataset=config.dataset, trained=len(data.train[2]),
+                             exclusive=data.exclusive, digest=data.digest))
+    echo('features: %s' % classifier.label)
+    return classifier
+
+
+def place(config, data):
+    """Return the path, without its ending, of the classifier of these data."""
+    name = '%s_%dx%dx%d-' % ((config.dataset,) + data.train[0].shape[1:])
+    return os.path.join(config.checkpoint_dir, FOLDER,
+                        name + data.digest[:8] + '-%d' % VERSION)
+
+
+def train(classifier, images, targets, indices):
+    """Train on those of the images uint8 [N, H, W, C] that `indices` tell."""
+    steps = max(1, min(STEPS, EPOCHS * len(indices) // BATCH))
+    with classifier.graph.as_default():
+        rate = tf.placeholder(tf.float32, [])
+        update = minimize(classifier, rate)
+        classifier.sess.run(tf.global_variables_initializer())
+    taken = batches(indices, steps)
+    for step in tqdm(range(steps), 'classifier', unit=' steps', disable=None):
+        chosen = next(taken)
+        classifier.sess.run(update, {
+            classifier.images: transform(images[chosen]),
+            classifier.targets: targets[chosen],
+            rate: LEARNING_RATE * (1 - step / steps)})
+
+
+def minimize(classifier, rate):
+    """Return the op that updates the weights, and batch norm's moving averages."""
+    _, logits = network(classifier.images, len(classifier.classes), True, reuse=True)
+    entropy = (tf.nn.softmax_cross_entropy_with_logits_v2 if classifier.exclusive
+               else tf.nn.sigmoid_cross_entropy_with_logits)
+    loss = tf.reduce_mean(entropy(labels=classifier.targets, logits=logits))
+    return tf.group(tf.train.AdamOptimizer(rate).minimize(loss),
+                    *move_averages(take_batch_stats()))
+
+
+def batches(indices, steps):
+    """Yield `steps` batches of indices: one permutation after another."""
+    rng, order = np.random.default_rng(SEED), np.zeros(0, int)
+    for _ in range(steps):
+        while len(order) < BATCH:
+            order = np.concatenate([order, rng.permutation(indices)])
+        yield np.sort(order[:BATCH])
+        order = order[BATCH:]
+
+
+def measure(classifier, images, targets, indices):
+    """Return how often the classifier is right about images that it was not shown.
+
+    accuracy: of labels the share that are right, of attributes the mean over them;
+    balanced: the mean over labels of the share right, and over attributes of the mean
+    of those that have it and those that lack it; `of`: each accuracy and balanced one.
+    """
+    judged = np.concatenate([classifier.attributes(transform(images[part]))
+                             for _, part in blocks(indices)])
+    truth = targets[indices] > 0
+    said = (judged == judged.max(axis=1, keepdims=True) if classifier.exclusive
+            else judged > 0.5)
+    right = said == truth
+    with np.errstate(invalid='ignore'):     # where none has it, or all
+        had = (right & truth).sum(axis=0) / truth.sum(axis=0)
+        lacked = (right & ~truth).sum(axis=0) / (~truth).sum(axis=0)
+    balanced = had if classifier.exclusive else (had + lacked) / 2
+    accuracy = right.all(axis=1) if classifier.exclusive else right
+    return dict(accuracy=float(accuracy.mean()), balanced=float(np.nanmean(balanced)),
+                held_out=len(indices), classes={
+                    name: [float(a), float(b)] for name, a, b in
+                    zip(classifier.classes, right.mean(axis=0), balanced)})

@@ -1,0 +1,247 @@
+"""Drop: make the generator forget how to draw something, by dropping feature maps.
+
+Radford, Metz and Chintala, 2016, section 6.3.1: on 150 samples they drew boxes around
+windows, fitted a logistic regression of "inside a box" to the activations of the second
+highest convolution, and dropped all maps with weights above 0. Nobody draws boxes here:
+- a classifier of the data set's attributes says which samples have the attribute;
+- the places are those where the mean image of the samples that have it differs most
+  from that of the others, the same in all samples: faces are aligned;
+- negatives are these places in the samples without it, not others of the same ones:
+  what tells glasses from a forehead is the eyes too;
+- a map is described by its mean over the places, and the regression has an L1 penalty.
+  Without, about half of all maps get a weight above 0, be they of use or not; what the
+  paper's rule does then is printed too.
+"""
+
+import os
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+from PIL import Image
+
+import runs
+from config import UserError
+from metrics import extractors
+from ops import draw_z
+from tasks import sample
+from utils import save_images
+
+SAMPLES = 2000      # to learn from, and as many new ones to judge by: --num_samples
+FEWEST = 20         # of them that must have the attribute, and be without it
+PLACES = 0.1        # share of a map's places that is looked at
+# How much the mean loss over samples weighs beside the L1 penalty: the less, the fewer
+# maps (scikit-learn's C weighs their sum). None is the paper's rule, without it
+RULES = {'sparse': 60, 'paper': None}
+REPEATS = 3         # times that as many maps are dropped at random
+SHOWN = 10          # samples in a row of the sheet
+PAIRS = 3           # of rows
+LEARN, JUDGE = -2, -3       # keys of z; -1 is that of the sheets
+
+
+def run(config, run, path):
+    """Drop the maps that draw --attribute; write the samples before and after."""
+    check(config)
+    runs.make_folder(run.sample_dir)
+    extractor = extractors.make(config.replace(features='classifier'))
+    try:
+        which = index_of(config.attribute, extractor.classes)
+        with sample.restored(config, path) as (sess, model):
+            forget(Generator(sess, model), extractor, which, os.path.join(
+                run.sample_dir, 'drop_%s' % config.attribute.replace('/', '_')))
+    finally:
+        extractor.close()
+
+
+def check(config):
+    """Raise UserError where there is no attribute or no convolution."""
+    if config.attribute is None:
+        raise UserError('--task drop: which attribute shall the generator forget? Add '
+                        '--attribute NAME, as --attribute Eyeglasses.')
+    if config.architecture != 'dcgan':
+        raise UserError('--task drop drops maps of a convolution; --architecture %s '
+                        'has none.' % config.architecture)
+
+
+def index_of(attribute, classes):
+    """Return the place of an attribute; raise UserError where it is none of them."""
+    if attribute not in classes:
+        raise UserError('--attribute %r: expected one of those that the classifier '
+                        'tells: %s.' % (attribute, ', '.join(classes)))
+    return list(classes).index(attribute)
+
+
+def forget(G, extractor, which, path):
+    """Learn which maps to drop, and write what new samples are like without them."""
+    z, y = G.inputs(LEARN)
+    images = G.draw(z, y)
+    has = extractor.attributes(images)[:, which] > 0.5
+    check_enough(has, extractor.classes[which])
+    places = where_they_differ(images, has, G.shape[:2])
+    activations = G.activations(z, y, places)
+    print('%d of %d samples have %s; it is looked for at %d of the %d places of %d maps'
+          % (has.sum(), len(has), extractor.classes[which], places.sum(), places.size,
+             G.shape[2]))
+    judge = Judge(G, extractor, which)
+    for rule, strength in RULES.items():
+        dropped = np.flatnonzero(fit(activations, has, strength) > 0)
+        print('%s: %d of %d maps dropped' % (rule, len(dropped), G.shape[2]))
+        after = judge.without(dropped)
+        judge.without_random(len(dropped))
+        chosen = np.flatnonzero(judge.has)[:PAIRS * SHOWN]
+        if len(chosen):
+            print('sheet: %s' % save_pairs(judge.images[chosen], after[chosen],
+                                           '%s_%s.png' % (path, rule)))
+
+
+def check_enough(has, attribute):
+    """Raise UserError where too few samples have the attribute, or lack it."""
+    if not FEWEST <= has.sum() <= len(has) - FEWEST:
+        raise UserError('%d of %d samples have %s; expected at least %d with it and %d '
+                        'without. Take more by --num_samples, or another attribute.'
+                        % (has.sum(), len(has), attribute, FEWEST, FEWEST))
+
+
+def save_pairs(before, after, path):
+    """Write rows of images, each with the row of what became of them below it."""
+    cells = []
+    for start in range(0, len(before), SHOWN):
+        for images in before, after:
+            row = list(images[start:start + SHOWN])
+            cells += row + [None] * (SHOWN - len(row))
+    return save_images(cells, (len(cells) // SHOWN, SHOWN), path)
+
+
+class Judge:
+    """What becomes of new samples, `images`, when maps are dropped.
+
+    `has` tells which of them have the attribute while all maps are there.
+    """
+
+    def __init__(self, G, extractor, which):
+        self.G, self.extractor, self.which = G, extractor, which
+        self.z, self.y = G.inputs(JUDGE)
+        self.images = G.draw(self.z, self.y)
+        self.all = extractor.attributes(self.images) > 0.5
+        self.has = self.all[:, which]
+        print('%d new samples, all maps: %.1f %% have %s' % (
+            len(self.z), 100 * self.has.mean(), extractor.classes[which]))
+
+    def without(self, dropped):
+        """Print what dropping these maps does; return the images."""
+        images = self.G.draw(self.z, self.y, dropped)
+        self.say('without them', [self.shares(images)])
+        return images
+
+    def without_random(self, count):
+        """Print what dropping as many maps at random does, the mean of REPEATS."""
+        rng = np.random.default_rng(self.G.model.config.seed)
+        draws = [rng.permutation(self.G.shape[2])[:count] for _ in range(REPEATS)]
+        self.say('without as many at random (%d times)' % REPEATS, [self.shares(
+            self.G.draw(self.z, self.y, dropped)) for dropped in draws])
+
+    def shares(self, images):
+        """Return the share that has the attribute: of all, of those that had it.
+
+        And of all other attributes the share that is judged as before.
+        """
+        now = self.extractor.attributes(images) > 0.5
+        others = np.arange(now.shape[1]) != self.which
+        kept = now[self.has, self.which].mean() if self.has.any() else np.nan
+        same = (now == self.all)[:, others].mean() if others.any() else np.nan
+        return now[:, self.which].mean(), kept, same
+
+    def say(self, what, shares):
+        """Print the means of some shares."""
+        print('  %s: %.1f %% have it, of those that had it %.1f %%; other attributes '
+              'judged as before: %.1f %%' % ((what,) + tuple(
+                  100 * np.mean(shares, axis=0))))
+
+
+# --- the generator, with maps that can be dropped ----------------------------
+
+class Generator:
+    """The sampler of a run, one of whose convolutions takes some maps as 0.
+
+    That is the one before the last: for 64x64 pixels it takes maps of 16x16. (The
+    paper's second highest, of which it dropped 200 maps, cannot be the one above,
+    whose input has 128.) The smallest images have a single one. `shape` is that of
+    its input, (height, width, maps).
+    """
+
+    def __init__(self, sess, model):
+        self.sess, self.model = sess, model
+        self.layer = max(1, len(model.sizes) - 2)
+        self.images = model.sampler(model.z, model.y, change=self.change)
+
+    def change(self, i, h):
+        """Drop the maps that `keep` has 0 for, everywhere, where i is the layer."""
+        if i != self.layer:
+            return h
+        self.shape = tuple(h.shape.as_list()[1:])
+        self.keep = tf.placeholder_with_default(
+            np.ones(self.shape[2], np.float32), [self.shape[2]], 'keep')
+        self.places = tf.placeholder(tf.float32, self.shape[:2], 'places')
+        self.means = (tf.einsum('nhwc,hw->nc', h, self.places)
+                      / tf.reduce_sum(self.places))
+        return h * self.keep
+
+    def inputs(self, key):
+        """Return z [N, z_dim] and the y of each (None without labels), by the seed."""
+        config = self.model.config
+        num = config.num_samples or SAMPLES
+        z = self.sess.run(draw_z(config.z_dist, [num, config.z_dim],
+                                 [tf.constant(config.seed, tf.int64), key]))
+        rows = sample.label_rows(config)
+        return z, rows[np.arange(num) % len(rows)] if len(rows) else None
+
+    def draw(self, z, y, dropped=()):
+        """Return images float32 [N, H, W, C], some maps dropped."""
+        keep = np.ones(self.shape[2], np.float32)
+        keep[list(dropped)] = 0
+        return self.run(self.images, z, y, {self.keep: keep})
+
+    def activations(self, z, y, places):
+        """Return each map's mean over some places, bool [h, w]: float32 [N, maps]."""
+        return self.run(self.means, z, y, {self.places: places})
+
+    def run(self, wanted, z, y, feed):
+        """Return what is wanted of z and y, computed in parts."""
+        parts = []
+        for start in range(0, len(z), sample.CHUNK):
+            part = slice(start, start + sample.CHUNK)
+            feed = dict(feed)
+            feed[self.model.z] = z[part]
+            if y is not None:
+                feed[self.model.y] = y[part]
+            parts.append(self.sess.run(wanted, feed))
+        return np.concatenate(parts)
+
+
+# --- learning ----------------------------------------------------------------
+
+def where_they_differ(images, has, size):
+    """Return the places of a map that draw the attribute, bool [h, w].
+
+    Those are the share PLACES of them where the mean of the images [N, H, W, C] that
+    have it differs most from that of the others, over the area that a place covers.
+    """
+    difference = np.abs(images[has].mean(axis=0) - images[~has].mean(axis=0)).sum(-1)
+    small = np.asarray(Image.fromarray(difference.astype(np.float32)).resize(
+        size[::-1], Image.BOX))
+    least = np.sort(small.ravel())[-max(1, int(PLACES * small.size))]
+    return small >= least
+
+
+def fit(activations, has, strength=None):
+    """Return the weights [maps] of a logistic regression of `has` [N] by activations.
+
+    Each map is scaled to deviations of its own. With `strength` an L1 penalty leaves
+    only maps that are of use.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    scaled = (activations - activations.mean(0)) / np.maximum(activations.std(0), 1e-6)
+    penalty = {} if strength is None else dict(
+        penalty='l1', C=strength / len(has), solver='liblinear', random_state=0)
+    model = LogisticRegression(class_weight='balanced', max_iter=1000, **penalty)
+    return model.fit(scaled, has).coef_[0]
