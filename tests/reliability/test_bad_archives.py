@@ -330,7 +330,7 @@ def test_mutated_zips_are_unpacked_or_refused(offer, run, tmp_path):
 
 @pytest.mark.slow
 def test_many_mutated_zips_are_unpacked_or_refused(offer, run, tmp_path):
-    mutate_zips(offer, run, tmp_path, 2, 6000)
+    mutate_zips(offer, run, tmp_path, 2, 2500)
 
 
 def mutate_zips(offer, run, tmp_path, seed, count):
@@ -353,8 +353,8 @@ def mutated(rng, content):
     """Return bytes with some changed, removed or doubled; more often near the end."""
     content = bytearray(content)
     for _ in range(rng.choice((1, 1, 2, 4))):
-        at = rng.choice((rng.randrange(len(content)),
-                         len(content) - 1 - rng.randrange(min(200, len(content)))))
+        size = max(len(content), 1)
+        at = rng.choice((rng.randrange(size), size - 1 - rng.randrange(min(200, size))))
         size = rng.choice((1, 1, 2, 4, 8))
         kind = rng.randrange(4)
         if kind == 0:
@@ -731,7 +731,7 @@ def test_mutated_gz(data):
 
 @pytest.mark.slow
 def test_many_mutated_gz(data):
-    mutate_gz(data, 2, 10000)
+    mutate_gz(data, 2, 4000)
 
 
 def mutate_gz(data, seed, count):
