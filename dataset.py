@@ -98,16 +98,16 @@ class Dataset:
         return self.take(chosen)
 
     def take(self, chosen):
-        """Return (images float32 in [-1, 1], y float32 [N, K] or None) of some indices.
+        """Return (images float32 in [-1, 1], y float32 [N, K] or None) of indices."""
+        return transform(self.images[chosen]), self.y(chosen)
 
-        y is one-hot, or the ±1 of each attribute.
-        """
-        images = transform(self.images[chosen])
+    def y(self, chosen):
+        """Return the y of images, float32 [N, K], by their indices; see batch."""
         if self.labels is None:
-            return images, None
+            return None
         if self.labels.ndim == 2:
-            return images, self.labels[chosen]
-        return images, one_hot(self.labels[chosen], len(self.classes))
+            return self.labels[chosen]
+        return one_hot(self.labels[chosen], len(self.classes))
 
 
 def batch_number(index, rank=0, size=1):

@@ -1,5 +1,6 @@
 """The history of a run: its losses as CSV, a line a step, and as a picture."""
 
+import collections
 import csv
 import os
 
@@ -11,6 +12,9 @@ from utils import atomic_write
 
 COLUMNS = ('step', 'epoch', 'seconds', 'd_loss_real', 'd_loss_fake', 'g_loss',
            'd_acc_real', 'd_acc_fake')
+# Of the steps at which --eval_freq judges, empty elsewhere: the Fréchet distance, the
+# kernel distance, and the features and the number of samples that they are of.
+JUDGED = ('fd', 'kid', 'judged_by')
 
 
 class History:
@@ -25,18 +29,21 @@ class History:
         rows = [row for row in read_rows(path) if int(row['step']) <= step]
         self.seconds = float(rows[-1]['seconds']) if rows else 0.0
         with atomic_write(path, 'w') as file:
-            writer = csv.DictWriter(file, COLUMNS, restval='nan',
-                                    extrasaction='ignore', lineterminator='\n')
+            writer = csv.DictWriter(file, COLUMNS + JUDGED, extrasaction='ignore',
+                                    lineterminator='\n')
             writer.writeheader()
-            writer.writerows(rows)
-        self.file = open(path, 'a', encoding='utf-8')
+            writer.writerows(dict(dict.fromkeys(COLUMNS, 'nan'), **row) for row in rows)
+        self.file = open(path, 'a', encoding='utf-8', newline='')
+        self.writer = csv.writer(self.file, lineterminator='\n')
 
     def append(self, step, epoch, seconds, values):
-        """Add the line of a step; `values` holds the losses and accuracies."""
+        """Add the line of a step: losses, accuracies and, where judged, JUDGED."""
         self.seconds += seconds
         row = ['%d' % step, '%d' % epoch, '%.3f' % self.seconds]
         row += ['%.6g' % values[name] for name in COLUMNS[3:]]
-        self.file.write(','.join(row) + '\n')
+        row += ['%.6g' % values[name] if name in values else ''
+                for name in JUDGED[:-1]]
+        self.writer.writerow(row + [values.get(JUDGED[-1], '')])
 
     def flush(self):
         """Bring all lines to the disk; called before each checkpoint."""
@@ -68,6 +75,21 @@ def read(path):
             for name in COLUMNS}
 
 
+def read_judged(path):
+    """Return {features and number of samples: {'step', 'fd', 'kid'}} of a history.
+
+    The latter are float64 arrays, of the steps that were judged. Numbers of different
+    features are never to be compared.
+    """
+    found = collections.defaultdict(list)
+    for row in read_rows(path):
+        if row.get(JUDGED[-1]):
+            found[row[JUDGED[-1]]].append(row)
+    return {name: {column: np.array([number(row[column]) for row in rows])
+                   for column in ('step', 'fd', 'kid')}
+            for name, rows in found.items()}
+
+
 def number(text):
     """Return a text as a float, NaN where it is none."""
     try:
@@ -90,12 +112,17 @@ def smooth(values):
 
 
 def save_picture(history_path, path, title):
-    """Draw the losses and D's accuracy of a history as PNG; return its path."""
+    """Draw a history as PNG; return its path.
+
+    The losses, D's accuracy, and a panel for each kind of features that judged.
+    """
     from matplotlib.figure import Figure
 
-    history, figure = read(history_path), Figure(figsize=(9, 6))
-    losses, accuracy = figure.subplots(
-        2, 1, sharex=True, gridspec_kw={'height_ratios': (3, 2)})
+    history, judged = read(history_path), read_judged(history_path)
+    figure = Figure(figsize=(9, 6 + 2.4 * len(judged)))
+    losses, accuracy, *panels = figure.subplots(
+        2 + len(judged), 1, sharex=True,
+        gridspec_kw={'height_ratios': [3, 2] + [2] * len(judged)})
     draw(losses, history, {'g_loss': ('G', 'tab:red'),
                            'd_loss_real': ('D on real', 'tab:blue'),
                            'd_loss_fake': ('D on generated', 'tab:cyan')},
@@ -106,9 +133,26 @@ def save_picture(history_path, path, title):
     losses.set(title=plain(title), ylabel='loss')
     losses.set_ylim(0, max(1, 1.1 * np.percentile(history['g_loss'], 99)))
     accuracy.axhline(0.5, color='gray', linewidth=0.8, linestyle='--')
-    accuracy.set(xlabel='step', ylabel='share that D gets right', ylim=(0, 1.02))
+    accuracy.set(ylabel='share that D gets right', ylim=(0, 1.02))
+    for axes, (name, values) in zip(panels, judged.items()):
+        draw_judged(axes, values['step'], values['fd'], 'tab:red')
+        axes.set_title(name, fontsize='medium')
+    figure.axes[-1].set_xlabel('step')
     figure.tight_layout()
     return save_figure(figure, path)
+
+
+def draw_judged(axes, x, distances, colour):
+    """Draw Fréchet distances, the least of them with a ring."""
+    best = distances.argmin()
+    axes.plot(x, distances, '.-', color=colour, linewidth=1.5)
+    axes.plot(x[best], distances[best], 'o', color=colour, fillstyle='none',
+              markersize=9)
+    axes.set(ylabel='Fréchet distance', yscale='log')
+    axes.yaxis.set_major_formatter('{x:g}')
+    axes.yaxis.set_minor_formatter('{x:g}')
+    axes.tick_params(axis='y', which='minor', labelsize=7)
+    axes.grid(alpha=0.3, which='both')
 
 
 def plain(name):

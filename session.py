@@ -59,13 +59,23 @@ def make_saver(variables):
 
 def save(sess, saver, run, step, max_to_keep):
     """Write the checkpoint of a step, remove all but the newest; return its path."""
-    path = os.path.join(run.checkpoint_dir, runs.MODEL_NAME)
-    path = saver.save(sess, path, global_step=step, write_meta_graph=False)
+    path = write(sess, saver, run.checkpoint_dir, step)
     for _, old in runs.checkpoints(run.checkpoint_dir)[:-max_to_keep]:
-        # the index first: a checkpoint without it is none
-        for file in [old + '.index'] + glob.glob(glob.escape(old) + '.data-*'):
-            os.remove(file)
+        remove(old)
     return path
+
+
+def write(sess, saver, folder, step):
+    """Write the checkpoint of a step into a folder; return its path."""
+    return saver.save(sess, os.path.join(folder, runs.MODEL_NAME), global_step=step,
+                      write_meta_graph=False)
+
+
+def remove(path):
+    """Remove the files of a checkpoint."""
+    # the index first: a checkpoint without it is none
+    for file in [path + '.index'] + glob.glob(glob.escape(path) + '.data-*'):
+        os.remove(file)
 
 
 def restore(sess, saver, variables, path):

@@ -12,6 +12,7 @@ import tensorflow.compat.v1 as tf
 from tqdm import tqdm
 
 import dataset
+import evaluation
 import history
 import session
 from architectures import ARCHITECTURES
@@ -79,6 +80,10 @@ class Trainer:
             1, data.steps_per_epoch(config.batch_size) // config.d_steps)
         self.total = config.epoch * self.steps_per_epoch
         self.images_per_step = config.batch_size * config.d_steps
+        found = checkpoints(run.checkpoint_dir)
+        self.start, self.newest = found[-1] if found else (0, None)
+        judged = config.eval_freq and self.start < self.total
+        self.judge = evaluation.Judge(config, run, data) if judged else None
         tf.set_random_seed(config.seed)
         self.model = ARCHITECTURES[config.architecture](config)
         self.model.build_optimizers()
@@ -95,10 +100,8 @@ class Trainer:
         self.saver = session.make_saver(variables)
         initializer, z = tf.global_variables_initializer(), sample.fixed_z(config)
         self.sess = session.open_session(config)
-        found = checkpoints(run.checkpoint_dir)
-        self.start = found[-1][0] if found else 0
-        if found:
-            session.restore(self.sess, self.saver, variables, found[-1][1])
+        if self.newest:
+            session.restore(self.sess, self.saver, variables, self.newest)
         else:
             self.sess.run(initializer)
         self.sample_z = self.sess.run(z)
@@ -109,6 +112,7 @@ class Trainer:
         if self.start < self.total:
             config.save(run.config_path)
         self.remove_stale_pictures()
+        evaluation.forget(run, self.start)
         self.history = history.History(run.history_path, self.start)
         self.guard = Guard(config, run, self.data)
         self.writer = tf.summary.FileWriter(os.path.join(run.checkpoint_dir, 'logs'))
@@ -138,7 +142,8 @@ class Trainer:
             values = self.train_step(step)
             epoch, done = step // self.steps_per_epoch + 1, step + 1
             took = time.time() - began
-            self.history.append(done, epoch, took, values)
+            judged = self.evaluate(done)
+            self.history.append(done, epoch, took, dict(values, **judged))
             epoch_values.append(dict(values, took=took))
             self.guard.watch(values, done)
             if done % WEIGHTS_EVERY == 0:
@@ -211,6 +216,23 @@ class Trainer:
         self.writer.add_summary(tf.Summary(value=[
             tf.Summary.Value(tag='samples', image=picture)]), step)
 
+    def evaluate(self, step):
+        """Judge samples, where it is due; return what the history holds of it.
+
+        The best checkpoint is kept. Nothing of the training changes by it.
+        """
+        if not self.judge or step % self.config.eval_freq and step != self.total:
+            return {}
+        self.check_weights(step)
+        values, best = self.judge.judge(self.sess, self.model, step)
+        self.writer.add_summary(tf.Summary(value=[
+            tf.Summary.Value(tag='%s/%s' % (name, values['judged_by']),
+                             simple_value=values[name])
+            for name in ('fd', 'kid')]), step)
+        if best:
+            self.judge.keep(self.sess, self.saver, step, values)
+        return values
+
     def save(self, step):
         """Save a checkpoint; the history up to it is on the disk before.
 
@@ -220,13 +242,16 @@ class Trainer:
         self.history.flush()
         self.writer.flush()
         session.save(self.sess, self.saver, self.run, step, self.config.max_to_keep)
+        evaluation.prune(self.run)
 
     def check_weights(self, step):
         """Raise Diverged where a weight or a moving average is no longer a number."""
         check_finite({'the sum of all weights': self.sess.run(self.checksum)}, step)
 
     def close(self):
-        """Close the history, the event file and the session."""
+        """Close the history, the event file, the judge and the session."""
+        if self.judge:
+            self.judge.close()
         self.history.close()
         self.writer.close()
         self.sess.close()
@@ -251,6 +276,8 @@ class Trainer:
         """Draw the animation and the loss picture; say where everything is."""
         run, sheets = self.run, self.sheets()
         print('checkpoint: %s' % checkpoints(run.checkpoint_dir)[-1][1])
+        for _, path in checkpoints(run.best_dir)[-1:]:
+            print('best:       %s (--checkpoint best)' % path)
         if len(sheets):
             print('sheet:      %s' % sheets[-1])
             print('animation:  %s' % make_gif(

@@ -11,6 +11,8 @@ inception.py         Inception Score
 precision_recall.py  improved precision and recall
 two_sample.py        accuracy of the 1-nearest-neighbour two-sample test
 neighbours.py        nearest neighbours, as of samples among the training images
+copies.py            whether those are nearer than images never seen
+judge.py             all metrics of two sets of images, in one result
 features.py          images to features: pixels
 extractors.py        images to features: the table of --features
 network.py           what extractors share that are networks, on TensorFlow:

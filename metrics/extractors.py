@@ -33,7 +33,7 @@ class Pixels:
 
     def both(self, images):
         """Return (features, None)."""
-        return self.features(images), None
+        return self.features(images), self.probabilities(images)
 
     def close(self):
         """Do nothing: there is no session."""

@@ -30,6 +30,28 @@ def nearest(queries, references, k=1, leave_out=False, block=BLOCK):
     return tuple(np.concatenate(part) for part in zip(*found))
 
 
+def nearest_in_parts(queries, parts, k):
+    """Do nearest among references that come part by part, each an array [m, D].
+
+    An index counts from the first row of the first part. Raises ValueError where there
+    are fewer than k in all.
+    """
+    indices, distances = (np.zeros((len(queries), 0), kind) for kind in (int, float))
+    start = 0
+    for part in parts:
+        new_indices, new = nearest(queries, part, min(k, len(part)))
+        indices = np.hstack([indices, start + new_indices])
+        distances = np.hstack([distances, new])
+        best = np.argsort(distances, axis=1, kind='stable')[:, :k]
+        indices = np.take_along_axis(indices, best, axis=1)
+        distances = np.take_along_axis(distances, best, axis=1)
+        start += len(part)
+    if start < k:
+        raise ValueError('references: found %d rows; expected at least %d. Take more '
+                         'images.' % (start, k))
+    return indices, distances
+
+
 def search(queries, references, k, own, block):
     """Do nearest for one block of queries; the first is reference `own` or None."""
     squared = np.full((len(queries), k), np.inf)

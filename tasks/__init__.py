@@ -16,6 +16,7 @@ class Task(typing.NamedTuple):
 
 TASKS = {
     'sample': Task('draw images: a sheet, or with --separate one PNG each'),
+    'evaluate': Task('judge samples: a table of metrics beside those of real images'),
     'filters': Task("show what D's features answer to, by guided backpropagation"),
     'drop': Task('make the generator forget an attribute, by dropping feature maps'),
     'curves': Task('lay the losses of several runs over one another',

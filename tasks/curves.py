@@ -26,6 +26,7 @@ class Curve(typing.NamedTuple):
     smoothed: dict
     images_per_step: float      # NaN where there is no config.json to tell
     loss: str
+    judged: dict = {}           # as of history.read_judged
 
 
 def run(config):
@@ -94,10 +95,12 @@ def read(folder, name):
     raw['d_loss'] = raw['d_loss_real'] + raw['d_loss_fake']
     raw['d_acc'] = (raw['d_acc_real'] + raw['d_acc_fake']) / 2
     smoothed = {column: history.smooth(raw[column]) for column, _ in PANELS}
+    judged = history.read_judged(run.history_path)
     if not os.path.exists(run.config_path):
-        return Curve(name, raw, smoothed, np.nan, 'unknown')
+        return Curve(name, raw, smoothed, np.nan, 'unknown', judged)
     config = Config.load(run.config_path)
-    return Curve(name, raw, smoothed, config.batch_size * config.d_steps, config.loss)
+    return Curve(name, raw, smoothed, config.batch_size * config.d_steps, config.loss,
+                 judged)
 
 
 # --- the table ---------------------------------------------------------------
@@ -158,8 +161,9 @@ def save_picture(curves, path):
     from matplotlib.figure import Figure
 
     colours = colormaps['tab10' if len(curves) <= 10 else 'tab20'].colors
-    figure = Figure(figsize=(12, 9))
-    axes = figure.subplots(3, 2, sharex='col', sharey='row')
+    kinds = list(dict.fromkeys(kind for curve in curves for kind in curve.judged))
+    figure = Figure(figsize=(12, 9 + 3 * len(kinds)))
+    axes = figure.subplots(3 + len(kinds), 2, sharex='col', sharey='row')
     for (column, title), row in zip(PANELS, axes):
         for place, curve in enumerate(curves):
             for axis, x in zip(row, ('step', 'minutes')):
@@ -167,13 +171,29 @@ def save_picture(curves, path):
                                   history.plain(curve.name),
                                   colours[place % len(colours)])
         row[0].set(ylabel=title, ylim=limits([curve.raw[column] for curve in curves]))
-    for axis, label in zip(axes[-1], ('step', 'minutes of training')):
-        axis.set(xlabel=label)
+    for kind, row in zip(kinds, axes[len(PANELS):]):
+        draw_judged(curves, kind, row, colours)
+    for axis in axes[len(PANELS) - 1]:
         axis.axhline(0.5, color='gray', linewidth=0.8, linestyle='--')
         axis.set_ylim(0, 1.02)
+    for axis, label in zip(axes[-1], ('step', 'minutes of training')):
+        axis.set_xlabel(label)
     figure.legend(*axes[0][0].get_legend_handles_labels(), loc='upper center', ncol=4)
     figure.tight_layout(rect=(0, 0, 1, 0.97 - 0.025 * ((len(curves) - 1) // 4)))
     return history.save_figure(figure, path)
+
+
+def draw_judged(curves, kind, row, colours):
+    """Draw the Fréchet distances of one kind of features, by step and by time."""
+    for place, curve in enumerate(curves):
+        values = curve.judged.get(kind)
+        if values:
+            minutes = np.interp(values['step'], curve.raw['step'], curve.raw['minutes'])
+            for axis, x in zip(row, (values['step'], minutes)):
+                history.draw_judged(axis, x, values['fd'],
+                                    colours[place % len(colours)])
+    row[0].set_title(kind, fontsize='medium')
+    row[1].set_ylabel('')
 
 
 def limits(columns):

@@ -112,9 +112,19 @@ def draw(sess, model, z, labels):
 
 def draw_batches(sess, model, z, labels):
     """Yield what draw returns in parts, so that any number fits into memory."""
-    waiting, labels = collections.deque(), np.asarray(labels)
+    labels = np.asarray(labels)
     y = labels if labels.ndim == 2 or model.y is None else (
         label_rows(model.config)[labels])
+    with tqdm(total=len(z), desc='sampling', unit=' images',
+              disable=None if len(z) > FEW else True) as bar:
+        for images in draw_y(sess, model, z, y):
+            yield images
+            bar.update(len(images))
+
+
+def draw_y(sess, model, z, y=None):
+    """Yield images of z [N, z_dim] and y [N, y_dim], as draw_batches does."""
+    waiting = collections.deque()
 
     def draw_part(start):
         feed = {model.z: z[start:start + CHUNK]}
@@ -122,15 +132,11 @@ def draw_batches(sess, model, z, labels):
             feed[model.y] = y[start:start + CHUNK]
         return sess.run(model.sampler_images, feed)
 
-    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool, \
-            tqdm(total=len(z), desc='sampling', unit=' images',
-                 disable=None if len(z) > FEW else True) as bar:
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
         for start in range(0, len(z), CHUNK):
             waiting.append(pool.submit(draw_part, start))
             while len(waiting) == AT_ONCE or waiting and start + CHUNK >= len(z):
-                images = waiting.popleft().result()
-                yield images
-                bar.update(len(images))
+                yield waiting.popleft().result()
 
 
 def empty_folder(folder):

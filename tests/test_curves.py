@@ -185,7 +185,7 @@ def test_an_older_header_gives_a_curve_all_the_same(
     path = runs.Run('a', folder, '').history_path
     lines = open(path).read().splitlines()
     with open(path, 'w') as file:
-        file.write(''.join(line.rsplit(',', 2)[0] + '\n' for line in lines))
+        file.write(''.join(line.rsplit(',', 5)[0] + '\n' for line in lines))
     assert call(tmp_path) == 0
     assert rows(capsys.readouterr().out, 'a')[0] == [
         '5', '?', '00:05', '0.750', '2.000', 'nan%']

@@ -1,0 +1,293 @@
+"""Evaluate: metrics of samples beside anchors, and their nearest training images.
+
+python main.py --dataset NAME --task evaluate [--features pixels] [--num_samples 10000]
+"""
+
+import contextlib
+import json
+import os
+import re
+import typing
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+from scipy.ndimage import gaussian_filter
+from tqdm import tqdm
+
+import dataset
+import evaluation
+import runs
+import session
+from architectures import ARCHITECTURES
+from config import NotFoundError, UserError
+from metrics.copies import copies
+from metrics.judge import FEWEST, Result, compare, fd_name
+from metrics.neighbours import nearest_in_parts
+from tasks import sample
+from utils import atomic_write, save_images, transform
+
+NUM = 10000         # samples, where --num_samples is not given
+BLUR = 1 / 32       # deviation of the blur, of the smaller side
+NOISE = 0.2         # deviation of the noise, where images reach from -1 to 1
+SHOWN = 5           # samples shown beside their neighbours: the first, and the nearest
+K = 5               # neighbours shown of each
+AMONG = 10          # training images among which they are, a sample
+ASKED = 2000        # samples whose nearest neighbour is looked for, at most
+BLOCK = 1024        # images at a time, for neighbours
+
+TRAINING, HELD_OUT = 'training', 'held-out'
+
+
+class Row(typing.NamedTuple):
+    """A row of the table: the Result of `images` against real ones of a part."""
+
+    images: str
+    against: str
+    result: Result
+
+
+def run(config, run, path):
+    """Judge the checkpoint at `path`; write a table, its numbers and a picture."""
+    data, held_out = load(config, run)
+    num = count(config, data)
+    runs.make_folder(run.sample_dir)
+    evaluator = Evaluator(config, data, held_out, num)
+    with contextlib.closing(evaluator.extractor):
+        step = int(path.rpartition('-')[2])
+        base = os.path.join(run.sample_dir, 'evaluate_%s_%d' % (
+            re.split(r'\W', evaluator.label)[0], step))
+        lines = evaluator.evaluate(path, step, base + '.png')
+    text = '\n'.join(['%s, step %d. Features: %s.' % (run.name, step, evaluator.label),
+                      '', table(evaluator.rows, evaluator.label), ''] + lines)
+    print(text)
+    with atomic_write(base + '.md', 'w') as file:
+        file.write(text + '\n')
+    save_json(base + '.json', evaluator, run.name, step)
+    for title, ending in ('table', 'md'), ('numbers', 'json'), ('sheet', 'png'):
+        print('%s: %s.%s' % (title, base, ending))
+
+
+def load(config, run):
+    """Return the Dataset of the training images and, or None, of those held out."""
+    if config.label is not None:
+        raise UserError('--label %s: --task evaluate compares with images of all '
+                        'labels. Leave it out.' % config.label)
+    data = dataset.load(config)
+    runs.check_classes(run, config, data)
+    try:
+        return data, dataset.load(config.replace(part='held_out'))
+    except NotFoundError as error:
+        print('note: no comparison with held-out images. %s' % error)
+        return data, None
+
+
+def count(config, data):
+    """Return N: --num_samples, at most half of the training images.
+
+    The other half are the real images that real ones are compared with: all numbers
+    against training images have the same N. UserError where it is below FEWEST.
+    """
+    asked = config.num_samples or NUM
+    num = min(asked, len(data) // 2)
+    if num < FEWEST:
+        raise UserError(
+            '--task evaluate: found %d samples and %d training images; expected at '
+            'least %d and twice as many.' % (asked, len(data), FEWEST))
+    if num < asked:
+        print('note: N is %s, not %s: the %s training images make two sets, to compare '
+              'real with real images too' % tuple(
+                  format(n, ',') for n in (num, asked, len(data))))
+    return num
+
+
+class Evaluator:
+    """Fills the table; `label` names the features, `rows` holds what is there by now.
+
+    The real images are a random set of N of the training images, `other` N others of
+    them, and as many held-out ones as there are, up to N.
+    """
+
+    def __init__(self, config, data, held_out, num):
+        self.config, self.data, self.held_out, self.num = config, data, held_out, num
+        self.extractor = evaluation.make_extractor(config)
+        self.label, self.rows = self.extractor.label, []
+        self.order = evaluation.order(config, data)
+
+    def evaluate(self, path, step, sheet):
+        """Fill the table, draw the sheet of neighbours; return lines on it."""
+        config, num = self.config, self.num
+        self.real = self.describe_real(self.order[:num], 'training images')
+        self.other = self.describe_real(self.order[num:2 * num], 'other real images')
+        self.z = evaluation.judged_z(config, num)
+        self.y = evaluation.judged_y(config, self.data, num)
+        with sample.restored(config, path) as (sess, model), \
+                tqdm(desc='judging', unit=' rows', disable=None) as self.bar:
+            samples = self.describe(sample.draw_y(sess, model, self.z, self.y), num,
+                                    'samples')
+            self.add('samples, step %d' % step, samples)
+            self.add('samples, untrained', self.describe_untrained())
+            self.add_real_anchors()
+            unseen = self.add_held_out(samples, step)
+            return self.look_for_copies(sess, model, samples, unseen, sheet)
+
+    def describe(self, parts, num, title):
+        """Return images, part by part, as Described."""
+        return evaluation.describe(self.extractor, parts, num, 'features of ' + title)
+
+    def describe_real(self, chosen, title, change=lambda images: images, data=None):
+        """Return real images by their indices, changed, as Described."""
+        parts = evaluation.real_images(data or self.data, chosen, change)
+        return self.describe(parts, len(chosen), title)
+
+    def describe_untrained(self):
+        """Return samples of the same generator before its first step, as Described."""
+        with tf.Graph().as_default():
+            tf.set_random_seed(self.config.seed)
+            model = ARCHITECTURES[self.config.architecture](self.config)
+            with session.open_session(self.config) as sess:
+                sess.run(tf.global_variables_initializer())
+                return self.describe(sample.draw_y(sess, model, self.z, self.y),
+                                     self.num, 'untrained samples')
+
+    def add(self, images, described, real=None, against=TRAINING):
+        """Add a row: these images against the training images, or others."""
+        self.rows.append(Row(images, against, compare(real or self.real, described)))
+        self.bar.update()
+
+    def add_real_anchors(self):
+        """Add the rows of other real images, as they are, blurred and noised."""
+        sigma = BLUR * min(self.data.images.shape[1:3])
+        generator = evaluation.rng(self.config, evaluation.NOISE)
+
+        def blurred(images):
+            return gaussian_filter(images, (0, sigma, sigma, 0))
+
+        def noised(images):
+            noise = generator.normal(0, NOISE, images.shape).astype(np.float32)
+            return np.clip(images + noise, -1, 1)
+
+        chosen = self.order[self.num:2 * self.num]
+        self.add('real, others', self.other)
+        for title, change in (('real, blurred by %.2g pixels' % sigma, blurred),
+                              ('real, noise of %g' % NOISE, noised)):
+            self.add(title, self.describe_real(chosen, title, change))
+
+    def add_held_out(self, samples, step):
+        """Add the rows against held-out images; return these as Described, or None."""
+        if self.held_out is None or len(self.held_out) < FEWEST:
+            if self.held_out is not None:
+                print('note: no comparison with held-out images: there are %d'
+                      % len(self.held_out))
+            return None
+        chosen = evaluation.order(self.config, self.held_out)[:self.num]
+        real = self.describe_real(chosen, 'held-out images', data=self.held_out)
+        self.add('samples, step %d' % step, samples.first(len(chosen)), real, HELD_OUT)
+        self.add('real, training', self.real.first(len(chosen)), real, HELD_OUT)
+        return real
+
+    # --- neighbours ----------------------------------------------------------
+
+    def look_for_copies(self, sess, model, samples, unseen, path):
+        """Compare samples' distances to the training images with unseen images'.
+
+        Draws the sheet of neighbours; returns lines on both. Where no images are held
+        out, the unseen ones are training images beside all others.
+        """
+        asked = min(self.num, ASKED)
+        own = unseen is None        # each is then its own nearest
+        unseen = (self.other if own else unseen).features[:asked]
+        queries = np.concatenate([samples.features[:asked], unseen])
+        indices, distances = nearest_in_parts(queries, self.training_features(),
+                                              min(K, self.among))
+        indices = self.order[indices]
+        to_samples, to_unseen = distances[:asked, 0], distances[asked:, int(own)]
+        first = np.arange(min(SHOWN, asked))
+        nearest_ones = [i for i in to_samples.argsort() if i not in first][:SHOWN]
+        chosen = np.concatenate([first, nearest_ones]).astype(int)
+        self.save_sheet(sess, model, chosen, indices, path)
+        self.copies = copies(to_samples, to_unseen)
+        self.copies.update(among=self.among, of=len(self.data), features=self.label,
+                           compared_with='other training images' if own
+                           else 'held-out images')
+        return [memory_text(self.copies),
+                'The picture: %d samples, each with its %d nearest of these training '
+                'images;\nthe last %d are those nearest to any.'
+                % (len(chosen), indices.shape[1], len(nearest_ones))]
+
+    @property
+    def among(self):
+        """The number of training images among which neighbours are looked for."""
+        return min(len(self.data), AMONG * self.num)
+
+    def training_features(self):
+        """Yield the features of those images in their order, part by part."""
+        yield from (self.real.features, self.other.features)
+        for start in tqdm(range(2 * self.num, self.among, BLOCK), 'neighbours',
+                          disable=None, leave=False):
+            chosen = self.order[start:min(start + BLOCK, self.among)]
+            yield self.describe_real(chosen, 'training images').features
+
+    def save_sheet(self, sess, model, chosen, indices, path):
+        """Write a sheet: a row for each sample, a gap, its nearest training images."""
+        y = None if self.y is None else self.y[chosen]
+        images = np.concatenate(list(sample.draw_y(sess, model, self.z[chosen], y)))
+        cells = []
+        for image, found in zip(images, indices[chosen]):
+            cells += [image, None, *transform(self.data.images[found])]
+        save_images(cells, (len(chosen), 2 + indices.shape[1]), path)
+
+
+def memory_text(found):
+    """Return the lines that tell whether samples are nearer than unseen images."""
+    return ('Memorised? Distance to the nearest of {among:,} of the {of:,} training '
+            'images ({features}):\n'
+            'of {num:,} samples {samples_50:.3g} in the median, {samples_1:.3g} at the '
+            'nearest 1 %; of {num_unseen:,} {compared_with} {unseen_50:.3g} and '
+            '{unseen_1:.3g}.\n'
+            'A sample is the nearer one in {nearer:.0%} of pairs (50 %: like images '
+            'never seen; near 100 %: copies, or blurred).').format(**found)
+
+
+# --- the table ---------------------------------------------------------------
+
+def table(rows, label):
+    """Return the rows as a Markdown table, aligned for a terminal."""
+    splits = rows[0].result.inception_splits
+    titles = ['images', 'against', 'N', fd_name(label), 'KID x 1000']
+    titles += ['IS, %d splits' % splits] if splits else []
+    cells = [titles + ['precision', 'recall', '1-NN']]
+    cells += [entries(row) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells)]
+    lines = ['| %s |' % ' | '.join(
+        text.ljust(width) if place < 2 else text.rjust(width)
+        for place, (text, width) in enumerate(zip(line, widths))) for line in cells]
+    rule = '|%s|' % '|'.join('-' * (width + 1) + ('-' if place < 2 else ':')
+                             for place, width in enumerate(widths))
+    return '\n'.join([lines[0], rule] + lines[1:])
+
+
+def entries(row):
+    """Return the cells of a row."""
+    r = row.result
+    texts = [row.images, row.against, format(r.num, ','), '%.4g' % r.fd,
+             spread(1000 * r.kid, 1000 * r.kid_deviation)]
+    if r.inception_splits:
+        texts.append(spread(r.inception_score, r.inception_deviation))
+    return texts + ['%.3f' % x for x in (r.precision, r.recall, r.nn_accuracy)]
+
+
+def spread(mean, deviation):
+    """Return a mean and its deviation, where it is known, as text."""
+    return '%.2f' % mean + ('' if np.isnan(deviation) else ' ± %.2f' % deviation)
+
+
+def save_json(path, evaluator, name, step):
+    """Write all numbers, those that the table leaves out too; NaN as null."""
+    rows = [dict(row.result._asdict(), images=row.images, against=row.against,
+                 features=evaluator.label) for row in evaluator.rows]
+    for row in rows:
+        row.update({key: None for key, value in row.items() if value != value})
+    with atomic_write(path, 'w') as file:
+        json.dump({'run': name, 'step': step, 'features': evaluator.label, 'rows': rows,
+                   'neighbours': evaluator.copies}, file, indent=2)
+        file.write('\n')

@@ -1,0 +1,170 @@
+"""--task evaluate: its table, its numbers, the neighbours, and what is refused."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+from PIL import Image
+from scipy.spatial.distance import cdist
+from test_evaluation import Far
+
+import main
+from metrics import extractors, judge
+from metrics.copies import copies
+from metrics.kid import kid
+from metrics.neighbours import nearest_in_parts
+from metrics.precision_recall import precision_recall
+from metrics.two_sample import nearest_neighbour_accuracy
+from tasks import evaluate
+
+RESULT = judge.Result(1000, 12.345, 0.0123, 0.001, None, None, None, 0.5, 0.25, 0.75,
+                      0.7, 0.8)
+
+
+def call(*arguments):
+    with tf.Graph().as_default():
+        return main.main(list(map(str, arguments)))
+
+
+def normal(rows, columns=4, seed=0):
+    return np.random.default_rng(seed).normal(size=(rows, columns)).astype(np.float32)
+
+
+# --- numbers -----------------------------------------------------------------
+
+def test_compare_is_all_metrics_of_the_same_two_sets():
+    real, generated = normal(50), normal(50, seed=1) + 1
+    found = judge.compare(judge.Described(real), judge.Described(generated))
+    assert found.num == 50
+    assert found[2:4] == pytest.approx(kid(real, generated), nan_ok=True)
+    assert found[4:7] == (None, None, None)
+    assert found[7:9] == precision_recall(real, generated)
+    assert found[9:] == nearest_neighbour_accuracy(real, generated)
+
+
+def test_the_distance_of_shifted_sets_is_the_shift_squared():
+    features = normal(50)
+    assert judge.distance(features, features + 3) == pytest.approx(4 * 9, rel=1e-5)
+    assert judge.distance(features, features) == pytest.approx(0, abs=1e-5)
+
+
+def test_the_score_is_of_the_generated_images_alone():
+    sure = np.eye(2, dtype=np.float32)[np.arange(40) % 2]
+    unsure = np.full((40, 2), 0.5, np.float32)
+    found = judge.compare(judge.Described(normal(40), unsure),
+                          judge.Described(normal(40, seed=1), sure))
+    assert found[4:7] == pytest.approx((2, 0, 10))
+
+
+def test_nearest_in_parts_is_that_of_all_at_once():
+    queries, references = normal(9), normal(40, seed=1)
+    indices, distances = nearest_in_parts(
+        queries, np.split(references, [2, 5, 30]), 3)
+    expected = np.sort(cdist(queries, references), axis=1)[:, :3]
+    np.testing.assert_allclose(distances, expected, rtol=1e-5)
+    np.testing.assert_array_equal(
+        indices, cdist(queries, references).argsort(axis=1)[:, :3])
+    with pytest.raises(ValueError, match='found 2 rows; expected at least 3'):
+        nearest_in_parts(queries, [references[:2]], 3)
+
+
+@pytest.mark.parametrize(('to_samples', 'nearer'), [
+    ([0, 0, 0], 1), ([9, 9], 0), ([1, 2, 3], 0.5), ([2], 0.5), ([0, 2], 0.75)])
+def test_copies_tells_the_share_of_pairs_in_which_the_sample_is_nearer(
+        to_samples, nearer):
+    found = copies(np.array(to_samples, float), np.array([1.0, 2.0, 3.0]))
+    assert found['nearer'] == pytest.approx(nearer)
+    assert found['unseen_50'] == 2
+    assert found['num'] == len(to_samples)
+
+
+# --- the table ---------------------------------------------------------------
+
+def test_the_table_is_aligned_markdown():
+    rows = [evaluate.Row('samples, step 5', 'training', RESULT),
+            evaluate.Row('real', 'held-out', RESULT._replace(
+                num=500, kid_deviation=float('nan')))]
+    lines = evaluate.table(rows, 'pixels 16x16').splitlines()
+    assert len({len(line) for line in lines}) == 1
+    cells = [[cell.strip() for cell in line.strip('|').split('|')] for line in lines]
+    assert cells[0] == ['images', 'against', 'N', 'FD', 'KID x 1000', 'precision',
+                        'recall', '1-NN']
+    assert set(lines[1]) == set('|-:')
+    assert cells[2] == ['samples, step 5', 'training', '1,000', '12.35',
+                        '12.30 ± 1.00', '0.500', '0.250', '0.750']
+    assert cells[3][2:5] == ['500', '12.35', '12.30']
+
+
+def test_the_score_has_a_column_where_there_are_classes():
+    row = evaluate.Row('a', 'training', RESULT._replace(
+        inception_score=7.5, inception_deviation=0.25, inception_splits=10))
+    lines = evaluate.table([row], 'inception').splitlines()
+    assert 'FID' in lines[0].split()
+    assert 'IS, 10 splits' in lines[0]
+    assert '7.50 ± 0.25' in lines[2]
+
+
+# --- the task ----------------------------------------------------------------
+
+@pytest.fixture(scope='module')
+def flags(tmp_path_factory):
+    """Train two classes of flat pictures, some held out; return the flags."""
+    root = tmp_path_factory.mktemp('flat')
+    for value, name in ((60, 'dark'), (200, 'light')):
+        os.makedirs(root / 'data' / 'flat' / name)
+        for i in range(20):
+            Image.new('RGB', (16, 16), (value, value, value + i)).save(
+                root / 'data' / 'flat' / name / ('%02d.png' % i))
+    flags = ['--dataset', 'flat', '--data_dir', root / 'data', '--checkpoint_dir',
+             root / 'checkpoint', '--sample_dir', root / 'samples']
+    assert call(*flags, '--conditional', '--train_size', 30, '--output_height', 16,
+                '--gf_dim', 4, '--df_dim', 4, '--z_dim', 8, '--batch_size', 8,
+                '--epoch', 1, '--num_samples', 6, '--train') == 0
+    return flags
+
+
+def test_the_task_needs_no_flag_and_writes_table_numbers_and_sheet(
+        flags, capsys, monkeypatch):
+    monkeypatch.setitem(extractors.EXTRACTORS, 'pixels', lambda config, echo: Far())
+    assert call(*flags, '--task', 'evaluate') == 0
+    said = capsys.readouterr().out
+    assert 'N is 15, not 10,000' in said
+    base = os.path.join(str(flags[-1]), 'flat_8_16_16', 'evaluate_far_3')
+    for ending in ('md', 'json', 'png'):
+        assert base + '.' + ending in said
+    with open(base + '.md') as file:
+        assert file.read().strip() in said
+    with open(base + '.json') as file:
+        found = json.load(file)
+    assert [(row['images'], row['against'], row['num']) for row in found['rows']] == [
+        ('samples, step 3', 'training', 15), ('samples, untrained', 'training', 15),
+        ('real, others', 'training', 15),
+        ('real, blurred by 0.5 pixels', 'training', 15),
+        ('real, noise of 0.2', 'training', 15), ('samples, step 3', 'held-out', 10),
+        ('real, training', 'held-out', 10)]
+    rows = {(row['images'], row['against']): row for row in found['rows']}
+    # flat pictures cannot be blurred; the noise and the untrained generator are far off
+    fd = {key: row['fd'] for key, row in rows.items()}
+    others = fd['real, others', 'training']
+    assert fd['real, blurred by 0.5 pixels', 'training'] == pytest.approx(
+        others, rel=1e-2)
+    assert fd['real, noise of 0.2', 'training'] > others
+    assert fd['samples, untrained', 'training'] > 2 * others
+    assert found['features'] == 'far'
+    assert all(1 <= row['inception_score'] <= 2 for row in found['rows'])
+    assert found['neighbours']['of'] == found['neighbours']['among'] == 30
+    assert found['neighbours']['compared_with'] == 'held-out images'
+    with Image.open(base + '.png') as sheet:
+        assert sheet.size == (7 * 18 - 2, 10 * 18 - 2)
+
+
+@pytest.mark.parametrize(('given', 'message'), [
+    (['--num_samples', '3'], 'found 3 samples and 30 training images; expected at '),
+    (['--label', 'dark'], '--label dark: --task evaluate compares with images of all')])
+def test_what_cannot_be_judged_is_refused_before_anything_is_written(
+        flags, tmp_path, capsys, given, message):
+    assert call(*flags, '--task', 'evaluate', '--sample_dir', tmp_path, *given) == 2
+    assert message in capsys.readouterr().err
+    assert os.listdir(tmp_path) == []
