@@ -8,16 +8,17 @@ import glob
 import gzip
 import io
 import itertools
+import operator
 import os
-import pickle
 import re
 import struct
-import tarfile
 import zipfile
 import zlib
 
 import numpy as np
 
+import pickles
+import unpack
 from config import NotFoundError, UserError
 from sources import choose, part_of
 
@@ -29,13 +30,19 @@ CIFAR_BATCHES = {'train': ['data_batch_%d' % i for i in range(1, 6)],
 CIFAR_PLACES = ('', 'cifar-10-batches-bin', 'cifar-10-batches-py',
                 'cifar-10-binary.tar.gz', 'cifar-10-python.tar.gz')
 
+# Bytes: no file may make more in memory, whatever it says of itself.
+MOST_CIFAR = 2**28      # the python version has 186 million, unpacked
+MOST_IMAGE = 2**28      # the largest picture that Pillow draws without a warning
+MOST_IDX = 2**31
+
 
 # --- a member of an archive --------------------------------------------------
 
 def open_member(path, name):
     """Return as a file what an image is packed from: a member of a zip or an LMDB."""
     if not os.path.isdir(path):
-        return io.BytesIO(open_zip(path, os.stat(path).st_mtime_ns).read(name))
+        archive = open_zip(path, os.stat(path).st_mtime_ns)
+        return io.BytesIO(unpack.read_member(archive, name, MOST_IMAGE))
     with open_lmdb(path) as env, env.begin() as transaction:
         return io.BytesIO(transaction.get(name.encode('latin-1')))
 
@@ -94,20 +101,29 @@ def idx_path(folder, split, kind):
 
 
 def read_idx(path, ndim):
-    """Read an IDX file of unsigned bytes with `ndim` dimensions, plain or .gz."""
+    """Read an IDX file of unsigned bytes with `ndim` dimensions, plain or .gz.
+
+    No more is read than its header says. Raises UserError.
+    """
     try:
         with (gzip.open if path.endswith('.gz') else open)(path, 'rb') as file:
-            content = file.read()
-        magic, = struct.unpack('>I', content[:4])
-        shape = struct.unpack('>%dI' % ndim, content[4:4 + 4 * ndim])
+            header = file.read(4 + 4 * ndim)
+            magic, *shape = struct.unpack('>%dI' % (1 + ndim), header)
+            size = functools.reduce(operator.mul, shape)    # may be beyond an int64
+            expected = len(header) + size
+            fits = magic == 0x800 + ndim and expected <= MOST_IDX
+            content = file.read(size + 1) if fits else b''
     except (OSError, EOFError, zlib.error, struct.error) as error:
         raise UserError('%s cannot be read (%s): fetch it again.' % (path, error))
-    expected = 4 + 4 * ndim + int(np.prod(shape, dtype=np.int64))
-    if magic != 0x800 + ndim or len(content) != expected:
+    if magic == 0x800 + ndim and not fits:
+        raise UserError('%s would hold %d bytes, more than %d: fetch it again.'
+                        % (path, expected, MOST_IDX))
+    if not fits or len(content) != size:
+        found = len(header + content) if fits else os.path.getsize(path)
         raise UserError('%s is not an IDX file of %d dimensions: its magic number is '
                         '%d and its size %d, expected %d and %d. Fetch it again.'
-                        % (path, ndim, magic, len(content), 0x800 + ndim, expected))
-    return np.frombuffer(content, np.uint8, offset=4 + 4 * ndim).reshape(shape)
+                        % (path, ndim, magic, found, 0x800 + ndim, expected))
+    return np.frombuffer(content, np.uint8).reshape(shape)
 
 
 # --- CIFAR-10 ----------------------------------------------------------------
@@ -131,11 +147,15 @@ def read_cifar10(folder, split):
     names = {name for batches, meta, _ in versions for name in batches + [meta]}
     places = [os.path.join(folder, place) for place in CIFAR_PLACES]
     for place in filter(os.path.exists, places):
-        read = read_tar if os.path.isfile(place) else read_folder
-        contents, files = read(place, names)
+        contents, files = (
+            (unpack.read_tar(place, names, MOST_CIFAR), [place])
+            if os.path.isfile(place) else read_folder(place, names))
         for batches, meta, parse in versions:
             if contents.keys() & {*batches, meta}:
                 return cifar10_arrays(place, batches, meta, contents, parse) + (files,)
+    for place in filter(os.path.isfile, places):
+        raise UserError('%s holds no batch of CIFAR-10. Fetch it again: python '
+                        'download.py cifar10' % place)
     raise NotFoundError('No %s in %s, nor the folder in one of them. Fetch it: python '
                         'download.py cifar10'
                         % (' or '.join(CIFAR_PLACES[-2:]), folder))
@@ -147,23 +167,11 @@ def read_folder(folder, names):
     paths, contents = [path for path in paths if os.path.isfile(path)], {}
     for path in paths:
         with open(path, 'rb') as file:
-            contents[os.path.basename(path)] = file.read()
+            contents[os.path.basename(path)] = file.read(MOST_CIFAR + 1)
+        if len(contents[os.path.basename(path)]) > MOST_CIFAR:
+            raise UserError('%s is larger than %d bytes: no file of CIFAR-10 is.'
+                            % (path, MOST_CIFAR))
     return contents, paths
-
-
-def read_tar(path, names):
-    """Return ({name: content}, [path]) of those of the files that are in a .tar.gz."""
-    contents = {}
-    try:
-        with tarfile.open(path, 'r:gz') as archive:
-            for member in archive:
-                if member.isfile() and os.path.basename(member.name) in names:
-                    contents[os.path.basename(member.name)] = archive.extractfile(
-                        member).read()
-    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
-        raise UserError('%s cannot be read as a .tar.gz (%s): fetch it again.'
-                        % (path, error))
-    return contents, [path]
 
 
 def cifar10_arrays(place, batches, meta, contents, parse):
@@ -198,52 +206,14 @@ def parse_binary(content, meta=False):
 
 def parse_python(content, meta=False):
     """Do what parse_binary does for the python version, whose files are pickles."""
-    values = Unpickler(io.BytesIO(content), encoding='bytes').load()
-    values = {text(key): value for key, value in values.items()}
+    values = pickles.read(content)
     if meta:
-        return tuple(map(text, values['label_names']))
-    return values['data'].array(3072), np.array(values['labels'], np.uint8)
-
-
-def text(value):
-    """Return a text of a pickle, which Python 2 wrote as bytes."""
-    return value.decode() if isinstance(value, bytes) else value
-
-
-class Unpickler(pickle.Unpickler):
-    """Reads a dict of numbers, texts and arrays, and calls nothing that it names.
-
-    A pickle may name any function to be called. Of those that CIFAR-10's name, and no
-    others, stand-ins are called, which only keep what they get.
-    """
-
-    def find_class(self, module, name):
-        """Return the stand-in. Raises UnpicklingError for anything unknown."""
-        if (module, name) == ('_codecs', 'encode'):     # bytes, as Python 3 writes them
-            return lambda value, encoding: value.encode('latin-1')
-        if (module, name) in {('numpy.core.multiarray', '_reconstruct'),
-                              ('numpy._core.multiarray', '_reconstruct'),
-                              ('numpy', 'ndarray'), ('numpy', 'dtype')}:
-            return Pickled
-        raise pickle.UnpicklingError('it names %s.%s, which no batch needs'
-                                     % (module, name))
-
-
-class Pickled:
-    """An array or its type in a pickle: how it is made, and its state."""
-
-    def __init__(self, *arguments):
-        self.arguments = arguments
-
-    def __setstate__(self, state):
-        self.state = state
-
-    def array(self, columns):
-        """Return uint8 [N, columns]. Raises ValueError for another kind of array."""
-        _, shape, dtype, by_columns, content = self.state
-        if text(dtype.arguments[0]) not in ('u1', '|u1') or by_columns:
-            raise ValueError('expected rows of bytes, found %r' % (dtype.arguments,))
-        return np.frombuffer(content, np.uint8).reshape(shape).reshape(-1, columns)
+        return tuple(pickles.items(values, 'label_names', str))
+    pixels = pickles.rows(pickles.lookup(values, 'data'), 3072)
+    labels = pickles.items(values, 'labels', int)
+    if not set(labels) <= set(range(256)):
+        raise ValueError('a label is no number from 0 to 255')
+    return pixels, np.array(labels, np.uint8)
 
 
 # --- LSUN --------------------------------------------------------------------

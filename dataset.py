@@ -16,6 +16,7 @@ import os
 import typing
 
 import numpy as np
+from numpy.lib.format import open_memmap
 from PIL import UnidentifiedImageError
 from tqdm import tqdm
 
@@ -198,7 +199,7 @@ def read_cache(base, key):
         with open(base + '.json', encoding='utf-8') as file:
             meta = json.load(file)
         if meta['key'] == key:
-            return np.load(base + '.npy', mmap_mode='r'), meta['left_out']
+            return open_memmap(base + '.npy', mode='r'), meta['left_out']
     except (OSError, EOFError, ValueError, KeyError, TypeError):
         pass
     return None
@@ -227,7 +228,7 @@ def pack(source, config, base, key, echo):
     left_out = [index for index, _ in bad]
     with atomic_write(base + '.json', 'w') as file:
         json.dump({'key': key, 'left_out': left_out}, file)
-    return np.load(base + '.npy', mmap_mode='r'), left_out
+    return open_memmap(base + '.npy', mode='r'), left_out
 
 
 def write_images(source, config, path):

@@ -5,21 +5,26 @@ own name only when its checksum is right. A NAME.part left by a cut is gone on w
 """
 
 import argparse
-import gzip
 import os
-import posixpath
 import re
 import shutil
 import string
 import sys
-import tarfile
 import urllib.parse
-import zipfile
-import zlib
 from typing import NamedTuple
 
-from fetch import DownloadError, File, checksum_of, fetch_file, say, size_of
+from config import UserError
+from fetch import (
+    DownloadError,
+    File,
+    alone,
+    checksum_of,
+    fetch_file,
+    say,
+    size_of,
+)
 from sources import ANIME
+from unpack import read_tar, unzip
 from utils import atomic_write
 
 MNIST = ('https://ossci-datasets.s3.amazonaws.com/mnist/',
@@ -93,6 +98,7 @@ DATASETS = {
         mirrored(INCEPTION, 'inception-2015-12-05.tgz', 88931400, '88931400',
                  member='classify_image_graph_def.pb'),)),
 }
+MOST_OF_TAR = 2**28     # bytes that such an archive may inflate to
 BUNDLED = {'toonfaces': 'data/toonfaces'}
 BY_HAND = {'anime': ANIME}
 
@@ -103,27 +109,31 @@ def fetch_dataset(name, data_dir, mirrors):
     """Fetch the files of a data set that are not there. Raises DownloadError."""
     folder = os.path.join(data_dir, DATASETS[name].folder)
     os.makedirs(folder, exist_ok=True)
-    for file in DATASETS[name].files:
-        path = os.path.join(folder, file.name)
-        if is_unpacked(path, file):
-            continue
-        if is_there(path, file):
+    with alone(folder):
+        for file in DATASETS[name].files:
+            path = os.path.join(folder, file.name)
+            if is_unpacked(path, file):
+                continue
+            if not is_there(path, file):
+                fetch_to(path, file, mirrors, f'{name} --data_dir {data_dir}')
             unpack(path, file)
-            continue
-        urls = [urllib.parse.quote(mirror.rstrip('/'), safe=string.punctuation) + '/'
-                + file.name for mirror in mirrors]
-        try:
-            fetch_file(file, path, list(dict.fromkeys([*urls, *file.urls])))
-        except DownloadError as error:
-            raise DownloadError(
-                f'{path}: no mirror gave this file. {error}. Run the same command '
-                f'again later{kept(path)}; or fetch {file.name} with a browser from '
-                f'{file.by_hand} and run `python download.py {name} --data_dir '
-                f'{data_dir} --archive FILE`; or name another --mirror') from None
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(kept(path)) from None
-        say_written(path, file)
-        unpack(path, file)
+
+
+def fetch_to(path, file, mirrors, arguments):
+    """Fetch one file to `path`. Raises DownloadError, which says what else to do."""
+    urls = [urllib.parse.quote(mirror.rstrip('/'), safe=string.punctuation) + '/'
+            + file.name for mirror in mirrors]
+    try:
+        fetch_file(file, path, list(dict.fromkeys([*urls, *file.urls])))
+    except DownloadError as error:
+        raise DownloadError(
+            f'{path}: no mirror gave this file. {error}. Run the same command again '
+            f'later{kept(path)}; or fetch {file.name} with a browser from '
+            f'{file.by_hand} and run `python download.py {arguments} --archive FILE`; '
+            'or name another --mirror') from None
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(kept(path)) from None
+    say_written(path, file)
 
 
 def is_there(path, file):
@@ -164,37 +174,33 @@ def unpack(path, file):
 
 def unpack_folder(path, folder):
     """Unpack all of a .zip, beside it; return the path of its folder."""
-    parent = os.path.dirname(path)
-    part = os.path.join(parent, folder + '.part')
+    unpacked = os.path.join(os.path.dirname(path), folder)
+    part = unpacked + '.part'
     shutil.rmtree(part, ignore_errors=True)
-    with zipfile.ZipFile(path) as archive:
-        archive.extractall(part)
-    os.rename(os.path.join(part, folder), os.path.join(parent, folder))
+    unzip(path, part)
+    if not os.path.isdir(os.path.join(part, folder)):
+        shutil.rmtree(part)
+        raise ValueError(f'{path}: holds no folder {folder}; fetch it again')
+    os.rename(os.path.join(part, folder), unpacked)
     shutil.rmtree(part)
-    return os.path.join(parent, folder)
+    return unpacked
 
 
 def unpack_member(path, name):
     """Take one file out of a .tar.gz, and nothing else; return its path.
 
-    To its end, so that gzip's checksum is compared. Raises DownloadError.
+    Raises DownloadError.
     """
-    unpacked, found = os.path.join(os.path.dirname(path), name), False
     try:
-        with tarfile.open(path, 'r:gz') as archive, atomic_write(unpacked) as copy:
-            for member in archive:
-                if member.isfile() and posixpath.basename(member.name) == name:
-                    copy.seek(0)
-                    copy.truncate()
-                    shutil.copyfileobj(archive.extractfile(member), copy)
-                    found = True
-            while archive.fileobj.read(2 ** 20):
-                pass
-            if not found:
-                raise tarfile.TarError(f'it has no {name}')
-    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        contents = read_tar(path, {name}, MOST_OF_TAR)
+        if name not in contents:
+            raise UserError(f'it has no {name}')
+    except UserError as error:
         raise DownloadError(f'{path}: cannot be unpacked ({error}); remove it and '
                             'fetch it again') from None
+    unpacked = os.path.join(os.path.dirname(path), name)
+    with atomic_write(unpacked) as copy:
+        copy.write(contents[name])
     return unpacked
 
 
@@ -233,13 +239,16 @@ def take_archives(name, data_dir, archives):
     Raises ValueError for a file that is not of the data set.
     """
     folder = os.path.join(data_dir, DATASETS[name].folder)
-    for archive, file in [(path, recognise(path, name)) for path in archives]:
-        path = os.path.join(folder, file.name)
-        if is_unpacked(path, file):
-            continue
-        if not is_there(path, file):
-            copy_archive(archive, path, file)
-        unpack(path, file)
+    files = [(path, recognise(path, name)) for path in archives]
+    os.makedirs(folder, exist_ok=True)
+    with alone(folder):
+        for archive, file in files:
+            path = os.path.join(folder, file.name)
+            if is_unpacked(path, file):
+                continue
+            if not is_there(path, file):
+                copy_archive(archive, path, file)
+            unpack(path, file)
 
 
 def copy_archive(archive, path, file):

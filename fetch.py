@@ -1,25 +1,26 @@
 """Fetch one file: resumed, verified by checksum, from the first mirror that gives it.
 
 It is written to PATH.part and gets its own name only when its checksum is right. A part
-left by a cut is gone on with. Google Drive's form of confirmation is answered.
+left by a cut is gone on with.
 """
 
 import contextlib
 import hashlib
-import http.client
 import os
 import re
 import sys
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
-from html.parser import HTMLParser
 from typing import NamedTuple
+
+try:
+    import fcntl
+except ImportError:     # Windows
+    fcntl = None
 
 from tqdm import tqdm
 
-TIMEOUT = 30        # seconds of silence before a connection is given up
+from web import MirrorError, Refused, network, open_file
+
 ROUNDS = 3          # tours of all mirrors without headway before a file is given up
 PAUSE = 2           # seconds before the second tour, then twice as many
 HEADWAY = 2 ** 20   # bytes that a tour must add, so that crawling on comes to an end
@@ -53,14 +54,6 @@ class DownloadError(Exception):
     """Say in one line why a file could not be had, and what to do."""
 
 
-class MirrorError(Exception):
-    """Say why one mirror did not give a file this time."""
-
-
-class Refused(MirrorError):
-    """Say why one mirror does not give a file, however often it is asked."""
-
-
 def say(text):
     """Print a line at once; where nobody reads it (`| head`), go on without."""
     try:
@@ -71,118 +64,7 @@ def say(text):
             os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
-# --- one connection ----------------------------------------------------------
-
-class Form(HTMLParser):
-    """Find in a web page the form by which Google Drive asks for confirmation."""
-
-    def __init__(self, page):
-        super().__init__()
-        self.action, self.fields = '', {}
-        # The parser stops at some broken pages with an AssertionError.
-        with contextlib.suppress(AssertionError):
-            self.feed(page)
-
-    def handle_starttag(self, tag, attrs):
-        """Note a form's address and what it sends, until one is found that confirms."""
-        values = {key: value or '' for key, value in attrs}
-        if tag == 'form' and 'confirm' not in self.fields:
-            self.action, self.fields = values.get('action', ''), {}
-        elif tag == 'input' and values.get('type') == 'hidden':
-            self.fields.setdefault(values.get('name', ''), values.get('value', ''))
-
-
-@contextlib.contextmanager
-def network():
-    """Turn what a connection raises into MirrorError or Refused.
-
-    An OSError from anywhere else is then the disk's.
-    """
-    try:
-        yield
-    except urllib.error.HTTPError as error:
-        error.close()
-        if 300 <= error.code < 400:
-            raise Refused(f'HTTP {error.code}, redirects that lead nowhere') from None
-        passing = error.code >= 500 or error.code in (408, 429)
-        raise (MirrorError if passing else Refused)(
-            f'HTTP {error.code} {error.reason}') from None
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        if isinstance(reason, TimeoutError):
-            raise MirrorError(f'silent for {TIMEOUT} seconds') from None
-        text = getattr(reason, 'strerror', None) or str(reason) or repr(reason)
-        raise MirrorError(' '.join(text.split())) from None
-
-
-def request(url, start):
-    """Ask for `url` from byte `start` on, or for all of it where it ends before.
-
-    Raises MirrorError.
-    """
-    headers = {'User-Agent': 'download.py (DCGAN-tensorflow)'}
-    if start:
-        headers['Range'] = f'bytes={start}-'
-    with network():
-        try:
-            response = urllib.request.urlopen(
-                urllib.request.Request(url, headers=headers), timeout=TIMEOUT)
-        except urllib.error.HTTPError as error:
-            if error.code != 416 or not start:
-                raise
-            error.close()
-            return request(url, 0)
-    if not isinstance(response, http.client.HTTPResponse):
-        raise Refused(f'leads to {response.url}, which is not HTTP')
-    return response
-
-
-def read_page(response):
-    """Return the text of a web page that came instead of a file, '' for a file."""
-    with network():
-        head = response.peek(64).lstrip(b'\xef\xbb\xbf \t\r\n').lower()
-        sniffed = response.status == 200 and head.startswith((b'<!doctype html',
-                                                              b'<html'))
-        if not sniffed and response.headers.get_content_type() != 'text/html':
-            return ''
-        with response:
-            return response.read(CHUNK).decode('utf-8', 'replace') or '<html>'
-
-
-def describe(page):
-    """Say in one line that a web page came, and what it tells."""
-    title = re.search('<title>([^<]{1,80})', page, re.I)
-    named = f' ({" ".join(title[1].split())})' if title else ''
-    quota = re.search('quota exceeded|too many users', page, re.I)
-    why = ': the quota of downloads of this file is used up for now' if quota else ''
-    return f'a web page{named} instead of the file{why}'
-
-
-def open_file(url, start):
-    """Open a file from byte `start` on, or from 0 where the server will not.
-
-    Returns the response and the byte it begins at; answers Google Drive's form of
-    confirmation. Raises MirrorError.
-    """
-    response = request(url, start)
-    page = read_page(response)
-    form = Form(page)
-    if 'confirm' in form.fields:
-        action = urllib.parse.urljoin(response.url, form.action)
-        response = request(action + ('&' if '?' in action else '?')
-                           + urllib.parse.urlencode(form.fields), start)
-        page = read_page(response)
-    if page:
-        raise Refused(describe(page))
-    if response.status != 206:
-        return response, 0
-    if response.headers.get('Content-Range', '').startswith(f'bytes {start}-'):
-        return response, start
-    response.close()
-    if not start:
-        raise Refused('HTTP 206, a part, where the whole file was asked for')
-    return open_file(url, 0)
-
+# --- one mirror --------------------------------------------------------------
 
 def whole_length(response, file, begin):
     """Return the length that the file will have, None where neither side says it.
@@ -190,12 +72,18 @@ def whole_length(response, file, begin):
     Raises Refused where the server's answer does not fit the table.
     """
     end = None if response.length is None else begin + response.length
-    if file.size is None or end is None:
-        return file.size or end
+    total = re.search(r'/(\d{1,18})$', response.headers.get('Content-Range', ''))
+    offered = int(total[1]) if total and begin else end
+    if offered is None:
+        return file.size
+    offered = min(offered, 10**18)      # and not a line of digits
     # Some servers give a range in portions.
-    if end != file.size and not (begin and end < file.size):
-        raise Refused(f'offers {end:,} bytes, expected {file.size:,}')
-    return file.size
+    if offered != (file.size or offered) and not (
+            total is None and begin and offered < file.size):
+        raise Refused(f'offers {offered:,} bytes, expected {file.size:,}')
+    if file.size is None and offered > LARGEST:
+        raise Refused(f'offers {offered:,} bytes, more than {LARGEST:,}')
+    return file.size or offered
 
 
 def pour(response, out, begin, limit, bar):
@@ -204,15 +92,20 @@ def pour(response, out, begin, limit, bar):
     One more than `limit` says that there was more. Raises MirrorError.
     """
     end = begin
-    left = limit + 1 - begin if response.length is None else response.length
-    while left:
-        with network():
+    left = limit + 1 - begin
+    if response.length is not None:
+        left = min(left, response.length)
+    while left > 0:
+        with network(response.watch):
             # read1: what came before a cut is written, not lost with the rest.
             chunk = response.read1(min(CHUNK, left))
         if not chunk:
+            response.watch.check()
             break
-        out.write(chunk[:limit - end])
+        # A chunk whose length is a lie may bring more than was asked for.
+        out.write(chunk[:max(limit - end, 0)])
         end += len(chunk)
+        response.watch.came += len(chunk)
         left -= len(chunk)
         bar.update(len(chunk))
     return end
@@ -245,6 +138,35 @@ def transfer(url, file, part):
 
 
 # --- one file ----------------------------------------------------------------
+
+@contextlib.contextmanager
+def alone(folder):
+    """Hold a folder for one download; another one waits here until it is over.
+
+    The system lets go of it with the process. Where it cannot hold a folder, as on
+    Windows and some network drives, nobody waits.
+    """
+    handle = None
+    try:
+        if fcntl:
+            handle = os.open(folder, os.O_RDONLY)
+            hold(handle, folder)
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def hold(handle, folder):
+    """Lock an open folder, and say so where that means to wait."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        say(f'{folder}: another download is at work there: waiting for its end')
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    except OSError:
+        pass
+
 
 def size_of(path):
     """Return a file's size in bytes, 0 where there is none."""

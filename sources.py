@@ -160,12 +160,12 @@ def walk(folder):
 
 
 def zip_members(path):
-    """Return the names in a zip file, sorted. Raises UserError for a broken one."""
+    """Return the names in a zip file, sorted, each once. UserError for a broken one."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return sorted(name for name in archive.namelist()
+            return sorted(name for name in set(archive.namelist())
                           if not any(map(hidden, name.split('/'))))
-    except (zipfile.BadZipFile, OSError) as error:
+    except Exception as error:      # a damaged table raises nearly anything
         raise UserError('%s cannot be read as a zip file (%s): fetch it again.'
                         % (path, error))
 

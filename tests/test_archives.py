@@ -284,16 +284,17 @@ class Evil:
 
 
 @pytest.mark.parametrize('content, message', [
-    (pickle.dumps(Evil(), 2), 'names (posix|nt).mkdir, which no batch needs'),
+    (pickle.dumps(Evil(), 2), "names '(posix|nt).mkdir', which no batch needs"),
     (pickle.dumps({b'data': Evil()}, 2), 'which no batch needs'),
-    (b'cbuiltins\neval\n(U\x01xtR.', 'names builtins.eval'),
-    (b'cnumpy\nload\n(U\x01xtR.', 'names numpy.load'),
-    (b'cnumpy.core.multiarray\nscalar\n.', 'names numpy.core.multiarray.scalar'),
-    (b'', 'EOFError'), (b'<html>', 'UnpicklingError'), (b'].', 'AttributeError'),
-    (b'}.', 'KeyError'),
-    (b'\x80\x02' + python2({'labels': [1], 'data': [2]}) + b'.', 'AttributeError'),
+    (b'cbuiltins\neval\n(U\x01xtR.', "names 'builtins.eval'"),
+    (b'cnumpy\nload\n(U\x01xtR.', "names 'numpy.load'"),
+    (b'cnumpy.core.multiarray\nscalar\n.', "names 'numpy.core.multiarray.scalar'"),
+    (b'', 'before seeing STOP'), (b'<html>', 'opcode b?.<. unknown'),
+    (b'].', 'expected dict, found list'), (b'}.', "it has no 'data'"),
+    (b'\x80\x02' + python2({'labels': [1], 'data': [2]}) + b'.',
+     'expected Array, found list'),
     (b'\x80\x02' + python2({'labels': [1], 'data': np.zeros((1, 9), 'u1')}) + b'.',
-     'ValueError'),
+     'expected rows of 3072 bytes'),
     (b'\x80\x02' + python2({'labels': [1], 'data': np.zeros((1, 3072), 'u1')}).replace(
         b'u1', b'O8') + b'.', 'expected rows of bytes'),
     (b'\x80\x02' + python2({'labels': [1, 2], 'data': np.zeros((1, 3072), 'u1')})

@@ -6,17 +6,17 @@ import http.server
 import io
 import os
 import re
+import socket
 import sys
 import threading
 import time
 import urllib.parse
-import urllib.request
-import urllib.response
 
 import pytest
 
 import download
 import fetch
+import web
 
 BODY = bytes(range(256)) * 2000             # 512,000 bytes
 HALF = len(BODY) // 2
@@ -348,7 +348,7 @@ FAILURES = {
 def test_a_failing_mirror_is_passed_over(table, server, run, case, monkeypatch):
     answer, _, message = FAILURES[case]
     if 'silent' in message:
-        monkeypatch.setattr(fetch, 'TIMEOUT', 0.4)
+        monkeypatch.setattr(web, 'TIMEOUT', 0.4)
     server.answers['/a/file.bin'] = [answer]
     code, out, err = run('set')
     assert (code, err) == (0, '')
@@ -375,7 +375,7 @@ def test_a_failure_everywhere_is_told_in_one_line(table, server, run, case):
 
 
 def test_a_stall_keeps_what_came(table, server, run, monkeypatch):
-    monkeypatch.setattr(fetch, 'TIMEOUT', 0.4)
+    monkeypatch.setattr(web, 'TIMEOUT', 0.4)
     table(mirrors='a')
     server.answers['/a/file.bin'] = [stall(7), status(404)]
     start = time.monotonic()
@@ -419,12 +419,15 @@ def test_an_address_that_is_no_address(table, server, run, mirror, message):
     assert code == 0 and final() == BODY and message in out.splitlines()[0]
 
 
-def test_what_is_not_http_is_refused(table, server, run, monkeypatch):
-    monkeypatch.setattr(urllib.request, 'urlopen',
-                        lambda request, timeout: urllib.response.addinfourl(
-                            io.BytesIO(BODY), {}, 'ftp://host/file.bin'))
-    code, _, err = run('set')
-    assert code == 1 and 'leads to ftp://host/file.bin, which is not HTTP' in err
+def test_what_is_not_http_is_refused_unopened(table, server, run):
+    with socket.create_server(('127.0.0.1', 0)) as ftp:
+        ftp.settimeout(0.1)
+        url = 'ftp://127.0.0.1:%d/file.bin' % ftp.getsockname()[1]
+        server.answers = {path: [status(302, url)] for path in server.answers}
+        code, _, err = run('set')
+        assert code == 1 and f'leads to {url}, which is not HTTP' in err
+        with pytest.raises(TimeoutError):
+            ftp.accept()
 
 
 def test_the_pauses_grow(table, server, run, monkeypatch):

@@ -7,9 +7,9 @@ import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CORE = ('main', 'config', 'train', 'model', 'architectures', 'ops', 'convolution',
-        'variants', 'losses', 'sources', 'archives', 'dataset', 'session', 'runs',
-        'history', 'guard', 'evaluation', 'utils', 'toy', 'tasks/__init__',
-        'tasks/sample', 'tasks/curves')
+        'variants', 'losses', 'sources', 'archives', 'pickles', 'unpack', 'dataset',
+        'session', 'runs', 'history', 'guard', 'evaluation', 'utils', 'toy',
+        'tasks/__init__', 'tasks/sample', 'tasks/curves')
 # Parts of TensorFlow that one of the two lacks, or that the core does without.
 BANNED = {'AUTOTUNE', 'GradientTape', 'compat', 'contrib', 'data', 'estimator',
           'feature_column', 'function', 'keras', 'layers'}
