@@ -127,7 +127,7 @@ class Config:
     iterations: int = option(500, CALL, low=1, high=10**6)
     perceptual_weight: float = option(0.1, CALL, low=0, high=10**6)
     # machine
-    precision: str = option('float32', TRAINING, choices=('float32', 'bfloat16'))
+    precision: str = option('auto', FREE, choices=('auto', 'float32', 'bfloat16'))
     threads: int = option(None, FREE, low=1, high=4096)
     gpu_memory_fraction: float = option(None, FREE, above=0, high=1)
     allow_growth: bool = option(True, FREE)

@@ -158,7 +158,8 @@ Machine
   gpu_memory_fraction
                  share of the GPU's memory that TensorFlow may take, up to 1
   allow_growth   take GPU memory as it is needed, not all at once
-  precision      float32, or bfloat16 inside (for processors with AMX or AVX512-BF16)
+  precision      of convolutions and products: float32; bfloat16, for processors with
+                 AMX or AVX512-BF16; or auto, bfloat16 where there are AMX and no GPU
   threads        how many; by default one a core
 """
 NOTES = """

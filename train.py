@@ -30,7 +30,8 @@ def train(config, run, data):
     `data` is a dataset.Dataset. The status is 0, or as usual 128 + the signal's number
     after Ctrl-C or SIGTERM, on which the run is saved first.
     """
-    trainer = Trainer(config.replace(classes=data.classes), run, data)
+    trainer = Trainer(config.replace(
+        classes=data.classes, precision=session.choose_precision(config)), run, data)
     try:
         with Stop() as stop:
             trainer.train(stop)

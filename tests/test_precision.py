@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
+import dataset
 import session
-from config import UserError
+from config import Config, UserError
 from model import DCGAN
 
 # with layers of every kind
@@ -45,19 +46,43 @@ def test_convolutions_run_in_the_precision_asked_for(graph, tiny_config):
             session.config_proto(tiny_config(precision='bfloat16'))
 
 
-def test_convolutions_run_in_float32_by_default(graph, tiny_config):
+def test_convolutions_run_in_float32(graph, tiny_config):
     types = convolutions(tiny_config(**SIZE))
     assert types['float32'] >= 20
     assert types['bfloat16'] == 0
 
 
-def test_a_processor_is_told_by_its_flags(tmp_path):
-    file = tmp_path / 'cpuinfo'
-    for flags, expected in (('fpu avx512_bf16 sse', True), ('amx_bf16', True),
-                            ('avx512f avx512_vnni', False)):
-        file.write_text('flags\t: %s\n' % flags)
-        assert session.has_bfloat16(str(file)) is expected
-    assert session.has_bfloat16(str(tmp_path / 'none')) is True
+@pytest.fixture
+def processor(tmp_path, monkeypatch):
+    """Return a function that sets the flags of the processor, None for no file."""
+    def set_flags(flags):
+        monkeypatch.setattr(session, 'CPUINFO', str(tmp_path / 'cpuinfo'))
+        (tmp_path / 'cpuinfo').unlink(missing_ok=True)
+        if flags is not None:
+            (tmp_path / 'cpuinfo').write_text('flags\t: %s\n' % flags)
+    return set_flags
+
+
+PROCESSORS = [('fpu avx512_bf16 sse', True, False),
+              ('avx512_bf16 amx_bf16', True, True), ('avx512f avx512_vnni', False, False), (None, True, False)]
+
+
+@pytest.mark.parametrize(('flags', 'able', 'fast'), PROCESSORS)
+def test_a_processor_is_told_by_its_flags(processor, tiny_config, flags, able, fast):
+    processor(flags)
+    assert session.has_bfloat16() is able
+    chosen = session.choose_precision(tiny_config(precision='auto'))
+    assert chosen == ('bfloat16' if fast and not session.has_gpu() else 'float32')
+
+
+def test_what_is_asked_for_is_what_is_chosen(processor, tiny_config, monkeypatch):
+    processor('amx_bf16')
+    assert session.choose_precision(tiny_config(precision='float32')) == 'float32'
+    points = Config.make({'dataset': 'gaussian'}, dataset.defaults('gaussian'))
+    assert session.choose_precision(points) == 'float32'
+    monkeypatch.setattr(session, 'has_gpu', lambda: True)
+    assert session.choose_precision(tiny_config(precision='auto')) == 'float32'
+    assert session.choose_precision(tiny_config(precision='bfloat16')) == 'bfloat16'
 
 
 def test_a_processor_without_it_is_refused_with_the_remedy(tiny_config, monkeypatch):

@@ -35,7 +35,7 @@ def test_precision_turns_the_rewrite_on(monkeypatch):
     monkeypatch.setattr(session, 'has_bfloat16', lambda: True)
     name = 'auto_mixed_precision_onednn_bfloat16'
     on = proto(precision='bfloat16').graph_options.rewrite_options
-    off = proto().graph_options.rewrite_options
+    off = proto(precision='float32').graph_options.rewrite_options
     assert (getattr(on, name), getattr(off, name)) == (1, 0)
 
 
