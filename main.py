@@ -11,6 +11,7 @@ import os
 import re
 import signal
 import sys
+import textwrap
 
 try:
     from absl import flags
@@ -222,7 +223,8 @@ def help_text():
         return '  --%s%s' % (match.group(1), shown)
 
     flag = re.compile(r'^  ((\w+).*(?:\n   .*)*)', re.MULTILINE)
-    listed = flag.sub(entry, HELP.format(tasks=', '.join(tasks.TASKS)))
+    names = textwrap.fill(', '.join(tasks.TASKS), 70, subsequent_indent=' ' * 17)
+    listed = flag.sub(entry, HELP.format(tasks=names))
     return '%s\n%s' % (NOTES, listed)
 
 
