@@ -31,11 +31,12 @@ from tasks import labelled
 from tasks.sample import restored
 from utils import atomic_write, transform
 
-SIDE = 4                        # of the maps that features are taken from
-GRID = (0.01, 0.1, 1.0, 10.0)   # of C, for images of squared length 1 in the mean
+SIDE = 4            # of the maps that features are taken from
+# of C, for images of squared length 1 in the mean
+GRID = (0.01, 0.1, 1.0, 10.0, 100.0)
 FOLDS = 3
-CHUNK = 256                     # images in a run of the session
-CALIBRATION = 50                # real batches for the untrained D's moving averages
+CHUNK = 256         # images in a run of the session
+CALIBRATION = 50    # real batches for the untrained D's moving averages
 COLUMNS = ('features', 'count', 'labels', 'learned from', 'draws', 'accuracy %',
            'deviation', 'majority %', 'C')
 

@@ -67,8 +67,8 @@ def load(config, features):
                      '%d times: mean and deviation of the accuracy.'
                      % (config.labels_per_class, DRAWS))
     elif learned < len(allowed):
-        notes.append('Learned from %s of %s training images, drawn at random, to bound '
-                     'memory and time: --num_samples N takes N.'
+        notes.append('Learned from %s of %s training images, drawn at random; '
+                     '--num_samples N takes N, the default bounds memory and time.'
                      % (format(learned, ','), format(len(allowed), ',')))
     return Labelled(train, test, targets, notes)
 
