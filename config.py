@@ -112,7 +112,7 @@ class Config:
     eval_freq: int = option(None, FREE, low=1)
     eval_samples: int = option(5000, FREE, low=2, high=10**6)
     # the paper's experiments
-    labels_per_class: int = option(None, CALL, low=1)
+    labels_per_class: int = option(None, CALL, low=2)
     walk: str = option('sphere', CALL, choices=(
         'sphere', 'line', 'dimensions', 'dimensions_random', 'dimensions_each',
         'dimensions_merged'))

@@ -11,6 +11,7 @@ import os
 import re
 import signal
 import sys
+import textwrap
 
 try:
     from absl import flags
@@ -103,8 +104,8 @@ Judging: --task evaluate, and --eval_freq while training
 
 The paper's experiments: --task classify, walk, arithmetic, filters, drop
   labels_per_class
-                 of classify: learn from so many labelled images of each class; by
-                 default from all
+                 of classify: learn from so many labelled images of each class, drawn
+                 five times; by default once from --num_samples images, up to 5,000
   walk           from z to z by sphere (spherical interpolation) or line; or one number
                  of z at a time: dimensions (a sheet, a row each), dimensions_random
                  (films of some, each from a z of its own), dimensions_each (a film
@@ -115,7 +116,9 @@ The paper's experiments: --task classify, walk, arithmetic, filters, drop
   formula        of arithmetic, as "Smiling,-Male - -Smiling,-Male + -Smiling,Male" by
                  attributes (-X: without X), or "3,8,12 - 4,7,9 + 1,2,5" by images of
                  the sheet; one term, as Eyeglasses, turns it off and on
-  attribute      what drop makes the generator forget, as Eyeglasses
+  attribute      what drop makes the generator forget, as Eyeglasses; of classify what
+                 is told apart, as Smiling,Male; by default what the run learned, or
+                 else classes
 
 Completing images: --task complete
   images         the files to complete, and folders of them; by default 16, or
@@ -221,7 +224,8 @@ def help_text():
         return '  --%s%s' % (match.group(1), shown)
 
     flag = re.compile(r'^  ((\w+).*(?:\n   .*)*)', re.MULTILINE)
-    listed = flag.sub(entry, HELP.format(tasks=', '.join(tasks.TASKS)))
+    names = textwrap.fill(', '.join(tasks.TASKS), 70, subsequent_indent=' ' * 17)
+    listed = flag.sub(entry, HELP.format(tasks=names))
     return '%s\n%s' % (NOTES, listed)
 
 

@@ -22,6 +22,7 @@ TASKS = {
     'filters': Task("show what D's features answer to, by guided backpropagation"),
     'drop': Task('make the generator forget an attribute, by dropping feature maps'),
     'complete': Task('fill the hidden part of --images, or of held-out images'),
+    'classify': Task("tell labels by D's features, with a linear SVM"),
     'curves': Task('lay the losses of several runs over one another',
                    checkpoint=False),
 }
