@@ -66,7 +66,7 @@ def knows_bfloat16():
 
 
 def has_bfloat16(kinds='avx512_bf16|amx_bf16', unknown=True):
-    """Tell whether the processor computes in bfloat16; `unknown` where nothing tells."""
+    """Tell whether the processor computes in bfloat16, `unknown` if nothing tells."""
     try:
         with open(CPUINFO) as file:
             return bool(re.search(r'\b(%s)\b' % kinds, file.read()))

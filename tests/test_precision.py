@@ -64,7 +64,8 @@ def processor(tmp_path, monkeypatch):
 
 
 PROCESSORS = [('fpu avx512_bf16 sse', True, False),
-              ('avx512_bf16 amx_bf16', True, True), ('avx512f avx512_vnni', False, False), (None, True, False)]
+              ('avx512_bf16 amx_bf16', True, True),
+              ('avx512f avx512_vnni', False, False), (None, True, False)]
 
 
 @pytest.mark.parametrize(('flags', 'able', 'fast'), PROCESSORS)
