@@ -16,7 +16,7 @@ demo: install
 install: .venv/installed
 
 test: .venv/installed-dev
-	@$(RUN) -m pytest -q -m 'not slow'
+	@$(RUN) -m pytest -q -n 2 --dist loadfile -m 'not slow'
 
 test-slow: .venv/installed-dev
 	@$(RUN) -m pytest -q -m slow

@@ -35,8 +35,10 @@ def covariance(size, seed, rank=None):
 
 def test_no_tensorflow_is_imported():
     folder = os.path.dirname(metrics.__file__)
+    of_images = {'extractors', 'network', 'classifier', 'inception_graph', 'random_net',
+                 'labels'}
     for name in sorted(os.listdir(folder)):
-        if name.endswith('.py'):
+        if name.endswith('.py') and name[:-3] not in of_images:
             with open(os.path.join(folder, name), encoding='utf-8') as file:
                 tree = ast.parse(file.read(), feature_version=(3, 7))
             nodes = [node for node in ast.walk(tree)

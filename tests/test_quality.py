@@ -57,7 +57,7 @@ def test_seeds_of_all_sides_in_turn():
 
 # --- the folder, and what is resumed -----------------------------------------
 
-SPEEDS = {'ours': '', 'width': 64, 'processor': 'P', 'cores': 2, 'date': 'today',
+SPEEDS = {'ours': '', 'width': None, 'processor': 'P', 'cores': 2, 'date': 'today',
           'load': [0.1, 0.2], 'sides': {
               name: {'images_per_s': 32.0, 'images_a_step': 64, 'rounds': [31.0, 32.0]}
               for name in ('ours', 'torch files', 'torch memory', 'carpedm20')}}
