@@ -50,12 +50,12 @@ class Config:
     name: str = option(None, CALL)
     # training
     epoch: int = option(25, FREE, low=1, high=10**6)
-    batch_size: int = option(64, TRAINING, low=1, high=2**16)
+    batch_size: int = option(16, TRAINING, low=1, high=2**16)
     learning_rate: float = option(2e-4, TRAINING, above=0, high=10)
     beta1: float = option(0.5, TRAINING, low=0, high=0.9999)
     train_size: int = option(None, TRAINING, low=1)
     d_steps: int = option(1, TRAINING, low=1, high=100)
-    g_steps: int = option(1, TRAINING, low=1, high=100)
+    g_steps: int = option(2, TRAINING, low=1, high=100)
     seed: int = option(0, TRAINING, low=0, high=2**31 - 1)
     # images
     input_height: int = option(None, TRAINING, low=1, high=2**16)
@@ -71,10 +71,10 @@ class Config:
     z_dim: int = option(100, NETWORK, low=1, high=2**16)
     z_dist: str = option('normal01', NETWORK, choices=(
         'normal01', 'uniform_signed', 'uniform_unsigned'))
-    gf_dim: int = option(64, NETWORK, low=1, high=4096)
-    df_dim: int = option(64, NETWORK, low=1, high=4096)
+    gf_dim: int = option(32, NETWORK, low=1, high=4096)
+    df_dim: int = option(32, NETWORK, low=1, high=4096)
     kernel_size: int = option(4, NETWORK, choices=(3, 4, 5))
-    ema: float = option(None, NETWORK, above=0, high=0.99999)
+    ema: float = option(0.995, NETWORK, low=0, high=0.99999)
     # variants
     architecture: str = option('dcgan', NETWORK, choices=('dcgan', 'mlp'))
     d_head: str = option('linear', NETWORK, choices=('linear', 'conv', 'pool'))
@@ -143,7 +143,7 @@ class Config:
 
     @property
     def run_name(self):
-        """--name, or carpedm20's model_dir: celebA_64_64_64; points have no size."""
+        """--name, or carpedm20's model_dir: celebA_16_64_64; points have no size."""
         if self.dataset == GAUSSIAN:
             return self.name or GAUSSIAN
         return self.name or '%s_%d_%d_%d' % (
@@ -281,6 +281,7 @@ class Config:
                 values = json.load(file)
             values.update({f.name: tuple(values.get(f.name, ())) for f in fields()
                            if f.type is tuple})
+            values['ema'] = values.get('ema') or 0      # once None, and no default
             return cls(**values).check()
         except (OSError, TypeError, AttributeError, ValueError) as error:
             raise UserError('%s is not a config.json of this program: %s'

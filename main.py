@@ -34,7 +34,7 @@ What to do
   task           what to do with a checkpoint, or with histories:
                  {tasks}
   name           name of the run; by default DATASET_BATCH_HEIGHT_WIDTH, such as
-                 celebA_64_64_64
+                 celebA_16_64_64
 
 Training
   epoch          epochs in all; with a larger number a finished run goes on
@@ -44,7 +44,8 @@ Training
   train_size     use only the first so many images; with class folders evenly of each
   d_steps        updates of D a step, each on a batch of its own (Goodfellow et al.'s k;
                  WGAN's 5)
-  g_steps        updates of G a step, all on the same z (carpedm20's code: 2)
+  g_steps        updates of G a step, all on the same z (2, as carpedm20's code; the
+                 paper's algorithm: 1)
   seed           decides weights, batches and z: the same seed, the same pictures
 
 Images
@@ -67,8 +68,8 @@ Network
   df_dim         channels of the discriminator's first feature map
   kernel_size    4, which overlaps evenly at stride 2 (PyTorch's example), carpedm20's
                  5, or 3 (as write-ups tried that compare kernels)
-  ema            sample with a moving average of the generator's weights, of this decay,
-                 as 0.998 (Karras et al., 2018); by default with the weights themselves
+  ema            sample with a moving average of the generator's weights, of this decay
+                 (Karras et al., 2018); 0: with the weights themselves
 
 Files
   data_dir       folder of the data sets

@@ -149,7 +149,8 @@ def infer_config(path, config, given):
     if 'output_height' in given or 'output_width' in given:
         size = dict(output_height=config.output_height,
                     output_width=config.output_width)
-    return config.replace(z_dist=given.get('z_dist', 'uniform_signed'), **told, **size)
+    return config.replace(z_dist=given.get('z_dist', 'uniform_signed'), ema=0, **told,
+                          **size)
 
 
 def told_by_shapes(path):

@@ -38,7 +38,8 @@ def train(archive, count, seconds):
         os.mkdir(os.path.join(folder, 'celebA'))
         repeat(archive, count, os.path.join(folder, 'celebA', 'img_align_celeba.zip'))
         process = subprocess.Popen(
-            [sys.executable, 'main.py', '--dataset', 'celebA', '--train']
+            [sys.executable, 'main.py', '--dataset', 'celebA', '--train',
+             '--flagfile', 'configs/wide.flags', '--precision', 'float32']
             + ['--%s_dir=%s' % (kind, os.path.join(folder, kind))
                for kind in ('checkpoint', 'sample', 'cache')] + ['--data_dir', folder],
             cwd=ROOT, stdout=subprocess.DEVNULL)

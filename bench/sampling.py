@@ -28,7 +28,7 @@ def serve_ours(batch):
     from config import Config
     from model import DCGAN
     from tasks import sample
-    config = Config.make({}, {})
+    config = Config.make(dict(gf_dim=64, df_dim=64, ema=0, precision='float32'), {})
     model = DCGAN(config)
     sample.CHUNK = batch
     z = np.random.default_rng(0).standard_normal((12 * batch, config.z_dim), np.float32)

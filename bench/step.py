@@ -26,7 +26,8 @@ def main(kernel, precision, g_steps):
     """Serve training steps on random images, 64 x 64 x 3, batch 64."""
     out = turns.keep_stdout()
     config = Config.make(dict(kernel_size=int(kernel), precision=precision,
-                              g_steps=int(g_steps), batch_size=BATCH), {})
+                              g_steps=int(g_steps), batch_size=BATCH,
+                              gf_dim=64, df_dim=64, ema=0), {})
     images = np.random.default_rng(0).integers(0, 256, (2048, 64, 64, 3), np.uint8)
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(config, Run('bench', folder, folder), Dataset(images))

@@ -17,9 +17,9 @@ def make(given=(), defaults=()):
 
 def test_defaults_are_the_designs():
     c = make()
-    assert (c.kernel_size, c.z_dist, c.g_steps, c.d_steps) == (4, 'normal01', 1, 1)
-    assert (c.batch_size, c.learning_rate, c.beta1, c.z_dim) == (64, 2e-4, 0.5, 100)
-    assert (c.gf_dim, c.df_dim, c.max_to_keep) == (64, 64, 5)
+    assert (c.kernel_size, c.z_dist, c.g_steps, c.d_steps) == (4, 'normal01', 2, 1)
+    assert (c.batch_size, c.learning_rate, c.beta1, c.z_dim) == (16, 2e-4, 0.5, 100)
+    assert (c.gf_dim, c.df_dim, c.ema, c.max_to_keep) == (32, 32, 0.995, 5)
 
 
 def test_given_wins_over_the_data_sets_defaults():
@@ -49,7 +49,7 @@ def test_one_side_stands_for_both_unless_both_are_given(given, expected):
 
 
 def test_run_name_is_carpedm20s_model_dir_or_the_name():
-    assert make().run_name == 'celebA_64_64_64'
+    assert make().run_name == 'celebA_16_64_64'
     assert make({'batch_size': 32, 'output_width': 96}).run_name == 'celebA_32_64_96'
     assert make({'name': 'mine'}).run_name == 'mine'
 

@@ -40,9 +40,9 @@ def config(tmp_path, **given):
 
 def test_a_new_run_has_two_folders_of_its_name(tmp_path):
     run, c = runs.to_train(config(tmp_path), {})
-    assert run.name == 'celebA_64_64_64'
-    assert run.checkpoint_dir == str(tmp_path / 'checkpoint' / 'celebA_64_64_64')
-    assert run.sample_dir == os.path.join('samples', 'celebA_64_64_64')
+    assert run.name == 'celebA_16_64_64'
+    assert run.checkpoint_dir == str(tmp_path / 'checkpoint' / 'celebA_16_64_64')
+    assert run.sample_dir == os.path.join('samples', 'celebA_16_64_64')
     assert c.epoch == 25
     assert not (tmp_path / 'checkpoint').exists()
 
@@ -54,10 +54,10 @@ def test_checkpoints_are_ordered_by_step_not_by_letter(place):
 
 
 def test_the_default_name_is_found_first(tmp_path, place):
-    place('celebA_64_64_64')
+    place('celebA_16_64_64')
     place('newer', dataset='celebA')
     run, _ = runs.to_restore(config(tmp_path), {})
-    assert run.name == 'celebA_64_64_64'
+    assert run.name == 'celebA_16_64_64'
 
 
 def test_else_the_newest_run_of_the_data_set_and_it_is_said(tmp_path, place):

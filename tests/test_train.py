@@ -21,7 +21,8 @@ import train
 from config import Config, UserError
 
 TINY = ['--output_height', '16', '--gf_dim', '4', '--df_dim', '4', '--z_dim', '8',
-        '--batch_size', '8', '--num_samples', '6']
+        '--batch_size', '8', '--num_samples', '6', '--g_steps', '1', '--ema', '0',
+        '--precision', 'float32']
 
 
 @pytest.fixture
