@@ -62,9 +62,9 @@ def chosen(run, which=None):
             raise NotFoundError('No best checkpoint in %s: training keeps one with '
                                 '--eval_freq N.' % run.best_dir)
         return found[-1]
-    if not which.isdigit():
-        raise UserError('--checkpoint %r: expected best or the number of a step.'
-                        % which)
+    if not re.fullmatch('[0-9]{1,18}', which):
+        raise UserError('--checkpoint %s: expected best or the number of a step.'
+                        % configs.shown(which))
     there = dict(checkpoints(run.best_dir) + checkpoints(run.checkpoint_dir))
     if int(which) not in there:
         raise NotFoundError('No checkpoint of step %s in %s; there are those of %s.' % (
@@ -117,6 +117,23 @@ def make_folder(folder):
     except OSError as error:
         raise UserError('The folder %s cannot be written to: %s'
                         % (folder, error.strerror))
+
+
+def check_folders(*folders):
+    """Raise UserError where a folder that is to be written to, or made, cannot be.
+
+    Nothing is made: what is looked at is the nearest one above that exists.
+    """
+    for folder in folders:
+        above = os.path.abspath(folder)
+        while not os.path.lexists(above) and above != os.path.dirname(above):
+            above = os.path.dirname(above)
+        if not os.path.isdir(above):
+            raise UserError('The folder %s cannot be made: %s is no folder.'
+                            % (folder, above))
+        if not os.access(above, os.W_OK | os.X_OK):
+            raise UserError('The folder %s cannot be written to: no permission to '
+                            'write to %s.' % (folder, above))
 
 
 def to_train(config, given):
