@@ -19,7 +19,8 @@ OF_POINTS = {'dataset', 'batch_size', 'learning_rate', 'beta1', 'train_size', 'd
 MOST_POINTS = 10**7
 
 LONGEST = 4096          # characters of a text; Linux takes no longer path
-LONGEST_NAME = 200      # bytes of a name, of 255 that a file's name may have
+LONGEST_PART = 255      # bytes of each name in a path, in nearly all file systems
+LONGEST_NAME = 200      # bytes of a name, which gets endings
 SHOWN = 80              # characters of a value in a message
 
 EXPECTED = {int: 'a whole number', float: 'a number', bool: 'true or false',
@@ -68,7 +69,9 @@ def misfit(field, value):
         if 0 < len(value) <= LONGEST and is_plain(value):
             return None
     elif field.type is tuple:
-        if all(isinstance(part, str) and part and '\0' not in part for part in value):
+        wanted += ' of 1 to %d characters' % LONGEST
+        if all(isinstance(part, str) and 0 < len(part) <= LONGEST and '\0' not in part
+               for part in value):
             return None
     elif out_of_range(value, limits):
         wanted += ' ' + range_text(limits)

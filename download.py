@@ -13,7 +13,7 @@ import sys
 import urllib.parse
 from typing import NamedTuple
 
-from checks import LONGEST, is_plain, shown
+from checks import LONGEST, is_plain, shown, written
 from config import UserError
 from fetch import (
     DownloadError,
@@ -24,6 +24,7 @@ from fetch import (
     say,
     size_of,
 )
+from runs import nearest_folder
 from sources import ANIME
 from unpack import read_tar, unzip
 from utils import atomic_write
@@ -317,7 +318,7 @@ def parse_arguments(argv):
     arguments = parser.parse_args(argv)
     unknown = [name for name in arguments.names if name not in names]
     if unknown:
-        parser.error(f'no data set {", ".join(map(shown, unknown))}: choose from '
+        parser.error(f'no data set {", ".join(map(written, unknown))}: choose from '
                      f'{known}')
     if not arguments.names:
         before = ', before --archive' if arguments.archive else ''
@@ -327,15 +328,17 @@ def parse_arguments(argv):
                      f': choose from {", ".join(DATASETS)}')
     for mirror in arguments.mirror:
         if not is_address(mirror):
-            parser.error(f'--mirror {shown(mirror)}: expected http:// or https:// and '
-                         'a host')
+            parser.error(f'--mirror {written(mirror)}: expected http:// or https:// '
+                         'and a host')
     for option, path in [('--data_dir', arguments.data_dir)] + [
             ('--archive', path) for path in arguments.archive]:
         if not path or '\0' in path or len(path) > LONGEST:
             parser.error(f'{option} {shown(path)}: expected a path of 1 to {LONGEST} '
                          'characters')
-    if os.path.lexists(arguments.data_dir) and not os.path.isdir(arguments.data_dir):
-        parser.error(f'--data_dir {shown(arguments.data_dir)}: is no folder')
+    try:
+        nearest_folder(arguments.data_dir)
+    except UserError as error:
+        parser.error(f'--data_dir: {error}')
     return arguments
 
 
