@@ -21,7 +21,7 @@ import config as configs
 import flagparser
 import runs
 import tasks
-from config import Config, UserError, shown
+from config import Config, NotFoundError, UserError, shown
 
 # Every flag, a line each: a field of Config, which has its type, default and limits.
 HELP = """
@@ -246,6 +246,10 @@ def main(arguments):
                             % (shown(config.task), ', '.join(tasks.TASKS)))
         # A flag file serves training and sampling alike; what is said here is meant.
         configs.check_place(own_flags(arguments), config)
+        if config.inception_path and not os.path.isfile(config.inception_path):
+            raise NotFoundError('--inception_path %s: there is no such file; `python '
+                                'download.py inception` fetches it.'
+                                % shown(config.inception_path))
         if not config.crop and {'input_height', 'input_width'} & set(given):
             print('note: the input size is that of the crop; without --crop it has no '
                   'effect')

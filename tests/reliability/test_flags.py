@@ -474,6 +474,14 @@ def test_a_path_that_can_be_no_folder_is_found_before_training(
         refused(['--task', 'curves', '--sample_dir', path], 'folder')
 
 
+@pytest.mark.parametrize('path', ['missing', 'data', '/dev/null', 'file/below'])
+@pytest.mark.parametrize('words', [['--train', '--eval_freq', '5'],
+                                   ['--task', 'evaluate']])
+def test_an_inception_path_that_is_no_file_is_found_before_packing(
+        words, path, refused, data):
+    refused(words + data + ['--inception_path', path], '--inception_path')
+
+
 def test_a_folder_that_must_not_be_written_to_is_found_before_training(
         data, tmp_path, monkeypatch):
     (tmp_path / 'locked').mkdir(mode=0o555)
@@ -529,16 +537,16 @@ def test_help_is_printed_whatever_the_terminal_can_show(encoding, tmp_path):
 @pytest.mark.skipif(not hasattr(os, 'geteuid') or os.geteuid() != 0,
                     reason='only root can become another user')
 def test_a_locked_folder_is_refused_to_a_user_who_is_not_root(tmp_path):
-    locked = tmp_path / 'locked'
-    locked.mkdir(mode=0o755)
-    code = ('import os, sys; os.setgid(%d); os.setuid(%d); sys.path.insert(0, %r); '
-            'import runs\ntry:\n  runs.check_folders(sys.argv[1])\nexcept '
-            'runs.UserError as error:\n  print(error)' % (NOBODY, NOBODY, ROOT))
-    said = subprocess.run([sys.executable, '-c', code, str(locked / 'below')],
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
-    if said.stderr:
-        pytest.skip('that user cannot run Python here')
-    assert b'cannot be written to' in said.stdout or b'no permission' in said.stdout
+    code = ('import os, sys; sys.path.insert(0, %r); import main, dataset; '
+            'os.setgid(%d); os.setuid(%d); sys.exit(main.main(sys.argv[1:]))'
+            % (ROOT, NOBODY, NOBODY))
+    result = subprocess.run(
+        [sys.executable, '-c', code, '--train', '--dataset', 'gaussian',
+         '--checkpoint_dir', str(tmp_path / 'below')],
+        cwd='/', stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+    assert result.returncode == 2
+    check_said(result.stderr.decode(), 'error: ')
+    assert b'no permission' in result.stderr
 
 
 # --- download.py -------------------------------------------------------------
