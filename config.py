@@ -5,8 +5,10 @@ No TensorFlow and no NumPy, so that `--help` and errors answer at once.
 
 import dataclasses
 import json
-import math
 import os
+
+import checks
+from checks import EXPECTED, GAUSSIAN, shown  # noqa: F401  (GAUSSIAN: for others)
 
 
 class UserError(ValueError):
@@ -23,21 +25,23 @@ TRAINING = 'training'    # how it was trained: must not differ on resume
 FREE = 'free'            # may change from one start to the next
 CALL = 'call'            # belongs to one call of main.py; not taken from config.json
 
-OF_CONVOLUTIONS = {'gf_dim', 'df_dim', 'kernel_size', 'd_head', 'bias'}
-AUGMENTATIONS = ('color', 'translation', 'cutout')
-
-# The data set of points (toy.py), and the settings that decide its runs
-GAUSSIAN = 'gaussian'
-OF_POINTS = {'dataset', 'batch_size', 'learning_rate', 'beta1', 'train_size', 'd_steps',
-             'g_steps', 'seed', 'z_dim', 'z_dist', 'ema', 'optimizer', 'momentum',
-             'd_learning_rate', 'g_learning_rate', 'loss', 'label_smoothing',
-             'num_samples', 'output_width'}
+# What the flags of one thing to do belong to: training, or tasks of tasks.TASKS
+TRAIN = 'train'
+MOST_JSON = 2**20       # characters of a config.json
+COMBINED = 4      # attributes of which a sheet has every combination
 
 
-def option(default, role, low=None, high=None, choices=None, above=None):
-    """Make a field: its default, its role, and the values that it takes."""
+def option(default, role, low=None, high=None, choices=None, above=None, of=None,
+           not_of=''):
+    """Make a field: its default, its role, the values that it takes.
+
+    `of` names what it belongs to, TRAIN or tasks with spaces between, by default all
+    but `not_of`. Given on the command line to something else it is refused, lest who
+    gave it wait for its effect; see check_place.
+    """
     limits = dict(low=low, high=high, choices=choices, above=above)
-    return dataclasses.field(default=default, metadata=dict(limits, role=role))
+    return dataclasses.field(default=default, metadata=dict(
+        limits, role=role, of=of and of.split(), not_of=not_of.split()))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +57,7 @@ class Config:
     batch_size: int = option(16, TRAINING, low=1, high=2**16)
     learning_rate: float = option(2e-4, TRAINING, above=0, high=10)
     beta1: float = option(0.5, TRAINING, low=0, high=0.9999)
-    train_size: int = option(None, TRAINING, low=1)
+    train_size: int = option(None, TRAINING, low=1, high=10**9)
     d_steps: int = option(1, TRAINING, low=1, high=100)
     g_steps: int = option(2, TRAINING, low=1, high=100)
     seed: int = option(0, TRAINING, low=0, high=2**31 - 1)
@@ -95,37 +99,37 @@ class Config:
     cache_dir: str = option(None, CALL)
     checkpoint_dir: str = option('checkpoint', CALL)
     sample_dir: str = option('samples', CALL)
-    sample_freq: int = option(200, FREE, low=1)
-    ckpt_freq: int = option(200, FREE, low=1)
-    summary_freq: int = option(100, FREE, low=1)
+    sample_freq: int = option(200, FREE, low=1, high=10**9)
+    ckpt_freq: int = option(200, FREE, low=1, high=10**9)
+    summary_freq: int = option(100, FREE, low=1, high=10**9)
     max_to_keep: int = option(5, FREE, low=1, high=10**6)
     # sampling
-    num_samples: int = option(None, TRAINING, low=1, high=10**7)
-    separate: bool = option(False, CALL)
-    label: str = option(None, CALL)
-    checkpoint: str = option(None, CALL)
-    runs: str = option(None, CALL)      # of --task curves
+    num_samples: int = option(None, TRAINING, low=1, high=10**7, not_of='curves')
+    separate: bool = option(False, CALL, of='sample complete')
+    label: str = option(None, CALL, of='sample walk arithmetic drop complete')
+    checkpoint: str = option(None, CALL, not_of='train curves')
+    runs: str = option(None, CALL, of='curves')
     # judging
     features: str = option(None, FREE, choices=(
-        'inception', 'classifier', 'pixels', 'random'))
-    inception_path: str = option(None, FREE)
-    eval_freq: int = option(None, FREE, low=1)
-    eval_samples: int = option(5000, FREE, low=2, high=10**6)
+        'inception', 'classifier', 'pixels', 'random'), of='train evaluate')
+    inception_path: str = option(None, FREE, of='train evaluate')
+    eval_freq: int = option(None, FREE, low=1, high=10**9, of='train')
+    eval_samples: int = option(5000, FREE, low=2, high=10**6, of='train')
     # the paper's experiments
-    labels_per_class: int = option(None, CALL, low=2)
+    labels_per_class: int = option(None, CALL, low=2, high=10**9, of='classify')
     walk: str = option('sphere', CALL, choices=(
         'sphere', 'line', 'dimensions', 'dimensions_random', 'dimensions_each',
-        'dimensions_merged'))
-    frames: int = option(60, CALL, low=2, high=10**4)
-    indices: str = option(None, CALL)
-    formula: str = option(None, CALL)
-    attribute: str = option(None, CALL)
+        'dimensions_merged'), of='walk')
+    frames: int = option(60, CALL, low=2, high=10**4, of='walk arithmetic')
+    indices: str = option(None, CALL, of='walk')
+    formula: str = option(None, CALL, of='arithmetic')
+    attribute: str = option(None, CALL, of='classify drop')
     # completing images
-    images: tuple = option((), CALL)
-    mask: str = option('center', CALL)
-    restarts: int = option(4, CALL, low=1, high=1000)
-    iterations: int = option(500, CALL, low=1, high=10**6)
-    perceptual_weight: float = option(0.1, CALL, low=0, high=10**6)
+    images: tuple = option((), CALL, of='complete')
+    mask: str = option('center', CALL, of='complete')
+    restarts: int = option(4, CALL, low=1, high=1000, of='complete')
+    iterations: int = option(500, CALL, low=1, high=10**6, of='complete')
+    perceptual_weight: float = option(0.1, CALL, low=0, high=10**6, of='complete')
     # machine
     precision: str = option('auto', FREE, choices=('auto', 'float32', 'bfloat16'))
     threads: int = option(None, FREE, low=1, high=4096)
@@ -140,6 +144,14 @@ class Config:
     def y_dim(self):
         """The number of labels, 0 for an unconditional model."""
         return len(self.classes)
+
+    @property
+    def sheet_size(self):
+        """The images of a sheet: --num_samples, or 10 for each row of labels, or 64."""
+        rows = self.y_dim
+        if self.attributes:
+            rows = 2 ** rows if rows <= COMBINED else rows + 1
+        return self.num_samples or 10 * rows or 64
 
     @property
     def run_name(self):
@@ -172,79 +184,10 @@ class Config:
 
     def check(self):
         """Return self; raise UserError naming each value that cannot be."""
-        wrong = [message for f in fields() for message in [misfit(f, self)] if message]
-        wrong += self.contradictions()
+        wrong = checks.wrong(self)
         if wrong:
             raise UserError('\n'.join(wrong))
         return self
-
-    def contradictions(self):
-        """List the combinations of values that make no sense together."""
-        wrong = []
-        for text in ('dataset', 'name'):
-            value = getattr(self, text)
-            if value is not None and (value in ('', '.', '..') or '\0' in value
-                                      or set('/\\') & set(value)):
-                wrong.append('--%s %r is not a name: it is part of paths, so it takes '
-                             'no slash and is not empty (the folder of data sets is '
-                             '--data_dir).' % (text, value))
-        wrong += self.contradicting_variants()
-        if self.attributes is not None:
-            names = self.attributes.split(',')
-            if '' in names or len(set(names)) < len(names):
-                wrong.append('--attributes %r: expected names, each once, with commas '
-                             'between, as Smiling,Eyeglasses.' % self.attributes)
-            if self.conditional:
-                wrong.append('--conditional takes labels from folders, --attributes '
-                             'from a table: leave one of them out.')
-        if self.train and self.task != Config.task:
-            wrong.append('--task %s is done with a checkpoint: leave out --train.'
-                         % self.task)
-        if self.train and (self.label is not None or self.separate):
-            wrong.append('--label and --separate are for sampling: leave out --train.')
-        if self.runs is not None and self.task != 'curves':
-            wrong.append('--runs is for --task curves: add it, or leave --runs out.')
-        if self.images and self.task != 'complete':
-            wrong.append('--images is for --task complete: add it, or leave --images '
-                         'out.')
-        return wrong + (self.not_of_points() if self.dataset == GAUSSIAN else [])
-
-    def not_of_points(self):
-        """List what cannot be where the data set is points, not images."""
-        wrong = ['--%s %s has no effect on the points of --dataset %s: leave it out.'
-                 % (f.name, getattr(self, f.name), GAUSSIAN)
-                 for f in fields(NETWORK, TRAINING) if f.name not in OF_POINTS
-                 and getattr(self, f.name) != f.default]
-        if self.separate:
-            wrong.append('--separate is of images: leave it out.')
-        if self.eval_freq:
-            wrong.append('--eval_freq is of images: leave it out.')
-        if self.z_dim > 1000:
-            wrong.append('--z_dim %d: expected up to 1000 for points of the plane.'
-                         % self.z_dim)
-        if (self.train_size or 0) < self.batch_size * self.d_steps:
-            wrong.append('--train_size %s: expected as many points as a step takes or '
-                         'more, --batch_size %d times --d_steps %d.'
-                         % (self.train_size, self.batch_size, self.d_steps))
-        return wrong
-
-    def contradicting_variants(self):
-        """List the variants that make no sense together, or are none."""
-        wrong = []
-        if self.augment is not None and not (
-                set(self.augment.split(',')) <= set(AUGMENTATIONS)):
-            wrong.append('--augment is %r; expected some of %s, with commas between.'
-                         % (self.augment, ', '.join(AUGMENTATIONS)))
-        if self.momentum and self.optimizer != 'sgd':
-            wrong.append('--momentum is of --optimizer sgd; of adam it is --beta1.')
-        if self.label_smoothing and self.loss in ('wgan', 'hinge'):
-            wrong.append('--label_smoothing needs labels, and --loss %s has none: take '
-                         'gan or lsgan.' % self.loss)
-        wrong += ['--%s %s has no effect on --architecture mlp: leave it out.'
-                  % (f.name, getattr(self, f.name)) for f in fields(NETWORK)
-                  if self.architecture == 'mlp' and f.name in OF_CONVOLUTIONS
-                  and getattr(self, f.name) != f.default]
-        return wrong
 
     def check_label(self):
         """Raise UserError where --label is none of the labels of the model.
@@ -255,11 +198,11 @@ class Config:
             return
         names = self.label.split(',') if self.attributes else [self.label]
         if not self.classes:
-            raise UserError('--label %r: this model was trained without labels.'
-                            % self.label)
+            raise UserError('--label %s: this model was trained without labels.'
+                            % shown(self.label))
         if not set(names) <= set(self.classes):
-            raise UserError('--label %r: expected %s of %s.' % (
-                self.label, 'none, or some' if self.attributes else 'one',
+            raise UserError('--label %s: expected %s of %s.' % (
+                shown(self.label), 'none, or some' if self.attributes else 'one',
                 ', '.join(self.classes)))
 
     def save(self, path):
@@ -278,14 +221,21 @@ class Config:
         """Read what save wrote. Raises UserError where it is not such a file."""
         try:
             with open(path, encoding='utf-8') as file:
-                values = json.load(file)
-            values.update({f.name: tuple(values.get(f.name, ())) for f in fields()
-                           if f.type is tuple})
+                values = json.loads(file.read(MOST_JSON))
+            if not isinstance(values, dict):
+                raise ValueError('expected settings by their names, found %s'
+                                 % shown(values))
+            unknown = sorted(set(values) - {f.name for f in fields()})
+            if unknown:
+                raise ValueError('it has settings that are unknown here: %s'
+                                 % shown(', '.join(unknown)))
+            values.update({f.name: tuple(values[f.name]) for f in fields()
+                           if isinstance(values.get(f.name), list)})
             values['ema'] = values.get('ema') or 0      # once None, and no default
             return cls(**values).check()
-        except (OSError, TypeError, AttributeError, ValueError) as error:
+        except (OSError, TypeError, ValueError, RecursionError) as error:
             raise UserError('%s is not a config.json of this program: %s'
-                            % (path, error))
+                            % (path, getattr(error, 'strerror', None) or error))
 
 
 def fields(*roles):
@@ -294,48 +244,29 @@ def fields(*roles):
             if not roles or f.metadata['role'] in roles]
 
 
-EXPECTED = {int: 'a whole number', float: 'a number', bool: 'true or false',
-            str: 'a text', tuple: 'a list'}
-
-
 def expected(name):
     """Say what kind of value a field takes."""
     return next(EXPECTED[field.type] for field in fields() if field.name == name)
 
 
-def misfit(field, config):
-    """Return what is wrong with one value, or None."""
-    value, limits = getattr(config, field.name), field.metadata
-    if value is None and field.default is None:
-        return None
-    wanted = EXPECTED[field.type]
-    right_type = isinstance(value, (int, float) if field.type is float else field.type)
-    if not right_type or (isinstance(value, bool) and field.type is not bool):
-        pass
-    elif limits['choices']:
-        wanted = 'one of %s' % ', '.join(map(str, limits['choices']))
-        if value in limits['choices']:
-            return None
-    elif (isinstance(value, float) and not math.isfinite(value)
-          or limits['low'] is not None and value < limits['low']
-          or limits['above'] is not None and value <= limits['above']
-          or limits['high'] is not None and value > limits['high']):
-        wanted += ' ' + range_text(limits)
-    else:
-        return None
-    return '--%s is %r; expected %s.' % (field.name, value, wanted)
+def check_place(given, config):
+    """Raise UserError naming each flag of `given` that the call has no use for."""
+    what = TRAIN if config.train else config.task
+    wrong = [f for f in fields() if given.get(f.name, False) is not False and (
+        what in f.metadata['not_of'] or what not in (f.metadata['of'] or [what]))]
+    if wrong:
+        raise UserError('\n'.join(
+            '--%s is %s: leave it out%s.' % (
+                f.name, 'for ' + place(f.metadata['of']) if f.metadata['of']
+                else 'not for ' + place(f.metadata['not_of']),
+                ', or add that' if f.metadata['of'] else '') for f in wrong))
 
 
-def range_text(limits):
-    """Say the range of a number: 'from 1 to 5', 'above 0', …"""
-    words = []
-    if limits['low'] is not None:
-        words.append('from %s' % limits['low'])
-    if limits['above'] is not None:
-        words.append('above %s' % limits['above'])
-    if limits['high'] is not None:
-        words.append('up to %s' % limits['high'])
-    return ' '.join(words)
+def place(tasks):
+    """Say what a flag is for: training, --task walk or classify, …"""
+    named = [task for task in tasks if task != TRAIN]
+    return ' or '.join(['training'] * (TRAIN in tasks)
+                       + ['--task ' + task for task in named[:1]] + named[1:])
 
 
 def resume(old, given):
@@ -357,11 +288,21 @@ def restore(old, given):
 
 def merged(old, given, fixed, remedy):
     """Overlay `old` with `given`; refuse where a field of a `fixed` role differs."""
-    values = dict({f.name: f.default for f in fields(CALL)}, **given)
-    wrong = ['  --%s: %r in config.json, %r now'
-             % (f.name, getattr(old, f.name), given[f.name]) for f in fields(*fixed)
-             if f.name in given and given[f.name] != getattr(old, f.name)]
+    effect, kept = in_effect(old), [f.name for f in fields(*fixed)]
+    wrong = ['  --%s: %s in config.json, %s now'
+             % (name, shown(getattr(old, name)), shown(given[name])) for name in kept
+             if name in given and given[name] not in (getattr(old, name), effect[name])]
     if wrong:
         raise UserError('The run was made with other values than those given:\n%s\n%s'
                         % ('\n'.join(wrong), remedy))
+    values = {f.name: f.default for f in fields(CALL)}
+    values.update((name, value) for name, value in given.items() if name not in kept)
     return old.replace(**values)
+
+
+def in_effect(config):
+    """Return {name: value} of a Config, with what None stands for where others tell."""
+    values = dict(dataclasses.asdict(config), num_samples=config.sheet_size)
+    for name in 'd_learning_rate', 'g_learning_rate':
+        values[name] = values[name] or config.learning_rate
+    return values

@@ -13,6 +13,7 @@ import sys
 import urllib.parse
 from typing import NamedTuple
 
+from checks import LONGEST, is_plain, shown, written
 from config import UserError
 from fetch import (
     DownloadError,
@@ -23,6 +24,7 @@ from fetch import (
     say,
     size_of,
 )
+from runs import nearest_folder
 from sources import ANIME
 from unpack import read_tar, unzip
 from utils import atomic_write
@@ -98,6 +100,7 @@ DATASETS = {
         mirrored(INCEPTION, 'inception-2015-12-05.tgz', 88931400, '88931400',
                  member='classify_image_graph_def.pb'),)),
 }
+LONGEST_MESSAGE = 500   # characters about wrong arguments
 MOST_OF_TAR = 2**28     # bytes that such an archive may inflate to
 BUNDLED = {'toonfaces': 'data/toonfaces'}
 BY_HAND = {'anime': ANIME}
@@ -274,7 +277,10 @@ class Parser(argparse.ArgumentParser):
     """Parse arguments, and say in one line what is wrong with them."""
 
     def error(self, message):
-        """Print the message in one line and exit with status 2."""
+        """Print the message in one line, not too long, and exit with status 2."""
+        message = ' '.join(message.split())
+        if len(message) > LONGEST_MESSAGE:
+            message = message[:LONGEST_MESSAGE] + '…'
         self.exit(2, f'{self.prog}: {message} (see --help)\n')
 
 
@@ -312,7 +318,8 @@ def parse_arguments(argv):
     arguments = parser.parse_args(argv)
     unknown = [name for name in arguments.names if name not in names]
     if unknown:
-        parser.error(f'no data set {", ".join(unknown)}: choose from {known}')
+        parser.error(f'no data set {", ".join(map(written, unknown))}: choose from '
+                     f'{known}')
     if not arguments.names:
         before = ', before --archive' if arguments.archive else ''
         parser.error(f'name what to fetch{before}: choose from {known}')
@@ -320,9 +327,30 @@ def parse_arguments(argv):
         parser.error(f'--archive needs one data set, found {", ".join(arguments.names)}'
                      f': choose from {", ".join(DATASETS)}')
     for mirror in arguments.mirror:
-        if not re.match('https?://[^/]', mirror):
-            parser.error(f'--mirror {mirror}: expected http:// or https:// and a host')
+        if not is_address(mirror):
+            parser.error(f'--mirror {written(mirror)}: expected http:// or https:// '
+                         'and a host')
+    for option, path in [('--data_dir', arguments.data_dir)] + [
+            ('--archive', path) for path in arguments.archive]:
+        if not path or '\0' in path or len(path) > LONGEST:
+            parser.error(f'{option} {shown(path)}: expected a path of 1 to {LONGEST} '
+                         'characters')
+    try:
+        nearest_folder(arguments.data_dir)
+    except UserError as error:
+        parser.error(f'--data_dir: {error}')
     return arguments
+
+
+def is_address(mirror):
+    """Tell whether files can be asked for below an address."""
+    try:
+        parts = urllib.parse.urlsplit(mirror)
+        return (parts.scheme in ('http', 'https') and bool(parts.hostname)
+                and parts.port != 0 and len(mirror) <= LONGEST
+                and not re.search(r'[^\x21-\x7e]', parts.netloc) and is_plain(mirror))
+    except ValueError:
+        return False
 
 
 def provide(name, arguments):
@@ -359,4 +387,5 @@ def main(argv=None):
 
 
 if __name__ == '__main__':
+    sys.stdout.reconfigure(errors='backslashreplace')   # paths may be no valid text
     sys.exit(main())

@@ -4,8 +4,6 @@ python main.py --dataset celebA --train            train
 python main.py --dataset celebA --train False      sample from the checkpoint
 """
 
-import collections
-import difflib
 import importlib
 import os
 import re
@@ -20,9 +18,10 @@ except ImportError:
              '`python -m pip install -r requirements.txt`.')
 
 import config as configs
+import flagparser
 import runs
 import tasks
-from config import Config, UserError
+from config import Config, NotFoundError, UserError, shown
 
 # Every flag, a line each: a field of Config, which has its type, default and limits.
 HELP = """
@@ -175,27 +174,6 @@ python main.py --dataset celebA --train False      sample from the checkpoint
 --flagfile configs/carpedm20.flags reads flags from a file, a line each; those of the
 command line win over it.""".strip()
 HELP_FLAGS = ('--help', '-help', '-h', '--helpfull', '--helpshort')
-BOOLEAN = {'true': True, 't': True, '1': True, 'yes': True, 'y': True,
-           'false': False, 'f': False, '0': False, 'no': False, 'n': False}
-
-# carpedm20's flags that have another name here, or something else in their place
-REPLACED = {
-    'out_dir': 'use --checkpoint_dir and --sample_dir',
-    'out_name': 'use --name',
-    'visualize': 'use --train False, which samples (his option 0), or --task walk with '
-                 '--walk dimensions (1), dimensions_random (2), dimensions_each (3) or '
-                 'dimensions_merged (4)',
-    'generate_test_images': 'use --num_samples, with --separate for one file each',
-    'export': 'use the checkpoint: its variables restore by their names',
-    'freeze': 'use the checkpoint: its variables restore by their names',
-    'G_img_sum': 'the sheets are always among the TensorBoard summaries',
-    'is_train': 'use --train',
-    'is_crop': 'use --crop',
-    'image_size': 'use --input_height, with --crop',
-    'output_size': 'use --output_height',
-    'sample_num': 'use --num_samples',
-    'sample_size': 'use --num_samples',
-}
 
 
 def define_flags():
@@ -230,8 +208,6 @@ def help_text():
     return '%s\n%s' % (NOTES, listed)
 
 
-# --- parsing -----------------------------------------------------------------
-
 def parse_flags(arguments):
     """Return {name: value} of the flags that were given.
 
@@ -239,100 +215,19 @@ def parse_flags(arguments):
     over what stands before it; here it is false, and the command line wins. Raises
     UserError for unknown flags, wrong values and stray words.
     """
-    FLAGS, given = define_flags(), {}
-    paths, own = take_flag_files(arguments)
-    for words in [read_flag_file(path) for path in paths] + [own]:
-        for name, value in pair(words, FLAGS):
-            try:
-                FLAGS[name].parse(value)
-            except flags.IllegalFlagValueError:
-                raise UserError('--%s is %r; expected %s.'
-                                % (name, value, configs.expected(name)))
-            value = FLAGS[name].value
-            given[name] = tuple(value) if isinstance(value, list) else value
+    given = {}
+    paths, own = flagparser.take_flag_files(arguments)
+    for path in paths:
+        with flagparser.blaming(path):
+            given.update(flagparser.parse(flagparser.read_flag_file(path),
+                                          define_flags()))
+    given.update(flagparser.parse(own, define_flags()))
     return given
 
 
-def take_flag_files(arguments):
-    """Return the paths of every --flagfile, and the other words."""
-    paths, own, words = [], [], iter(arguments)
-    for word in words:
-        name, equals, path = word.lstrip('-').partition('=')
-        if word.startswith('-') and name == 'flagfile':
-            paths.append(path if equals else next(words, ''))
-        else:
-            own.append(word)
-    return paths, own
-
-
-def read_flag_file(path):
-    """Return the words of a flag file: a flag a line, # and // begin a comment."""
-    try:
-        with open(path, encoding='utf-8') as file:
-            lines = [line.strip() for line in file]
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError('--flagfile %r cannot be read: %s'
-                        % (path, getattr(error, 'strerror', error)))
-    words = []
-    for line in lines:
-        if line.startswith('-'):
-            if line.lstrip('-').startswith('flagfile'):
-                raise UserError('%s: a flag file cannot name another (%s)'
-                                % (path, line))
-            name, value = re.match(r'([^\s=]+)\s*(.*)', line).groups()
-            words += [line] if value.startswith('=') or not value else [name, value]
-        elif line and not line.startswith(('#', '//')):
-            raise UserError('%s: %r is no flag; expected lines like --epoch 5'
-                            % (path, line))
-    return words
-
-
-def pair(words, FLAGS):
-    """Return the (name, value as text) of each flag; see parse_flags."""
-    pairs, words = [], collections.deque(words)
-    while words:
-        word = words.popleft()
-        if not word.startswith('-'):
-            raise UserError('Unexpected word %r: every word belongs to a flag. See '
-                            '`python main.py --help`.' % word)
-        name, equals, value = re.match(r'--?([^=]*)(=?)(.*)', word, re.DOTALL).groups()
-        if is_boolean(name, FLAGS):
-            if not equals:
-                said = words and words[0].lower() in BOOLEAN
-                value = words.popleft() if said else 'true'
-            value = str(BOOLEAN.get(value.lower(), value))
-        elif name.startswith('no') and is_boolean(name[2:], FLAGS) and not equals:
-            name, value = name[2:], 'False'
-        elif name not in FLAGS:
-            raise UserError(unknown_flag(name))
-        elif not equals:
-            if not words or words[0].startswith('--'):
-                raise UserError('--%s needs a value: expected %s after it.'
-                                % (name, configs.expected(name)))
-            value = words.popleft()
-        pairs.append((name, value))
-        while takes_several(name) and words and not words[0].startswith('-'):
-            pairs.append((name, words.popleft()))
-    return pairs
-
-
-def takes_several(name):
-    """Tell whether a flag is followed by one word or more."""
-    return configs.expected(name) == configs.EXPECTED[tuple]
-
-
-def is_boolean(name, FLAGS):
-    """Tell whether there is a boolean flag of this name."""
-    return name in FLAGS and FLAGS[name].boolean
-
-
-def unknown_flag(name):
-    """Say what a flag that there is not may have meant."""
-    if name in REPLACED:
-        return "--%s of carpedm20's is not a flag here: %s." % (name, REPLACED[name])
-    near = difflib.get_close_matches(name, flag_names(), 1)
-    return 'Unknown flag --%s%s See `python main.py --help`.' % (
-        name, '; did you mean --%s?' % near[0] if near else '.')
+def own_flags(arguments):
+    """Return what parse_flags does, of the command line without its flag files."""
+    return parse_flags(flagparser.take_flag_files(arguments)[1])
 
 
 # --- tasks -------------------------------------------------------------------
@@ -347,6 +242,15 @@ def main(arguments):
         import dataset  # after --help: NumPy and Pillow take their time
         config = Config.make(given, dataset.defaults(given.get(
             'dataset', Config.dataset)))
+        if config.task not in tasks.TASKS:
+            raise UserError('--task %s: expected one of %s.'
+                            % (shown(config.task), ', '.join(tasks.TASKS)))
+        # A flag file serves training and sampling alike; what is said here is meant.
+        configs.check_place(own_flags(arguments), config)
+        if config.inception_path and not os.path.isfile(config.inception_path):
+            raise NotFoundError('--inception_path %s: there is no such file; `python '
+                                'download.py inception` fetches it.'
+                                % shown(config.inception_path))
         if not config.crop and {'input_height', 'input_width'} & set(given):
             print('note: the input size is that of the crop; without --crop it has no '
                   'effect')
@@ -356,8 +260,8 @@ def main(arguments):
         return 2
     except BrokenPipeError:
         raise
-    except OSError as error:    # a full disk, a folder in a file's place, …
-        print('error: %s' % error, file=sys.stderr)
+    except (OSError, MemoryError) as error:     # a full disk, no leave to read, …
+        print('error: %s' % (error or 'not enough memory'), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
@@ -376,6 +280,10 @@ def run_training(config, given):
     """Train, from the newest checkpoint where there is one."""
     import dataset
     run, config = runs.to_train(config, given)
+    if 'eval_samples' in given and not config.eval_freq:
+        raise UserError('--eval_samples is for --eval_freq: add it, or leave '
+                        '--eval_samples out.')
+    runs.check_folders(run.checkpoint_dir, run.sample_dir)
     if config.dataset == configs.GAUSSIAN:
         return start_tensorflow('toy').train(config, run)
     data = dataset.load(config)
@@ -386,13 +294,11 @@ def run_training(config, given):
 
 def run_task(config, given):
     """Do a task; one on a checkpoint, with the config that lies beside it."""
-    if config.task not in tasks.TASKS:
-        raise UserError('--task %r: expected one of %s.'
-                        % (config.task, ', '.join(tasks.TASKS)))
     if not tasks.TASKS[config.task].checkpoint:
         importlib.import_module('tasks.' + config.task).run(config)
         return 0
     run, restored = runs.to_restore(config, given)
+    runs.check_folders(run.sample_dir)
     step, path = runs.chosen(run, config.checkpoint)
     print('checkpoint: %s (step %d)' % (path, step))
     if restored is None:
@@ -418,6 +324,7 @@ def terminate(number, frame):
 
 if __name__ == '__main__':
     signal.signal(signal.SIGTERM, terminate)
+    sys.stdout.reconfigure(errors='backslashreplace')   # names may be no valid text
     try:
         status = main(sys.argv[1:])
         sys.stdout.flush()

@@ -279,7 +279,7 @@ class DCGAN:
         Early on they follow faster, so that the first weights are soon forgotten.
         """
         step = tf.cast(self.step, tf.float32)
-        decay = tf.minimum(self.config.ema, (1 + step) / (10 + step))
+        decay = tf.minimum(float(self.config.ema), (1 + step) / (10 + step))
         with tf.control_dependencies(updates):
             return [average.assign_sub((1 - decay) * (average - weights.read_value()))
                     for weights, average in self.averages.values()]

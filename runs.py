@@ -9,6 +9,7 @@ import tempfile
 import typing
 
 import config as configs
+from checks import LONGEST_PART, shown
 from config import Config, NotFoundError, UserError
 
 CONFIG = 'config.json'
@@ -62,9 +63,9 @@ def chosen(run, which=None):
             raise NotFoundError('No best checkpoint in %s: training keeps one with '
                                 '--eval_freq N.' % run.best_dir)
         return found[-1]
-    if not which.isdigit():
-        raise UserError('--checkpoint %r: expected best or the number of a step.'
-                        % which)
+    if not re.fullmatch('[0-9]{1,18}', which):
+        raise UserError('--checkpoint %s: expected best or the number of a step.'
+                        % shown(which))
     there = dict(checkpoints(run.best_dir) + checkpoints(run.checkpoint_dir))
     if int(which) not in there:
         raise NotFoundError('No checkpoint of step %s in %s; there are those of %s.' % (
@@ -117,6 +118,35 @@ def make_folder(folder):
     except OSError as error:
         raise UserError('The folder %s cannot be written to: %s'
                         % (folder, error.strerror))
+
+
+def check_folders(*folders):
+    """Raise UserError where a folder that is to be written to, or made, cannot be.
+
+    Nothing is made.
+    """
+    for folder in folders:
+        above = nearest_folder(folder)
+        if not os.access(above, os.W_OK | os.X_OK):
+            raise UserError('The folder %s cannot be written to: no permission to '
+                            'write to %s.' % (folder, above))
+
+
+def nearest_folder(folder):
+    """Return the folder itself, or the nearest one above it that exists.
+
+    Raises UserError where something else is in the way, or a name is too long.
+    """
+    if max(map(len, os.fsencode(folder).split(os.sep.encode()))) > LONGEST_PART:
+        raise UserError('The folder %s cannot be made: expected names of up to %d '
+                        'bytes.' % (shown(folder), LONGEST_PART))
+    above = os.path.abspath(folder)
+    while not os.path.lexists(above) and above != os.path.dirname(above):
+        above = os.path.dirname(above)
+    if not os.path.isdir(above):
+        raise UserError('The folder %s cannot be made: %s is no folder.'
+                        % (folder, above))
+    return above
 
 
 def to_train(config, given):

@@ -5,6 +5,7 @@ through a place that the prior never draws from, a great circle does not. All of
 NumPy; only `pictures` asks a session.
 """
 
+import re
 import typing
 
 import numpy as np
@@ -130,7 +131,7 @@ def parse_indices(text, config, least=1):
     sheet.
     """
     parts, most = [part.strip() for part in text.split(',')], sample.count(config)
-    if not all(part.isdigit() for part in parts):
+    if not all(re.fullmatch('[0-9]{1,9}', part) for part in parts):
         raise UserError('Indices %r: expected numbers of images on the sheet, counted '
                         'from 0, with commas between, as 3,17,4.' % text)
     indices = [int(part) for part in parts]

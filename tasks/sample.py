@@ -14,6 +14,7 @@ from tqdm import tqdm
 import runs
 import session
 from architectures import ARCHITECTURES
+from config import COMBINED
 from ops import draw_z
 from utils import image_manifold_size, imsave, inverse_transform, save_images
 
@@ -21,7 +22,6 @@ FIXED = -1        # keys the z of sheets; a training step's key is the step, 0 o
 CHUNK = 64        # images drawn in a run of the session
 AT_ONCE = 3       # runs side by side: one takes the cores that another leaves idle
 FEW = 256         # images without a progress bar
-COMBINED = 4      # attributes of which a sheet has every combination
 
 
 def run(config, run, path):
@@ -60,8 +60,7 @@ def restored(config, path):
 
 def count(config):
     """Return --num_samples; by default 64, or 10 for each row."""
-    rows = label_rows(config.replace(label=None))
-    return config.num_samples or 10 * len(rows) or 64
+    return config.sheet_size
 
 
 def label_rows(config):

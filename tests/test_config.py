@@ -80,10 +80,10 @@ def test_all_wrong_values_are_named_at_once():
 
 
 def test_flags_for_sampling_are_refused_in_training():
-    with pytest.raises(UserError, match='--label'):
-        make({'train': True, 'label': '3'})
-    with pytest.raises(UserError, match='--separate'):
-        make({'train': True, 'separate': True})
+    config = make({'train': True})
+    for name, value in ('label', '3'), ('separate', True):
+        with pytest.raises(UserError, match='--%s is for --task sample' % name):
+            configs.check_place({name: value}, config)
 
 
 @pytest.mark.parametrize('task', ['curves', 'nothing'])
@@ -132,6 +132,25 @@ def test_restore_lets_training_flags_differ_but_not_the_network():
         configs.restore(old, {'z_dim': 50})
 
 
+@pytest.mark.parametrize('changes, given', [
+    ({}, {'num_samples': 64}), ({}, {'d_learning_rate': 2e-4}),
+    ({'learning_rate': 1e-3}, {'g_learning_rate': 1e-3}), ({}, {'output_width': 64})])
+def test_a_flag_that_says_what_holds_anyway_changes_nothing_on_resume(changes, given):
+    old = make(changes)
+    assert configs.resume(old, given) == old
+
+
+@pytest.mark.parametrize('classes, attributes, size', [
+    ((), None, 64), (('a', 'b'), None, 20), (('a', 'b'), 'a,b', 40),
+    (tuple('abcde'), 'a,b,c,d,e', 60)])
+def test_the_default_of_num_samples_named_on_resume_is_no_other(
+        classes, attributes, size):
+    old = make({'attributes': attributes}).replace(classes=classes)
+    assert configs.resume(old, {'num_samples': size}) == old
+    with pytest.raises(UserError, match='--num_samples: None in config.json'):
+        configs.resume(old, {'num_samples': size + 1})
+
+
 @pytest.mark.parametrize('old, new', [(6, 7), (6, 5), (None, 100)])
 def test_the_sheets_of_a_run_keep_their_num_samples(old, new):
     config = make({'num_samples': old} if old else {})
@@ -168,7 +187,7 @@ def test_config_imports_neither_numpy_nor_tensorflow():
 
 def test_attributes_are_different_names_and_not_beside_conditional():
     assert make({'attributes': 'Smiling,Male'}).attributes == 'Smiling,Male'
-    for wrong in ('', 'Smiling,', 'A,B,A'):
+    for wrong in ('Smiling,', 'A,B,A'):
         with pytest.raises(UserError, match='--attributes %r: expected' % wrong):
             make({'attributes': wrong})
     with pytest.raises(UserError, match='--conditional .* leave one of them out'):

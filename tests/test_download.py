@@ -164,8 +164,8 @@ def test_a_full_disk(table, server, run):
 def test_a_folder_that_cannot_be_written(table, run):
     write('data', b'a file')
     code, _, err = run('set')
-    assert code == 1 and err.count('\n') == 1
-    assert err.startswith('download.py: data') and '--data_dir' in err
+    assert code == 2 and err.count('\n') == 1
+    assert err.startswith('download.py: --data_dir: The folder data cannot be made')
 
 
 # --- files fetched by hand --------------------------------------------------------

@@ -35,9 +35,10 @@ def judged(tmp_path_factory):
     for i in range(40):
         Image.fromarray(rng.integers(0, 256, (16, 16, 3), np.uint8)).save(
             root / 'data' / 'noise' / ('%02d.png' % i))
-    for name, flags in ('with', ['--eval_freq', 4]), ('without', []):
+    judging = ['--eval_freq', 4, '--eval_samples', 12]
+    for name, flags in ('with', judging), ('without', []):
         assert call(*flags_of(root), *TINY, '--train', '--epoch', 2, '--name', name,
-                    '--eval_samples', 12, '--ckpt_freq', 3, *flags) == 0
+                    '--ckpt_freq', 3, *flags) == 0
     return root
 
 

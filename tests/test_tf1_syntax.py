@@ -6,9 +6,10 @@ import os
 import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-CORE = ('main', 'config', 'train', 'model', 'architectures', 'ops', 'convolution',
-        'variants', 'losses', 'sources', 'archives', 'pickles', 'unpack', 'dataset',
-        'session', 'runs', 'history', 'guard', 'evaluation', 'utils', 'toy',
+CORE = ('main', 'flagparser', 'config', 'checks', 'train', 'model', 'architectures',
+        'ops', 'convolution', 'variants', 'losses', 'sources', 'archives',
+        'pickles', 'unpack', 'dataset', 'session', 'runs', 'history', 'guard',
+        'evaluation', 'utils', 'toy',
         'tasks/__init__', 'tasks/sample', 'tasks/curves')
 # Parts of TensorFlow that one of the two lacks, or that the core does without.
 BANNED = {'AUTOTUNE', 'GradientTape', 'compat', 'contrib', 'data', 'estimator',

@@ -9,6 +9,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 from PIL import Image
 
+import checks
 import config as configs
 import dataset
 import history
@@ -313,7 +314,7 @@ def test_bad_input_ends_with_status_2_and_says_what_to_do(
 
 def test_settings_of_points_are_fields():
     names = {field.name for field in configs.fields()}
-    assert names >= configs.OF_POINTS
+    assert names >= checks.OF_POINTS
 
 
 # --- what is claimed ---------------------------------------------------------

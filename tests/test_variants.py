@@ -414,7 +414,7 @@ def test_d_sees_both_halves_augmented_and_g_learns_through_it(graph, tiny_config
 
 @pytest.mark.parametrize('changes, message', [
     ({'augment': 'colour'}, "'colour'; expected some of color, translation, cutout"),
-    ({'augment': ''}, 'expected some of'), ({'momentum': 0.9}, '--beta1'),
+    ({'augment': ''}, "--augment is ''"), ({'momentum': 0.9}, '--beta1'),
     ({'loss': 'wgan', 'label_smoothing': 0.1}, 'take gan or lsgan'),
     ({'augment': 'color,'}, 'expected some of'),
     ({'architecture': 'mlp', 'd_head': 'conv'}, 'no effect on --architecture mlp')])

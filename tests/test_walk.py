@@ -10,6 +10,7 @@ import tiny_runs
 from PIL import Image
 
 import config as configs
+import flagparser
 import main
 from config import UserError
 from tasks import films, latent, walk
@@ -301,6 +302,6 @@ def test_wrong_indices_end_before_anything_is_written(call, capsys):
 def test_the_modes_of_visualize_are_named():
     modes = next(f.metadata['choices'] for f in configs.fields() if f.name == 'walk')
     for mode in modes[2:]:
-        assert mode in main.REPLACED['visualize']
+        assert mode in flagparser.REPLACED['visualize']
         assert mode in main.help_text()
     assert set(modes) == set(walk.DIMENSIONS) | set(walk.FROM_Z_TO_Z)

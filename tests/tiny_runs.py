@@ -13,7 +13,7 @@ CONTRAST = 10       # the weights times this, so that the images are not all gra
 def save(root, name, classes=()):
     """Save the checkpoint of a run `name` of data set flat in a folder."""
     config = configs.Config.make(dict(
-        output_height=16, gf_dim=4, df_dim=4, z_dim=8, name=name, dataset='flat',
+        output_height=16, gf_dim=4, df_dim=4, z_dim=8, ema=0, name=name, dataset='flat',
         checkpoint_dir=str(root), conditional=bool(classes), classes=classes), {})
     with tf.Graph().as_default(), session.open_session(config) as sess:
         tf.set_random_seed(0)

@@ -1,0 +1,189 @@
+"""Checks: what is wrong with the values of a Config, by themselves and together.
+
+Each function takes a Config and returns messages, one a problem. No imports of ours:
+config.py, which imports this, has the fields and their limits.
+"""
+
+import dataclasses
+import math
+
+OF_CONVOLUTIONS = {'gf_dim', 'df_dim', 'kernel_size', 'd_head', 'bias'}
+AUGMENTATIONS = ('color', 'translation', 'cutout')
+
+# The data set of points (toy.py), and the settings that decide its runs
+GAUSSIAN = 'gaussian'
+OF_POINTS = {'dataset', 'batch_size', 'learning_rate', 'beta1', 'train_size', 'd_steps',
+             'g_steps', 'seed', 'z_dim', 'z_dist', 'ema', 'optimizer', 'momentum',
+             'd_learning_rate', 'g_learning_rate', 'loss', 'label_smoothing',
+             'num_samples'}
+MOST_POINTS = 10**7
+
+LONGEST = 4096          # characters of a text; Linux takes no longer path
+LONGEST_PART = 255      # bytes of each name in a path, in nearly all file systems
+LONGEST_NAME = 200      # bytes of a name, which gets endings
+SHOWN = 80              # characters of a value in a message
+
+EXPECTED = {int: 'a whole number', float: 'a number', bool: 'true or false',
+            str: 'a text', tuple: 'a list of texts'}
+
+
+def wrong(config):
+    """Return what is wrong with a Config: its values, or else their combinations."""
+    found = [misfit(field, getattr(config, field.name))
+             for field in dataclasses.fields(config)]
+    return [message for message in found if message] or (
+        names(config) + labels(config) + variants(config) + calls(config)
+        + (points(config) if config.dataset == GAUSSIAN else []))
+
+
+def shown(value):
+    """Return a value as text for a message: quoted, in a line, not too long."""
+    if isinstance(value, int) and abs(value) >= 10 ** SHOWN:
+        # Python refuses to write more digits than some thousands.
+        return 'a number of more than %d digits' % SHOWN
+    text = repr(value[:2 * SHOWN] if isinstance(value, str) else value)
+    return text if len(text) <= SHOWN else text[:SHOWN - 1] + '…'
+
+
+def written(value):
+    """Return a value as it is written after its flag, as shown does."""
+    return shown(value).strip("'")
+
+
+# --- one value ---------------------------------------------------------------
+
+def misfit(field, value):
+    """Return what is wrong with the value of one field, or None."""
+    if value is None and field.default is None:
+        return None
+    limits, wanted = field.metadata, EXPECTED[field.type]
+    right_type = isinstance(value, (int, float) if field.type is float else field.type)
+    if not right_type or (isinstance(value, bool) and field.type is not bool):
+        pass
+    elif limits['choices']:
+        wanted = 'one of %s' % ', '.join(map(str, limits['choices']))
+        if value in limits['choices']:
+            return None
+    elif field.type is str:
+        wanted += ' of 1 to %d characters, in UTF-8, on one line' % LONGEST
+        if 0 < len(value) <= LONGEST and is_plain(value):
+            return None
+    elif field.type is tuple:
+        wanted += ' of 1 to %d characters' % LONGEST
+        if all(isinstance(part, str) and 0 < len(part) <= LONGEST and '\0' not in part
+               for part in value):
+            return None
+    elif out_of_range(value, limits):
+        wanted += ' ' + range_text(limits)
+    else:
+        return None
+    return '--%s is %s; expected %s.' % (field.name, shown(value), wanted)
+
+
+def is_plain(text):
+    """Tell whether a text is without control characters and bytes that are none."""
+    return not any(c < ' ' or c == '\x7f' or '\ud800' <= c <= '\udfff' for c in text)
+
+
+def out_of_range(value, limits):
+    """Tell whether a number is none, or beyond its limits."""
+    return (isinstance(value, float) and not math.isfinite(value)
+            or limits['low'] is not None and value < limits['low']
+            or limits['above'] is not None and value <= limits['above']
+            or limits['high'] is not None and value > limits['high'])
+
+
+def range_text(limits):
+    """Say the range of a number: 'from 1 to 5', 'above 0', …"""
+    words = []
+    if limits['low'] is not None:
+        words.append('from %s' % limits['low'])
+    if limits['above'] is not None:
+        words.append('above %s' % limits['above'])
+    if limits['high'] is not None:
+        words.append('up to %s' % limits['high'])
+    return ' '.join(words)
+
+
+# --- values together ---------------------------------------------------------
+
+def names(config):
+    """List the names that cannot be parts of paths."""
+    given = [(name, getattr(config, name)) for name in ('dataset', 'name')]
+    return ['--%s %s is not a name: it is part of paths, so it takes no slash and is '
+            'not empty, nor longer than %d bytes (the folder of data sets is '
+            '--data_dir).' % (name, shown(value), LONGEST_NAME)
+            for name, value in given if value is not None and (
+                value in ('.', '..') or set('/\\') & set(value)
+                or len(value.encode('utf-8')) > LONGEST_NAME)]
+
+
+def labels(config):
+    """List what is wrong with the labels that shall be learned."""
+    found = []
+    if config.attributes is not None:
+        given = config.attributes.split(',')
+        if '' in given or len(set(given)) < len(given):
+            found.append('--attributes %s: expected names, each once, with commas '
+                         'between, as Smiling,Eyeglasses.' % shown(config.attributes))
+        if config.conditional:
+            found.append('--conditional takes labels from folders, --attributes from a '
+                         'table: leave one of them out.')
+    return found
+
+
+def variants(config):
+    """List the variants that make no sense together, or are none."""
+    found = []
+    if config.augment is not None and not (
+            set(config.augment.split(',')) <= set(AUGMENTATIONS)):
+        found.append('--augment is %s; expected some of %s, with commas between.'
+                     % (shown(config.augment), ', '.join(AUGMENTATIONS)))
+    if config.momentum and config.optimizer != 'sgd':
+        found.append('--momentum is of --optimizer sgd; of adam it is --beta1.')
+    if config.label_smoothing and config.loss in ('wgan', 'hinge'):
+        found.append('--label_smoothing needs labels, and --loss %s has none: take gan '
+                     'or lsgan.' % config.loss)
+    found += ['--%s %s has no effect on --architecture mlp: leave it out.'
+              % (field.name, getattr(config, field.name))
+              for field in dataclasses.fields(config)
+              if config.architecture == 'mlp' and field.name in OF_CONVOLUTIONS
+              and getattr(config, field.name) != field.default]
+    return found
+
+
+def calls(config):
+    """List what cannot be in one call of main.py."""
+    found = []
+    if config.train and config.task != type(config).task:
+        found.append('--task %s is done with a checkpoint: leave out --train.'
+                     % written(config.task))
+    if config.runs is not None and config.name is not None:
+        found.append('--runs names all runs of the curves: leave out --name.')
+    if config.images and config.num_samples is not None:
+        found.append('--num_samples counts held-out images, and --images names others: '
+                     'leave one of them out.')
+    return found
+
+
+def points(config):
+    """List what cannot be where the data set is points, not images."""
+    usual = {field.name: field.default for field in dataclasses.fields(config)
+             if field.metadata['role'] in ('network', 'training')}
+    usual['output_width'] = config.output_height        # which it stands for
+    found = ['--%s %s has no effect on the points of --dataset %s: leave it out.'
+             % (name, written(getattr(config, name)), GAUSSIAN)
+             for name, default in usual.items() if name not in OF_POINTS
+             and getattr(config, name) != default]
+    found += ['--%s is of images: leave it out.' % name
+              for name in ('separate', 'eval_freq') if getattr(config, name)]
+    if config.z_dim > 1000:
+        found.append('--z_dim %d: expected up to 1000 for points of the plane.'
+                     % config.z_dim)
+    step = config.batch_size * config.d_steps
+    if not step <= (config.train_size or 0) <= MOST_POINTS:
+        found.append('--train_size %s: expected as many points as a step takes or '
+                     'more, --batch_size %d times --d_steps %d, up to %d.'
+                     % (config.train_size, config.batch_size, config.d_steps,
+                        MOST_POINTS))
+    return found
