@@ -275,6 +275,6 @@ def test_bad_input_is_refused_before_anything_is_written(trained, tmp_path, caps
 
 
 def test_a_D_without_convolutions_is_refused(tiny_config):
-    config = tiny_config(architecture='mlp', gf_dim=64, df_dim=64)
+    config = tiny_config(architecture='mlp', gf_dim=32, df_dim=32)
     with pytest.raises(UserError, match='--architecture mlp has none'):
         classify.run(config, None, None)

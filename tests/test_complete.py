@@ -160,7 +160,7 @@ def test_the_losses_by_hand(graph, tiny_config):
 @pytest.mark.slow
 @pytest.mark.parametrize('changes', [
     dict(loss='wgan'), dict(loss='lsgan'), dict(loss='hinge', spectral_norm=True),
-    dict(architecture='mlp', gf_dim=64, df_dim=64), dict(d_head='pool')])
+    dict(architecture='mlp', gf_dim=32, df_dim=32), dict(d_head='pool')])
 def test_every_variant_can_search(graph, tiny_config, changes):
     from architectures import ARCHITECTURES
     config = tiny_config(**changes)

@@ -198,7 +198,7 @@ def test_what_cannot_be_is_said(trained, tmp_path, capsys, monkeypatch, attribut
 
 def test_a_network_without_convolutions_is_refused(tiny_config):
     with pytest.raises(UserError, match='--architecture mlp'):
-        drop.check(tiny_config(architecture='mlp', gf_dim=64, df_dim=64,
+        drop.check(tiny_config(architecture='mlp', gf_dim=32, df_dim=32,
                                attribute='red'))
 
 

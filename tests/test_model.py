@@ -7,11 +7,13 @@ import pytest
 import reference
 import tensorflow.compat.v1 as tf
 
+import main
 import model as models
 from config import Config
 from model import DCGAN
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(HERE)
 
 
 def batch(config, n=None, seed=0):
@@ -48,7 +50,8 @@ def session():
 # --- names and shapes --------------------------------------------------------
 
 def test_variables_are_carpedm20s(graph):
-    model = DCGAN(Config.make({'kernel_size': 5}, {}))
+    model = DCGAN(Config.make(main.parse_flags(
+        ['--flagfile', os.path.join(ROOT, 'configs', 'carpedm20.flags')]), {}))
     ours = ['%s %s' % (v.op.name, v.shape.as_list()) for v in model.variables]
     with open(os.path.join(HERE, 'carpedm20-celebA-variables.txt')) as file:
         assert sorted(ours) == file.read().splitlines()

@@ -10,7 +10,7 @@ import variants
 from architectures import ARCHITECTURES
 from config import UserError
 
-MLP = {'architecture': 'mlp', 'gf_dim': 64, 'df_dim': 64}    # widths are the defaults
+MLP = {'architecture': 'mlp', 'gf_dim': 32, 'df_dim': 32}    # widths are the defaults
 REAL, FAKE = np.array([[2.0], [-0.5]], 'f'), np.array([[0.3], [-1.5]], 'f')
 
 
