@@ -65,7 +65,8 @@ def one_by_one(results, images):
 
 
 def begin(parent):
-    """Let a worker leave Ctrl-C to its parent, and end when that has ended."""
+    """Let a worker be quiet, leave Ctrl-C to its parent, and end when that has."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)    # libtiff complains, without names
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=follow, args=(parent,), daemon=True).start()
 
