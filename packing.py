@@ -43,8 +43,9 @@ def packed(images, config):
     chunks = [images[start:start + CHUNK] for start in range(0, len(images), CHUNK)]
     with concurrent.futures.ProcessPoolExecutor(
             workers, spawn, begin, (os.getpid(),)) as pool, \
-            contextlib.closing(pool.map(pack_one_by_one, chunks,
-                                        [pack_one] * len(chunks))) as results:
+            contextlib.closing(pool.map(
+                functools.partial(pack_one_by_one, pack_one=pack_one, longest=LONGEST),
+                chunks)) as results:
         yield one_by_one(results, images)
 
 
@@ -78,11 +79,11 @@ def follow(parent):
     os._exit(1)
 
 
-def pack_one_by_one(images, pack_one):
+def pack_one_by_one(images, pack_one, longest):
     """Return the good ones as one array, which is sent faster, and {index: reason}."""
     results = []
     for image in images:        # in C, a decoder that hangs heeds no signal of Python's
-        faulthandler.dump_traceback_later(LONGEST, exit=True)
+        faulthandler.dump_traceback_later(longest, exit=True)
         results.append(pack_one(image))
     faulthandler.cancel_dump_traceback_later()
     bad = {i: result for i, result in enumerate(results) if isinstance(result, str)}
