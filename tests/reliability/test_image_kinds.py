@@ -77,8 +77,9 @@ def test_srgbs_own_profile_costs_no_bit(mode):
 
 
 BROKEN = {'empty': b'', 'junk': b'junk', 'zeros': bytes(500),
-          'half': icc.swapped()[:300], 'header': icc.swapped()[:128], 'gray': icc.linear_gray(),
-          'cmyk': icc.cyan_is_all(), 'size': b'\xff' * 4 + icc.srgb()[4:],
+          'half': icc.swapped()[:300], 'header': icc.swapped()[:128],
+          'gray': icc.linear_gray(), 'cmyk': icc.cyan_is_all(),
+          'size': b'\xff' * 4 + icc.srgb()[4:],
           'tags': icc.srgb()[:128] + b'\xff' * 4 + icc.srgb()[132:],
           'offsets': icc.srgb()[:132] + b'\xff' * 200 + icc.srgb()[332:]}
 
@@ -170,7 +171,7 @@ def test_mutated_exif_does_not_cost_the_picture(kind):
 # --- depths and inks ---------------------------------------------------------
 
 def tiff(order, photometric, signed, data):
-    """Return the bytes of a TIFF of 16 bits, 4 wide and 2 high, that Pillow never writes.
+    """Return the bytes of a TIFF of 16 bits, 4 wide and 2 high, Pillow writes none.
 
     Gray, or else red, green and blue.
     """
@@ -239,7 +240,7 @@ def test_progressive_jpeg():
 
 @pytest.mark.parametrize('rgb', [RED, BLUE, WHITE, (0, 0, 0), (200, 100, 50)])
 def test_inverted_adobe_jpeg_of_ycck(rgb):
-    """Photoshop's: Y, Cb, Cr as if the inks were red, green and blue; black inverted."""
+    """Photoshop's: Y, Cb, Cr as if the inks were red, green and blue."""
     inks = Image.new('RGB', (1, 1), tuple(255 - value for value in rgb))
     y, cb, cr = inks.convert('YCbCr').getpixel((0, 0))
     raw = plain('CMYK', (255 - y, 255 - cb, 255 - cr, 0))
