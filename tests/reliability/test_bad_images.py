@@ -525,7 +525,7 @@ if __name__ == '__main__':
 """
 
 
-def test_workers_end_when_their_parent_is_killed(data, tmp_path):
+def test_workers_end_with_a_killed_parent_and_its_left_overs_later(data, tmp_path):
     numbered(data / 'mine', 600)
     script = tmp_path / 'script.py'
     script.write_text(LOAD)
@@ -540,7 +540,13 @@ def test_workers_end_when_their_parent_is_killed(data, tmp_path):
         process.kill()
         process.wait()
     until(lambda: not any(os.path.exists('/proc/%d' % worker) for worker in found), 30)
+    left, = (name for name in cache_files(data) if name.endswith('.part'))
+    path, other = data / '.cache' / left, data / '.cache' / (left[:-9] + 'new.part')
+    other.write_bytes(b'')
+    stat = os.stat(str(path))
+    os.utime(str(path), (stat.st_atime, stat.st_mtime - 90000))
     assert len(load(data)[0]) == 600
+    assert not path.exists() and other.exists()     # which another may be writing
 
 
 # --- mutations ---------------------------------------------------------------
