@@ -24,6 +24,8 @@ CHUNK = 64               # images that a worker packs at a time
 FEWEST_FOR_WORKERS = 512
 LONGEST = 600            # seconds for one image; then its decoder is taken to hang
 
+stopped = None          # in a worker, its `value` turns 1 when no more is wanted
+
 
 @contextlib.contextmanager
 def packed(images, config):
@@ -41,12 +43,36 @@ def packed(images, config):
     # Not forked: a fork of a process in which TensorFlow has started threads may hang.
     spawn = multiprocessing.get_context('spawn')
     chunks = [images[start:start + CHUNK] for start in range(0, len(images), CHUNK)]
+    pack_chunk = functools.partial(pack_one_by_one, pack_one=pack_one, longest=LONGEST)
+    stop = spawn.RawValue('b')      # no lock, which a killed worker would keep
     with concurrent.futures.ProcessPoolExecutor(
-            workers, spawn, begin, (os.getpid(),)) as pool, \
-            contextlib.closing(pool.map(
-                functools.partial(pack_one_by_one, pack_one=pack_one, longest=LONGEST),
-                chunks)) as results:
+            workers, spawn, begin, (os.getpid(), stop)) as pool, \
+            contextlib.ExitStack() as stack:
+        stack.callback(setattr, stop, 'value', 1)   # else whole chunks are waited for
+        with interrupts_held_back():
+            results = stack.enter_context(
+                contextlib.closing(pool.map(pack_chunk, chunks)))
         yield one_by_one(results, images)
+
+
+@contextlib.contextmanager
+def interrupts_held_back():
+    """Let Ctrl-C wait, and never reach the processes that are started meanwhile."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held = []
+    before = signal.signal(signal.SIGINT, lambda *_: held.append(True))
+    masks = hasattr(signal, 'pthread_sigmask')      # what is started inherits it
+    mask = masks and signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        if masks:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, before)
+    if held:
+        os.kill(os.getpid(), signal.SIGINT)
 
 
 def one_by_one(results, images):
@@ -65,8 +91,10 @@ def one_by_one(results, images):
             % (ascii(image if isinstance(image, str) else image[-1]), LONGEST))
 
 
-def begin(parent):
+def begin(parent, stop):
     """Let a worker be quiet, leave Ctrl-C to its parent, and end when that has."""
+    global stopped
+    stopped = stop
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)    # libtiff complains, without names
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=follow, args=(parent,), daemon=True).start()
@@ -82,7 +110,10 @@ def follow(parent):
 def pack_one_by_one(images, pack_one, longest):
     """Return the good ones as one array, which is sent faster, and {index: reason}."""
     results = []
-    for image in images:        # in C, a decoder that hangs heeds no signal of Python's
+    for image in images:
+        if stopped.value:
+            break
+        # In C, a decoder that hangs heeds no signal of Python's.
         faulthandler.dump_traceback_later(longest, exit=True)
         results.append(pack_one(image))
     faulthandler.cancel_dump_traceback_later()

@@ -549,6 +549,30 @@ def test_workers_end_with_a_killed_parent_and_its_left_overs_later(data, tmp_pat
     assert not path.exists() and other.exists()     # which another may be writing
 
 
+@pytest.mark.parametrize('number, status, wait', [
+    (signal.SIGINT, 130, 0), (signal.SIGINT, 130, 0.5), (signal.SIGTERM, 143, 0.5)])
+def test_ctrl_c_or_a_stop_of_all_processes_while_packing(data, number, status, wait):
+    paint(data / 'mine' / 'a.png', 5, (1500, 1500))     # not over too early
+    for i in range(600):
+        os.link(str(data / 'mine' / 'a.png'), str(data / 'mine' / ('%03d.png' % i)))
+    command = [sys.executable, 'main.py', '--dataset', 'mine', '--data_dir', str(data),
+               '--output_height', '16', '--train', '--threads', '2',
+               '--checkpoint_dir', str(data / 'ck'), '--sample_dir', str(data / 'sa')]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True,
+                               stderr=subprocess.STDOUT, start_new_session=True)
+    try:
+        until(lambda: 'packing' in process.stdout.readline(), 60)
+        time.sleep(wait)
+        os.killpg(process.pid, number)
+        printed, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == status
+    if number == signal.SIGINT:     # else Python tells that the workers were killed
+        assert 'Traceback' not in printed and len(printed) < 300, printed
+    assert cache_files(data) == [] and workers(process.pid) == []
+
+
 # --- mutations ---------------------------------------------------------------
 
 def test_mutated_pictures(tmp_path):
