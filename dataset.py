@@ -5,29 +5,25 @@ use packs the images, cropped and resized, into one file; training reads batches
 that file, mapped into memory, as a pure function of (seed, step). NumPy and Pillow.
 """
 
-import concurrent.futures
 import contextlib
 import functools
+import glob
 import hashlib
 import io
 import json
-import multiprocessing
 import os
+import time
 import typing
 
 import numpy as np
 from numpy.lib.format import open_memmap
-from PIL import UnidentifiedImageError
 from tqdm import tqdm
 
-from archives import FASHION, find_cifar10, find_lsun, find_mnist, open_member
+from archives import FASHION, find_cifar10, find_lsun, find_mnist
 from config import NotFoundError, UserError
+from packing import packed
 from sources import ANIME, find_images
-from utils import atomic_write, cores, get_image, transform
-
-CHUNK = 64               # images that a worker packs at a time
-FEWEST_FOR_WORKERS = 512
-
+from utils import atomic_write, transform
 
 # --- the table ---------------------------------------------------------------
 
@@ -143,9 +139,9 @@ def load(config, echo=print):
     try:
         images, left_out = (read_cache(base, key)
                             or pack(source, config, base, key, echo))
-    except (OSError, concurrent.futures.BrokenExecutor) as error:
+    except OSError as error:
         raise UserError('Packing the images into %s failed (%s). Another folder: '
-                        '--cache_dir; less memory: --threads 1.' % (base, error))
+                        '--cache_dir.' % (base, error))
     if left_out:
         echo('%d of %d images could not be used; see %s'
              % (len(left_out), len(source.images), base + '.report.txt'))
@@ -185,9 +181,12 @@ def fingerprint(source, config):
     """Return a text that changes with the source files or the transform."""
     files = []
     for path in source.files:
-        stat = os.stat(path) if os.path.exists(path) else os.lstat(path)
-        files.append([path, stat.st_size, stat.st_mtime_ns])
-    return digest([2, transform_settings(config), len(source.images), files])
+        try:
+            stat = os.stat(path)
+            files.append([path, stat.st_size, stat.st_mtime_ns])
+        except OSError:         # a link that leads nowhere, or it is gone by now
+            files.append([path, -1, 0])
+    return digest([3, transform_settings(config), len(source.images), files])
 
 
 def read_cache(base, key):
@@ -215,11 +214,11 @@ def pack(source, config, base, key, echo):
          % (format(count, ','), config.dataset, base))
     with contextlib.suppress(FileNotFoundError):
         os.remove(base + '.json')
+    remove_left_over(base)
     bad = write_images(source, config, base + '.npy')
-    lines = [('%s: %s' % (source.names[i], why)).replace('\n', '\\n') for i, why in bad]
-    with atomic_write(base + '.report.txt') as file:    # names may be no valid UTF-8
-        file.write(''.join(line + '\n' for line in lines)
-                   .encode('utf-8', 'backslashreplace'))
+    lines = [printable('%s: %s' % (source.names[i], why)) for i, why in bad]
+    with atomic_write(base + '.report.txt', 'w') as file:
+        file.write(''.join(line + '\n' for line in lines))
     if 2 * len(bad) > count:
         os.remove(base + '.npy')
         raise UserError('%d of %d images cannot be used, more than half; the first: '
@@ -229,6 +228,22 @@ def pack(source, config, base, key, echo):
     with atomic_write(base + '.json', 'w') as file:
         json.dump({'key': key, 'left_out': left_out}, file)
     return open_memmap(base + '.npy', mode='r'), left_out
+
+
+def remove_left_over(base):
+    """Remove what a packing that was killed left, untouched for a day or longer."""
+    folder, name = os.path.split(base + '.npy')
+    for part in glob.glob(os.path.join(
+            glob.escape(folder), '.%s.*.part' % glob.escape(name[:40]))):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - os.path.getmtime(part) > 86400:
+                os.remove(part)
+
+
+def printable(text):
+    """Return a text as one line that is valid UTF-8 and that no terminal obeys."""
+    return ''.join(character if character.isprintable() else repr(character)[1:-1]
+                   for character in text)
 
 
 def write_images(source, config, path):
@@ -257,49 +272,3 @@ def npy_header(count, shape):
         'descr': '|u1', 'fortran_order': False, 'shape': (10**12 + count,) + shape})
     return header.getvalue().replace(str(10**12 + count).encode(),
                                      str(count).rjust(13).encode())
-
-
-@contextlib.contextmanager
-def packed(images, config):
-    """Give an iterator over the packed images, in order, by worker processes."""
-    pack_one = functools.partial(pack_image, arguments=(
-        config.input_height, config.input_width, config.output_height,
-        config.output_width, config.crop, config.c_dim))
-    workers = config.threads or cores()
-    if len(images) < FEWEST_FOR_WORKERS or workers == 1:
-        yield map(pack_one, images)
-        return
-    # Not forked: a fork of a process in which TensorFlow has started threads may hang.
-    spawn = multiprocessing.get_context('spawn')
-    chunks = [images[start:start + CHUNK] for start in range(0, len(images), CHUNK)]
-    with concurrent.futures.ProcessPoolExecutor(workers, spawn) as pool, \
-            contextlib.closing(pool.map(pack_one_by_one, chunks,
-                                        [pack_one] * len(chunks))) as results:
-        yield (image for pixels, bad in results for image in in_order(pixels, bad))
-
-
-def pack_one_by_one(images, pack_one):
-    """Return the good ones as one array, which is sent faster, and {index: reason}."""
-    results = [pack_one(image) for image in images]
-    bad = {i: result for i, result in enumerate(results) if isinstance(result, str)}
-    good = [result for result in results if not isinstance(result, str)]
-    return np.stack(good) if good else [], bad
-
-
-def in_order(pixels, bad):
-    """Yield what pack_one_by_one was given: images, and reasons in their places."""
-    left = iter(pixels)
-    for index in range(len(pixels) + len(bad)):
-        yield bad[index] if index in bad else next(left)
-
-
-def pack_image(image, arguments):
-    """Return an image as uint8 [H, W, C], or as text the reason why it cannot be."""
-    try:
-        if isinstance(image, tuple):
-            image = open_member(*image)
-        return get_image(image, *arguments)
-    except UnidentifiedImageError:
-        return 'not a kind of image that Pillow opens'
-    except Exception as error:          # Pillow's decoders raise nearly anything
-        return '%s: %s' % (type(error).__name__, error)

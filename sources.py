@@ -10,14 +10,13 @@ import fnmatch
 import functools
 import os
 import typing
-import zipfile
 
 from PIL import Image
 
 from config import NotFoundError, UserError
+from folders import distinct, hidden, walk, zip_members
+from pictures import kinds
 
-# What Pillow opens that is no picture, or that another program must draw
-NO_PICTURES = ('BUFR', 'EPS', 'GRIB', 'HDF5', 'MPEG', 'WMF')
 # Images that not every Pillow opens: named in the report rather than passed over
 MORE_EXTENSIONS = ('.avif', '.heic', '.heif', '.jxl', '.mpo', '.webp')
 ATTRIBUTE_TABLES = ('list_attr_celeba.txt', 'list_attr.txt')
@@ -113,10 +112,10 @@ def find_images(folder, config, known, hint='Put images there'):
 
 def list_images(folder, files, config, hint):
     """Return images, their names, and the files that have them; see find_images."""
-    used = [path for path in files if wanted(path, config.input_fname_pattern)]
+    used = distinct(path for path in files if wanted(path, config.input_fname_pattern))
     found = [(path, os.path.relpath(path, folder)) for path in used]
     if not found:
-        used = [path for path in files if path.lower().endswith('.zip')]
+        used = distinct(path for path in files if path.lower().endswith('.zip'))
         found = [((path, name), name) for path in used for name in zip_members(path)
                  if wanted(name, config.input_fname_pattern)]
     if not found:
@@ -142,39 +141,6 @@ def missing_folder(folder, known, hint):
                ', '.join(there) or 'none'))
 
 
-def walk(folder):
-    """Yield the files below a folder, in an order that the names alone decide.
-
-    Links to folders are followed, each folder once; what is hidden is passed over.
-    """
-    seen = set()
-    for parent, folders, names in os.walk(folder, followlinks=True):
-        if os.path.realpath(parent) in seen:
-            folders[:] = []
-            continue
-        seen.add(os.path.realpath(parent))
-        folders[:] = sorted(name for name in folders if not hidden(name))
-        for name in sorted(names):
-            if not hidden(name):
-                yield os.path.join(parent, name)
-
-
-def zip_members(path):
-    """Return the names in a zip file, sorted, each once. UserError for a broken one."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return sorted(name for name in set(archive.namelist())
-                          if not any(map(hidden, name.split('/'))))
-    except Exception as error:      # a damaged table raises nearly anything
-        raise UserError('%s cannot be read as a zip file (%s): fetch it again.'
-                        % (path, error))
-
-
-def hidden(name):
-    """Tell whether a file or folder is hidden, or one of those that macOS adds."""
-    return name.startswith('.') and name != '.' or name == '__MACOSX'
-
-
 def wanted(path, pattern):
     """Tell whether a file is an image by its name and matches the pattern."""
     name = os.path.basename(path)
@@ -186,8 +152,7 @@ def extensions():
     """Return the endings, in lower case, of the names of images."""
     known = Image.registered_extensions()
     return tuple(sorted({ending for ending, kind in known.items()
-                         if kind in Image.OPEN and kind not in NO_PICTURES
-                         }.union(MORE_EXTENSIONS)))
+                         if kind in kinds()}.union(MORE_EXTENSIONS)))
 
 
 def folder_labels(names):
@@ -215,7 +180,7 @@ def attribute_labels(names, files, config, folder):
     a line an image: its name, 1 or -1 of each. Raises NotFoundError without a table,
     UserError where it lacks an attribute or an image.
     """
-    paths = [path for path in files if os.path.basename(path) in ATTRIBUTE_TABLES]
+    paths = [path for path in files if is_table(path)]
     if not paths:
         raise NotFoundError(
             'No %s in %s, which --attributes needs: a count, a line of attributes, and '
@@ -232,10 +197,14 @@ def attribute_labels(names, files, config, folder):
     return rows, wanted
 
 
+def is_table(path):
+    """Tell whether a file is a table of attributes by its name."""
+    return os.path.basename(path) in ATTRIBUTE_TABLES and os.path.isfile(path)
+
+
 def attribute_names(folder):
     """Return the attributes of the table in a folder, () where there is none."""
-    paths = [path for path in walk(folder)
-             if os.path.basename(path) in ATTRIBUTE_TABLES]
+    paths = [path for path in walk(folder) if is_table(path)]
     if not paths:
         return ()
     try:

@@ -1,4 +1,4 @@
-"""Pictures and files: reading, ranges, sheets, PNG and GIF, atomic writes.
+"""Pictures and files: ranges, crops, sheets, PNG and GIF, atomic writes.
 
 NumPy and Pillow only. Images inside the program are float32 [N, H, W, C] in
 [-1, 1]; on disk and in the cache they are uint8 in 0..255.
@@ -11,13 +11,9 @@ import sys
 import tempfile
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
-ORIENTATION = 0x0112        # the EXIF tag
-# Pillow only warns between this and twice as many pixels; here it is the limit.
-MAX_PIXELS = 89478485
-Image.MAX_IMAGE_PIXELS = None
-
+from pictures import imread, in_mode
 
 # --- ranges ------------------------------------------------------------------
 
@@ -34,60 +30,7 @@ def inverse_transform(images):
     return np.clip(np.rint((images + 1) * 127.5), 0, 255).astype(np.uint8)
 
 
-# --- reading -----------------------------------------------------------------
-
-def imread(source):
-    """Open an image and return it upright, as Pillow mode 'L' or 'RGB'.
-
-    `source` is a path, a binary file or a uint8 array. Colour, gray, palette, alpha
-    (laid on white), 1-bit, 16-bit, float (0 to 1) and CMYK images all come out as 8
-    bits a channel. Raises ValueError above MAX_PIXELS, judged by the header alone,
-    and what Pillow raises for a file that it cannot decode.
-    """
-    if isinstance(source, np.ndarray):
-        return Image.fromarray(source)
-    with Image.open(source) as image:
-        width, height = image.size
-        if width * height > MAX_PIXELS:
-            raise ValueError('%d x %d pixels, more than the limit of %d'
-                             % (width, height, MAX_PIXELS))
-        image.load()
-        if image.format == 'TIFF':      # load has turned it; Pillow 9 keeps the tag
-            return to_8_bits(image)
-        if image.getexif().get(ORIENTATION, 1) != 1:    # else it would only be copied
-            image = ImageOps.exif_transpose(image)
-        return to_8_bits(image)
-
-
-def to_8_bits(image):
-    """Convert a Pillow image of any mode to 'L' or 'RGB', scaled, not clipped."""
-    if image.mode.startswith('I'):          # 16 bits, whatever the byte order
-        values = np.asarray(image).astype(np.float64) / 257
-    elif image.mode == 'F':
-        values = np.asarray(image).astype(np.float64) * 255
-        if not (values.min() >= 0 and values.max() <= 255):
-            raise ValueError('float values from %g to %g, expected 0 to 1'
-                             % (values.min() / 255, values.max() / 255))
-    else:
-        return flatten(image)
-    return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))
-
-
-def flatten(image):
-    """Lay an 8-bit image on white where it is transparent: mode 'L' or 'RGB'."""
-    gray = image.mode in ('1', 'L', 'LA')
-    if 'transparency' in image.info or image.mode in ('LA', 'PA', 'RGBa'):
-        image = image.convert('RGBA')
-    if image.mode == 'RGBA':
-        white = Image.new('RGBA', image.size, 'white')
-        image = Image.alpha_composite(white, image)
-    return in_mode(image, 'L' if gray else 'RGB')
-
-
-def in_mode(image, mode):
-    """Return a Pillow image in another mode, itself where it is in that one."""
-    return image if image.mode == mode else image.convert(mode)
-
+# --- crops -------------------------------------------------------------------
 
 def center_crop(size, crop_height, crop_width):
     """Return the box (left, top, right, bottom) of the central crop of an image.

@@ -16,13 +16,15 @@ from tqdm import tqdm
 
 import dataset
 import masks
+import packing
 import runs
 from config import NotFoundError, UserError
+from folders import walk
 from metrics.arrays import BLOCK, blocks
 from metrics.neighbours import nearest
 from ops import draw_z
 from search import Search, descend
-from sources import walk, wanted
+from sources import wanted
 from tasks import sample
 from utils import atomic_write, make_gif, save_images, transform
 
@@ -92,7 +94,7 @@ def files(path):
 
 def prepare(path, config):
     """Return a file as uint8 [H, W, C], or as text the reason why it cannot be."""
-    return dataset.pack_image(path, (
+    return packing.pack_image(path, (
         config.input_height, config.input_width, config.output_height,
         config.output_width, config.crop, config.c_dim))
 

@@ -11,6 +11,7 @@ from PIL import Image
 from test_sources import cache_files, cache_path, grays, load, make_zip, numbered, paint
 
 import dataset
+import packing
 import utils
 from config import UserError
 
@@ -194,7 +195,7 @@ def test_an_interrupted_packing_is_not_used_later(data, monkeypatch):
     numbered(data / 'mine', 4)
     load(data)
     repaint(data / 'mine')
-    real, calls = dataset.get_image, []
+    real, calls = packing.get_image, []
 
     def interrupt(*arguments):
         calls.append(1)
@@ -202,11 +203,11 @@ def test_an_interrupted_packing_is_not_used_later(data, monkeypatch):
             raise KeyboardInterrupt
         return real(*arguments)
 
-    monkeypatch.setattr(dataset, 'get_image', interrupt)
+    monkeypatch.setattr(packing, 'get_image', interrupt)
     with pytest.raises(KeyboardInterrupt):
         load(data)
     assert not [name for name in cache_files(data) if '.part' in name]
-    monkeypatch.setattr(dataset, 'get_image', real)
+    monkeypatch.setattr(packing, 'get_image', real)
     loaded, echoed = load(data)
     assert 'packing' in echoed[0]
     assert grays(loaded) == [0, 99, 2, 3]
@@ -231,7 +232,7 @@ def test_bad_images_are_counted_named_with_the_reason_and_left_out(data):
                                                        'sub/cut.png']
     assert lines[0] == '0005.png: not a kind of image that Pillow opens'
     assert lines[1].endswith(
-        'ValueError: 20000 x 20000 pixels, more than the limit of 89478485')
+        'ValueError: 400000000 pixels, more than the limit of 89478485')
     assert len(lines[2]) > len('sub/cut.png: ')
     assert load(data)[1] == echoed[1:], 'it is said at each start'
 
@@ -315,7 +316,7 @@ def die(*_, **__):
 
 def test_a_worker_that_dies_ends_the_run(data, monkeypatch):
     numbered(data / 'mine', 512)
-    monkeypatch.setattr(dataset, 'pack_image', die)
+    monkeypatch.setattr(packing, 'pack_image', die)
     with pytest.raises(UserError, match='--threads 1'):
         load(data, threads=2)
     assert cache_files(data) == []

@@ -7,10 +7,10 @@ import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CORE = ('main', 'flagparser', 'config', 'checks', 'train', 'model', 'architectures',
-        'ops', 'convolution', 'variants', 'losses', 'sources', 'archives',
-        'pickles', 'unpack', 'dataset', 'session', 'runs', 'history', 'guard',
-        'evaluation', 'utils', 'toy',
-        'tasks/__init__', 'tasks/sample', 'tasks/curves')
+        'ops', 'convolution', 'variants', 'losses', 'pictures', 'folders', 'sources',
+        'archives', 'pickles', 'unpack', 'packing', 'dataset', 'session', 'runs',
+        'history', 'guard', 'evaluation', 'utils', 'toy', 'tasks/__init__',
+        'tasks/sample', 'tasks/curves')
 # Parts of TensorFlow that one of the two lacks, or that the core does without.
 BANNED = {'AUTOTUNE', 'GradientTape', 'compat', 'contrib', 'data', 'estimator',
           'feature_column', 'function', 'keras', 'layers'}

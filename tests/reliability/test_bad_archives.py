@@ -504,8 +504,8 @@ def mutate_in_place(data, seed, count):
 
 
 def archives_image(path, name):
-    import dataset
-    result = dataset.pack_image((path, name), (8, 8, 8, 8, False, 3))
+    import packing
+    result = packing.pack_image((path, name), (8, 8, 8, 8, False, 3))
     assert isinstance(result, (str, np.ndarray))
     return result
 
