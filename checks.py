@@ -42,7 +42,8 @@ def shown(value):
         # Python refuses to write more digits than some thousands.
         return 'a number of more than %d digits' % SHOWN
     text = repr(value[:2 * SHOWN] if isinstance(value, str) else value)
-    return text if len(text) <= SHOWN else text[:SHOWN - 1] + '…'
+    half = SHOWN // 2       # of a path, the end says most
+    return text if len(text) <= SHOWN else text[:half - 1] + '…' + text[-half:]
 
 
 def written(value):

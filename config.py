@@ -231,7 +231,8 @@ class Config:
                                  % shown(', '.join(unknown)))
             values.update({f.name: tuple(values[f.name]) for f in fields()
                            if isinstance(values.get(f.name), list)})
-            values['ema'] = values.get('ema') or 0      # once None, and no default
+            if values.get('ema') is None:       # as it was once written for 0
+                values['ema'] = 0
             return cls(**values).check()
         except (OSError, TypeError, ValueError, RecursionError) as error:
             raise UserError('%s is not a config.json of this program: %s'

@@ -246,7 +246,7 @@ def test_z_is_that_of_the_seed_and_not_that_of_sheets(tiny_config):
 
 def test_the_default_graph_stays_as_it_is(tiny_config, graph):
     evaluation.judged_z(tiny_config(), 2)
-    evaluation.make_extractor(tiny_config())
+    evaluation.make_extractor(tiny_config(features='pixels'))
     assert graph.get_operations() == []
 
 

@@ -411,14 +411,6 @@ def test_a_server_that_is_gone(table, server, run):
     assert f'{server.base}/a/file.bin: Connection refused; ' in err
 
 
-@pytest.mark.parametrize('mirror, message', [
-    ('http://127.0.0.1:port/', 'nonnumeric port'),
-    ('http://[::1/', 'Invalid IPv6 URL')])
-def test_an_address_that_is_no_address(table, server, run, mirror, message):
-    code, out, _ = run('set', '--mirror', mirror)
-    assert code == 0 and final() == BODY and message in out.splitlines()[0]
-
-
 def test_what_is_not_http_is_refused_unopened(table, server, run):
     with socket.create_server(('127.0.0.1', 0)) as ftp:
         ftp.settimeout(0.1)

@@ -157,7 +157,10 @@ def ffmpeg(tmp_path, monkeypatch):
         folder = tmp_path / 'bin'
         folder.mkdir()
         script = folder / 'ffmpeg'
-        script.write_text('#!%s\nimport sys\n%s\n' % (sys.executable, source))
+        # by the shell: a #! line takes no path with a space in it
+        (folder / 'body.py').write_text('import sys\n%s\n' % source)
+        script.write_text('#!/bin/sh\nexec "%s" "%s" "$@"\n'
+                          % (sys.executable, folder / 'body.py'))
         script.chmod(script.stat().st_mode | stat.S_IEXEC)
         monkeypatch.setenv('PATH', str(folder))
     return make

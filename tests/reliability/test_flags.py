@@ -396,7 +396,8 @@ def damaged(text):
 def wrong_json(field):
     """Return values that the field of a config.json must refuse."""
     found = [{}, {'a': 1}, [[1]], [1, 2], float('nan'), float('inf'), 10**400]
-    found += [] if field.default is None else [None]
+    # of ema, None once stood for 0
+    found += [] if field.default is None or field.name == 'ema' else [None]
     found += [] if field.type is bool else [True]
     found += [] if field.type is str else ['text', '']
     return found + ([] if field.type in (int, float) else [3, 2.5])
@@ -467,7 +468,7 @@ def test_a_path_that_can_be_no_folder_is_found_before_training(
         flag, path, refused, data, tmp_path):
     (tmp_path / 'link').symlink_to('link')
     said = refused(['--train'] + data + ['--%s=%s' % (flag, path)])
-    assert path[:50] in said
+    assert path[:30] in said
     if flag == 'sample_dir':
         make_run(tmp_path)
         refused(['--name', 'run', '--sample_dir', path], 'folder')
