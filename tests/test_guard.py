@@ -176,7 +176,8 @@ def test_a_weight_that_is_no_number_is_noticed_within_a_few_steps(
         return values
     monkeypatch.setattr(train.Trainer, 'train_step', step)
     assert main.main(FLAGS + folders + ['--epoch', '10', '--ckpt_freq', '8']) == 1
-    assert 'step 20: the sum of all weights is nan' in capsys.readouterr().err
+    assert ('error: step 20: NaN or infinity in generator/g_bn0/moving_variance. '
+            in capsys.readouterr().err)
     assert [step for step, _ in runs.checkpoints(str(tmp_path / 'c' / 'r'))] == [8, 16]
 
 
