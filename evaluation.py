@@ -209,6 +209,8 @@ def check_best(run):
         session.set_aside(path)
     session.tidy(run.best_dir)
     prune(run)
+    if runs.checkpoints(run.best_dir):
+        session.write_state(run.best_dir)
 
 
 def remove(run, found):

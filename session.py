@@ -135,10 +135,10 @@ def sync(path):
 
 def write_state(folder):
     """Write the file by which tf.train.latest_checkpoint finds the newest one."""
-    names = [os.path.basename(path) for _, path in runs.checkpoints(folder)]
+    name = os.path.basename(runs.latest(folder)[1])
     with atomic_write(os.path.join(folder, STATE), 'w') as file:
-        file.write('model_checkpoint_path: "%s"\n' % names[-1])
-        file.writelines('all_model_checkpoint_paths: "%s"\n' % name for name in names)
+        file.write('model_checkpoint_path: "%s"\n'
+                   'all_model_checkpoint_paths: "%s"\n' % (name, name))
 
 
 def state_fault(folder):
@@ -147,7 +147,7 @@ def state_fault(folder):
     if not os.path.exists(path):
         return None
     with open(path, encoding='utf-8', errors='replace') as file:
-        named = re.match(r'model_checkpoint_path: "(?:.*/)?([^/]*)"\n', file.read())
+        named = re.match(r'model_checkpoint_path: "(?:.*/)?([^/"\n]*)"\n', file.read())
     there = [os.path.basename(path) for _, path in runs.checkpoints(folder)]
     if not named:
         return '%s is damaged' % path
@@ -181,17 +181,17 @@ def newest(folder, echo=print):
     Damaged ones that are newer are named. Raises UserError where none can be read.
     """
     found, damaged = examine(folder)
-    for path, fault in damaged.items():
-        echo('warning: the checkpoint %s is damaged: %s' % (path, fault))
+    lines = ['the checkpoint %s is damaged: %s' % item for item in damaged.items()]
     if damaged and not found:
-        raise UserError('No checkpoint in %s can be read: %s. Bring back a copy, or '
-                        'train another run: --name NAME.'
-                        % (folder, '; '.join(map(os.path.basename, damaged))))
+        raise UserError('No checkpoint in %s can be read:\n%s\nBring back a copy, or '
+                        'train another run: --name NAME.' % (folder, '\n'.join(lines)))
+    for line in lines:
+        echo('warning: ' + line)
     if damaged:
         echo('taking the one before: %s' % found[1])
-    if found and state_fault(folder):
-        echo('warning: %s; the newest checkpoint is known without it: %s'
-             % (state_fault(folder), found[1]))
+    fault = state_fault(folder)
+    if found and fault:
+        echo('warning: %s; it is not needed to find %s' % (fault, found[1]))
     return found
 
 

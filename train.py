@@ -17,7 +17,7 @@ import evaluation
 import history
 import session
 from architectures import ARCHITECTURES
-from guard import WEIGHTS_EVERY, Diverged, Guard, check_variables
+from guard import WEIGHTS_EVERY, Diverged, Guard, check_variables, message
 from runs import checkpoints, make_folder
 from tasks import sample
 from utils import make_gif, remove_leftovers, show_all_variables
@@ -194,12 +194,22 @@ class Trainer:
         fetches = self.fetches
         if (step + 1) % config.summary_freq == 0:
             fetches = dict(fetches, summary=model.summary)
-        values = self.sess.run(fetches, feed)
+        values = self.run_step(fetches, feed, step + 1)
         for _ in range(config.g_steps - 1):
             self.sess.run(model.g_optim, feed)
         if 'summary' in values:
             self.writer.add_summary(values['summary'], step + 1)
         return {name: float(values[name]) for name in model.scalars}
+
+    def run_step(self, fetches, feed, step):
+        """Run the session. Raises Diverged where no histogram can be made of NaN."""
+        try:
+            return self.sess.run(fetches, feed)
+        except tf.errors.InvalidArgumentError as error:
+            found = re.search(r'Nan in summary histogram for: (\w+)', error.message)
+            if not found:
+                raise
+            raise Diverged(message(step, '%s is nan' % found.group(1)))
 
     def feed(self, index):
         """Return what the `index`-th batch feeds: images, labels and the key of z."""

@@ -1,6 +1,7 @@
 """A run that is killed again and again ends as one that never was, bit by bit."""
 
 import collections
+import contextlib
 import os
 import random
 import shutil
@@ -48,7 +49,7 @@ def fresh(whole, tmp_path):
 # --- moments -------------------------------------------------------------------
 
 def at_some_time(start, folder, rng):
-    start.poll(rng.uniform(0, 4))
+    start.poll(rng.uniform(0, 3))
 
 
 def in_a_save(start, folder, rng):
@@ -60,7 +61,7 @@ def in_a_save(start, folder, rng):
 
 def between_data_and_index(start, folder, rng):
     wait_for_saves(start, folder, rng)
-    start.until(lambda: without_index(folder))
+    start.until(lambda: between(folder))
 
 
 def wait_for_saves(start, folder, rng):
@@ -80,14 +81,12 @@ def saving(folder):
             or list((folder / 'checkpoint/r/best').glob('.saving-*')))
 
 
-def without_index(folder):
-    """Tell whether there is a .data file without its .index."""
-    for place in (folder / 'checkpoint/r', folder / 'checkpoint/r/best'):
-        names = os.listdir(place) if place.is_dir() else []
-        for name in names:
-            stem = name.partition('.data-')[0]
-            if '.data-' in name and name.endswith('-of-00001') and (
-                    stem + '.index' not in names):
+def between(folder):
+    """Tell whether a .data file has taken its place and its .index has not."""
+    for part in saving(folder):
+        with contextlib.suppress(FileNotFoundError):    # it has just been written
+            names = os.listdir(part)
+            if [name for name in names if name.endswith('.index')] == names != []:
                 return True
     return False
 
@@ -111,7 +110,7 @@ def killed(starts, whole, fresh, moments, seed):
             moments.pop()
             counts['kills'] += 1
             counts['in a save'] += bool(saving(folder))
-            counts['between'] += without_index(folder)
+            counts['between'] += between(folder)
         assert_same(whole, folder)
         counts['runs'] += 1
     print(dict(counts))
