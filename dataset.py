@@ -23,7 +23,7 @@ from tqdm import tqdm
 from archives import FASHION, find_cifar10, find_lsun, find_mnist, open_member
 from config import NotFoundError, UserError
 from sources import ANIME, find_images
-from utils import atomic_write, cores, get_image, transform
+from utils import atomic_write, cores, get_image, remove_leftovers, transform
 
 CHUNK = 64               # images that a worker packs at a time
 FEWEST_FOR_WORKERS = 512
@@ -215,6 +215,7 @@ def pack(source, config, base, key, echo):
          % (format(count, ','), config.dataset, base))
     with contextlib.suppress(FileNotFoundError):
         os.remove(base + '.json')
+    remove_leftovers(*os.path.split(base))
     bad = write_images(source, config, base + '.npy')
     lines = [('%s: %s' % (source.names[i], why)).replace('\n', '\\n') for i, why in bad]
     with atomic_write(base + '.report.txt') as file:    # names may be no valid UTF-8

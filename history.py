@@ -44,7 +44,8 @@ class History:
         row += ['%.6g' % values[name] for name in COLUMNS[3:]]
         row += ['%.6g' % values[name] if name in values else ''
                 for name in JUDGED[:-1]]
-        self.writer.writerow(row + [values.get(JUDGED[-1], '')])
+        with naming(self.path):
+            self.writer.writerow(row + [values.get(JUDGED[-1], '')])
 
     def flush(self):
         """Bring all lines to the disk; called before each checkpoint."""

@@ -1,4 +1,4 @@
-"""Processes of main.py for the tests: started, watched, killed, and their runs compared."""
+"""Processes of main.py: started, watched, killed, and what their runs left compared."""
 
 import csv
 import json
@@ -15,10 +15,11 @@ from PIL import Image
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 # 8 steps an epoch; all that is ever written comes every few of them
-FLAGS = ('--dataset noise --train --name r --output_height 8 --gf_dim 2 --df_dim 2 '
-         '--z_dim 3 --batch_size 4 --num_samples 5 --precision float32 --threads 2 '
-         '--ema 0.9 --ckpt_freq 2 --sample_freq 3 --summary_freq 2 --eval_freq 3 '
-         '--eval_samples 12 --features pixels --max_to_keep 3').split()
+SETTINGS = '''--dataset noise --train --name r --output_height 8 --gf_dim 2 --df_dim 2
+    --z_dim 3 --batch_size 4 --num_samples 5 --precision float32 --threads 2 --ema 0.9
+    --ckpt_freq 2 --sample_freq 3 --summary_freq 2 --max_to_keep 3
+    --eval_freq 3 --eval_samples 12 --features pixels'''
+FLAGS = SETTINGS.split()
 # As on a slow disk: each checkpoint and its parts take a while
 SLOW = '''
 import os, time

@@ -13,29 +13,6 @@ from starts import FLAGS, SLOW, assert_same
 
 import runs
 
-EPOCHS = ('--epoch', 6)     # 48 steps
-
-
-@pytest.fixture(scope='module')
-def starts():
-    made = processes.Starts()
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope='module')
-def whole(starts, tmp_path_factory):
-    """Return the folder of a run that was never interrupted."""
-    folder = tmp_path_factory.mktemp('whole')
-    processes.make_images(folder / 'data' / 'noise')
-    start = starts(folder, *FLAGS, *EPOCHS)
-    assert start.wait() == 0, start.said()
-    assert len(processes.history_of(folder / 'checkpoint/r')) == 48
-    assert len(list((folder / 'samples/r').glob('train_*.png'))) == 16
-    assert runs.checkpoints(str(folder / 'checkpoint/r/best'))
-    return folder
-
-
 @pytest.fixture
 def fresh(whole, tmp_path):
     """Return a function that makes a folder with the same data and no cache."""
@@ -44,6 +21,13 @@ def fresh(whole, tmp_path):
         shutil.copytree(whole / 'data' / 'noise', folder / 'data' / 'noise')
         return folder
     return make
+
+
+def test_a_whole_run_has_all_that_is_compared(whole):
+    assert len(processes.history_of(whole / 'checkpoint/r')) == 16
+    assert len(list((whole / 'samples/r').glob('train_*.png'))) == 6
+    assert runs.checkpoints(str(whole / 'checkpoint/r/best'))
+    assert (whole / 'samples/r/training.gif').exists()
 
 
 # --- moments -------------------------------------------------------------------
@@ -66,7 +50,7 @@ def between_data_and_index(start, folder, rng):
 
 def wait_for_saves(start, folder, rng):
     """Let some checkpoints be written, so that a start gets on."""
-    before, count = newest(folder), rng.randint(1, 6)
+    before, count = newest(folder), rng.randint(1, 5)
     start.until(lambda: newest(folder) >= before + count)
 
 
@@ -91,16 +75,16 @@ def between(folder):
     return False
 
 
-def killed(starts, whole, fresh, moments, seed):
+def killed(starts, whole, epochs, fresh, moments, seed):
     """Kill runs at such moments until there is none left; count where they hit.
 
-    Each run is started again until it ends, then compared.
+    Each run is started again until it ends, then compared with a whole one.
     """
     rng, counts, moments = random.Random(seed), collections.Counter(), list(moments)
     while moments:
         folder = fresh()
         while True:
-            start = starts(folder, *FLAGS, *EPOCHS, setup=SLOW)
+            start = starts(folder, *FLAGS, '--epoch', epochs, setup=SLOW)
             if moments:
                 moments[-1](start, folder, rng)
                 start.signal(signal.SIGKILL)
@@ -118,16 +102,16 @@ def killed(starts, whole, fresh, moments, seed):
 
 
 def test_a_run_killed_twice_ends_as_if_it_had_not_been(starts, whole, fresh):
-    counts = killed(starts, whole, fresh, (between_data_and_index, at_some_time), 1)
+    counts = killed(starts, whole, 2, fresh, (between_data_and_index, at_some_time), 1)
     assert counts['kills'] == 2
     assert counts['between'] >= 1
 
 
 @pytest.mark.slow
-def test_runs_killed_at_20_random_moments(starts, whole, fresh):
+def test_runs_killed_at_20_random_moments(starts, train_whole, fresh):
     moments = [at_some_time] * 10 + [in_a_save] * 6 + [between_data_and_index] * 4
     random.Random(2).shuffle(moments)
-    counts = killed(starts, whole, fresh, moments, 3)
+    counts = killed(starts, train_whole(6), 6, fresh, moments, 3)
     assert counts['kills'] == 20
     assert counts['in a save'] >= 5
     assert counts['between'] >= 3
