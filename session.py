@@ -126,7 +126,10 @@ def write(sess, saver, folder, step):
 
 def sync(path):
     """Bring a file, or the names in a folder, to the disk."""
-    handle = os.open(path, os.O_RDONLY)
+    folder = os.path.isdir(path)
+    if folder and os.name == 'nt':      # Windows opens none
+        return
+    handle = os.open(path, os.O_RDONLY if folder else os.O_RDWR)
     try:
         os.fsync(handle)
     finally:
@@ -154,11 +157,15 @@ def state_fault(folder):
     return None if named.group(1) in there else '%s names none that is there' % path
 
 
-def tidy(folder):
-    """Remove what a save that was cut off has left in a folder of checkpoints.
+def tidy(folder, step):
+    """Leave in a folder the checkpoints up to a step, from which its run goes on.
 
-    Only who holds the run's lock may.
+    Later ones, which are damaged, are set aside; what a save that was cut off has left
+    is removed. Only who holds the run's lock may.
     """
+    for later, path in runs.checkpoints(folder):
+        if later > step:
+            set_aside(path)
     whole = {os.path.basename(path) for _, path in runs.checkpoints(folder)}
     for name in os.listdir(folder) if os.path.isdir(folder) else []:
         path, part = os.path.join(folder, name), DATA.fullmatch(name)

@@ -122,10 +122,7 @@ class Trainer:
     def tidy(self):
         """Remove what goes beyond the step from which the run goes on."""
         run = self.run
-        for step, path in checkpoints(run.checkpoint_dir):
-            if step > self.start:
-                session.set_aside(path)
-        session.tidy(run.checkpoint_dir)
+        session.tidy(run.checkpoint_dir, self.start)
         if self.newest:
             session.keep_newest(run, self.config.max_to_keep)
             session.write_state(run.checkpoint_dir)
@@ -133,7 +130,7 @@ class Trainer:
             remove_leftovers(folder)
         self.remove_stale_pictures()
         evaluation.forget(run, self.start)
-        evaluation.check_best(run)
+        evaluation.check_best(run, self.start)
 
     def say_where(self):
         """Show the variables and say from where the run goes on, or that it is done."""

@@ -1,5 +1,6 @@
 """Processes of main.py: started, watched, killed, and what their runs left compared."""
 
+import contextlib
 import csv
 import json
 import os
@@ -138,8 +139,27 @@ def history_of(folder):
                 for row in csv.DictReader(file)]
 
 
+def summaries_of(folder):
+    """Return what TensorBoard shows of a run: (step, tag, value as bytes), in order.
+
+    It forgets what a start makes anew, and stops where a file was cut off.
+    """
+    events = []
+    for path in sorted((folder / 'logs').iterdir(), key=os.path.getmtime):
+        with contextlib.suppress(tf.errors.DataLossError):
+            for event in tf.train.summary_iterator(str(path)):
+                if event.session_log.status == tf.SessionLog.START:
+                    events = [old for old in events if old[0] < event.step]
+                events += [(event.step, value.tag, value.SerializeToString())
+                           for value in event.summary.value]
+    return sorted(events)
+
+
 def assert_same(one, other):
     """Compare all that two runs r have left in two folders, bit by bit."""
+    summaries = summaries_of(one / 'checkpoint/r')
+    assert len(summaries) > 50
+    assert summaries == summaries_of(other / 'checkpoint/r')
     assert listing(one / 'checkpoint/r') == listing(other / 'checkpoint/r')
     assert listing(one / 'samples/r') == listing(other / 'samples/r')
     rows = history_of(one / 'checkpoint/r')

@@ -113,7 +113,7 @@ def test_what_cut_off_saves_left_goes_and_nothing_else(small):
             'DCGAN.model-3.json', 'mine' + DATA, 'notes.txt']
     for name in kept:
         (small / name).write_bytes(b'')
-    session.tidy(str(small))
+    session.tidy(str(small), 3)
     assert sorted(os.listdir(small)) == sorted(before + kept)
 
 

@@ -13,6 +13,7 @@ from starts import FLAGS, SLOW, assert_same
 
 import runs
 
+
 @pytest.fixture
 def fresh(whole, tmp_path):
     """Return a function that makes a folder with the same data and no cache."""
