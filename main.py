@@ -4,7 +4,6 @@ python main.py --dataset celebA --train            train
 python main.py --dataset celebA --train False      sample from the checkpoint
 """
 
-import errno
 import importlib
 import os
 import re
@@ -270,8 +269,7 @@ def main(arguments):
 
 def what_failed(error):
     """Return what to say of an OSError or MemoryError; of a full disk what to do too."""
-    room = errno.ENOSPC, errno.EDQUOT, errno.EFBIG
-    if isinstance(error, OSError) and error.errno in room and error.filename:
+    if isinstance(error, OSError) and error.errno in configs.NO_ROOM and error.filename:
         return ('%s cannot be written: %s. What was saved before is as it was: make '
                 'room and give the same command again.'
                 % (error.filename, error.strerror))

@@ -28,4 +28,4 @@ def check(steps, least):
 @pytest.mark.slow
 @pytest.mark.skipif(not os.path.isdir('/proc/self'), reason='measures by /proc')
 def test_nothing_grows():
-    check(3000, 2800)
+    check(2000, 1900)

@@ -92,22 +92,22 @@ def saved(folder, count):
         lambda: len(runs.checkpoints(str(folder / 'checkpoint/r'))) >= count)
 
 
+@pytest.mark.slow
 def test_a_disk_that_runs_full_while_saving(starts, whole, folder, small_disk):
     small_disk(folder / 'checkpoint', '2m')
     filled(starts, whole, folder, 'checkpoint', saved(folder, 2))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('place', ['checkpoint', 'samples', 'checkpoint/r/best',
-                                   'checkpoint'])
-@pytest.mark.parametrize('seed', [0, 1, 2])
+@pytest.mark.parametrize('place', ['checkpoint', 'samples', 'checkpoint/r/best'])
+@pytest.mark.parametrize('seed', [0, 1])
 def test_a_disk_that_runs_full_at_some_time(starts, whole, folder, small_disk, place,
                                             seed):
     rng = random.Random('%s %d' % (place, seed))
     small_disk(folder / place, '2m')
 
     def some_time(start):
-        ready = saved(folder, rng.randint(0, 2))(start)
+        ready = saved(folder, rng.randint(0, 3))(start)
         start.poll(rng.uniform(0, 0.15))
         return ready
     filled(starts, whole, folder, place, some_time)

@@ -11,6 +11,7 @@ import runs
 import session
 
 EPOCHS = ('--epoch', 2)     # 16 steps
+BOTH = (signal.SIGINT, signal.SIGTERM)
 # Tells by a file that it has come to a call, which then takes a while
 MARK = '''
 import importlib, time
@@ -80,20 +81,15 @@ def test_a_signal_while_saving(starts, whole, folder):
     saves_and_leaves(starts, whole, folder, 'saving', signal.SIGTERM)
 
 
-def test_a_signal_before_the_first_step(starts, whole, folder):
-    leaves(starts, whole, folder, 'graph', signal.SIGINT)
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize('place', SAVED)
+@pytest.mark.parametrize('place, number', zip(SAVED, BOTH * 3))
 def test_it_saves_and_leaves(starts, whole, folder, place, number):
     saves_and_leaves(starts, whole, folder, place, number)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize('place', UNSAVED)
+@pytest.mark.parametrize('place, number', [
+    (place, number) for place in UNSAVED for number in BOTH])
 def test_outside_of_the_steps_it_leaves(starts, whole, folder, place, number):
     leaves(starts, whole, folder, place, number)
 
