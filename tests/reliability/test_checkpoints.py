@@ -294,7 +294,8 @@ def test_one_that_was_asked_for_is_not_replaced_by_another(copied, which, capsys
 
 
 @pytest.mark.slow
-def test_a_damaged_best_one_is_set_aside_before_training_goes_on(copied, capsys, no_results):
+def test_a_damaged_best_one_is_set_aside_before_training_goes_on(
+        copied, capsys, no_results):
     (step, path), = runs.checkpoints('checkpoint/r/best')
     os.truncate(path + DATA, 100)
     assert call(*FLAGS, '--epoch', 3) == 0
@@ -327,9 +328,9 @@ def test_variables_that_differ_are_named(small, graph):
                             'g_optim/generator/g_h1/w/Adam_1: missing here']),
     pytest.param({'ema': None}, ['ema/generator/g_h0_lin/Matrix: missing here'],
                  marks=pytest.mark.slow),
-    pytest.param({'gf_dim': 3}, ['generator/g_h1/w: [4, 4, 3, 3] here, [4, 4, 3, 2] there',
-                     'g_optim/generator/g_h1/w/Adam: [4, 4, 3, 3] here'],
-                 marks=pytest.mark.slow)])
+    pytest.param({'gf_dim': 3}, [
+        'generator/g_h1/w: [4, 4, 3, 3] here, [4, 4, 3, 2] there',
+        'g_optim/generator/g_h1/w/Adam: [4, 4, 3, 3] here'], marks=pytest.mark.slow)])
 def test_a_checkpoint_of_another_network_is_refused_in_training(
         copied, change, names, capsys):
     """As config.json would have it: by the flags it is refused already."""
