@@ -268,8 +268,8 @@ def main(arguments):
 
 
 def what_failed(error):
-    """Return what to say of an OSError or MemoryError; of a full disk what to do too."""
-    if isinstance(error, OSError) and error.errno in configs.NO_ROOM and error.filename:
+    """Return what to say of an OSError or MemoryError; what to do about a full disk."""
+    if getattr(error, 'errno', None) in configs.NO_ROOM and error.filename:
         return ('%s cannot be written: %s. What was saved before is as it was: make '
                 'room and give the same command again.'
                 % (error.filename, error.strerror))

@@ -73,6 +73,18 @@ class Stop:
             signal.signal(number, handler)
 
 
+@contextlib.contextmanager
+def histograms(step):
+    """Raise Diverged where TensorFlow makes no histogram, because of NaN."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        found = re.search(r'Nan in summary histogram for: (\w+)', error.message)
+        if not found:
+            raise
+        raise Diverged(message(step, '%s is nan' % found.group(1)))
+
+
 class Trainer:
     """A run in training: its graph, session, history and event files."""
 
@@ -152,7 +164,8 @@ class Trainer:
                    initial=self.start, disable=None, unit='step', smoothing=0.1)
         for step in bar:
             began = time.time()
-            values = self.train_step(step)
+            with histograms(step + 1):
+                values = self.train_step(step)
             epoch, done = step // self.steps_per_epoch + 1, step + 1
             took = time.time() - began
             judged = self.evaluate(done)
@@ -191,22 +204,12 @@ class Trainer:
         fetches = self.fetches
         if (step + 1) % config.summary_freq == 0:
             fetches = dict(fetches, summary=model.summary)
-        values = self.run_step(fetches, feed, step + 1)
+        values = self.sess.run(fetches, feed)
         for _ in range(config.g_steps - 1):
             self.sess.run(model.g_optim, feed)
         if 'summary' in values:
             self.writer.add_summary(values['summary'], step + 1)
         return {name: float(values[name]) for name in model.scalars}
-
-    def run_step(self, fetches, feed, step):
-        """Run the session. Raises Diverged where no histogram can be made of NaN."""
-        try:
-            return self.sess.run(fetches, feed)
-        except tf.errors.InvalidArgumentError as error:
-            found = re.search(r'Nan in summary histogram for: (\w+)', error.message)
-            if not found:
-                raise
-            raise Diverged(message(step, '%s is nan' % found.group(1)))
 
     def feed(self, index):
         """Return what the `index`-th batch feeds: images, labels and the key of z."""
