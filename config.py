@@ -3,7 +3,9 @@
 No TensorFlow and no NumPy, so that `--help` and errors answer at once.
 """
 
+import contextlib
 import dataclasses
+import errno
 import json
 import os
 
@@ -18,6 +20,9 @@ class UserError(ValueError):
 class NotFoundError(UserError, FileNotFoundError):
     """Bad input: something that should be on disk is not there."""
 
+
+# The disk, or this user's share of it, is full: no fault of what was asked for
+NO_ROOM = errno.ENOSPC, errno.EDQUOT, errno.EFBIG
 
 # What a field means to a run that exists already:
 NETWORK = 'network'      # the shape of the network: never differs
@@ -206,7 +211,10 @@ class Config:
                 ', '.join(self.classes)))
 
     def save(self, path):
-        """Write all of it as JSON, whole or not at all. Raises UserError where not."""
+        """Write all of it as JSON, whole or not at all.
+
+        Raises UserError where it cannot be, OSError where the disk is full.
+        """
         temporary = path + '.part'
         try:
             with open(temporary, 'w', encoding='utf-8') as file:
@@ -214,6 +222,11 @@ class Config:
                 file.write('\n')
             os.replace(temporary, path)
         except OSError as error:
+            with contextlib.suppress(OSError):
+                os.remove(temporary)
+            if error.errno in NO_ROOM:
+                error.filename = path
+                raise
             raise UserError('%s cannot be written: %s' % (path, error.strerror))
 
     @classmethod

@@ -7,12 +7,10 @@ that file, mapped into memory, as a pure function of (seed, step). NumPy and Pil
 
 import contextlib
 import functools
-import glob
 import hashlib
 import io
 import json
 import os
-import time
 import typing
 
 import numpy as np
@@ -23,7 +21,7 @@ from archives import FASHION, find_cifar10, find_lsun, find_mnist
 from config import NotFoundError, UserError
 from packing import packed
 from sources import ANIME, find_images
-from utils import atomic_write, transform
+from utils import atomic_write, remove_leftovers, transform
 
 # --- the table ---------------------------------------------------------------
 
@@ -214,7 +212,7 @@ def pack(source, config, base, key, echo):
          % (format(count, ','), config.dataset, base))
     with contextlib.suppress(FileNotFoundError):
         os.remove(base + '.json')
-    remove_left_over(base)
+    remove_leftovers(*os.path.split(base))
     bad = write_images(source, config, base + '.npy')
     lines = [printable('%s: %s' % (source.names[i], why)) for i, why in bad]
     with atomic_write(base + '.report.txt', 'w') as file:
@@ -228,16 +226,6 @@ def pack(source, config, base, key, echo):
     with atomic_write(base + '.json', 'w') as file:
         json.dump({'key': key, 'left_out': left_out}, file)
     return open_memmap(base + '.npy', mode='r'), left_out
-
-
-def remove_left_over(base):
-    """Remove what a packing that was killed left, untouched for a day or longer."""
-    folder, name = os.path.split(base + '.npy')
-    for part in glob.glob(os.path.join(
-            glob.escape(folder), '.%s.*.part' % glob.escape(name[:40]))):
-        with contextlib.suppress(FileNotFoundError):
-            if time.time() - os.path.getmtime(part) > 86400:
-                os.remove(part)
 
 
 def printable(text):

@@ -199,6 +199,20 @@ def forget(run, step):
     remove(run, [item for item in runs.checkpoints(run.best_dir) if item[0] > step])
 
 
+def check_best(run, step):
+    """Set a best checkpoint aside that cannot be read: no other is compared with it.
+
+    What was left undone when the run was cut off is done.
+    """
+    for path, fault in session.examine(run.best_dir)[1].items():
+        print('warning: the best checkpoint %s is damaged: %s' % (path, fault))
+        session.set_aside(path)
+    session.tidy(run.best_dir, step)
+    prune(run)
+    if runs.checkpoints(run.best_dir):
+        session.write_state(run.best_dir)
+
+
 def remove(run, found):
     """Remove best checkpoints, each (step, path), with their numbers."""
     for step, path in found:

@@ -9,7 +9,7 @@ import os
 import numpy as np
 from tqdm import tqdm
 
-from utils import transform
+from utils import naming, transform
 
 WINDOW = 500        # steps in a row that losses and accuracies are judged by
 RIGHT = 0.999       # D has won where it is right on so many of either half
@@ -35,6 +35,9 @@ MESSAGES = {
 }
 
 
+NAMED = 3           # variables that are no numbers, by name
+
+
 class Diverged(Exception):
     """Losses or weights are no longer numbers; the last checkpoint is from before."""
 
@@ -44,10 +47,23 @@ def check_finite(values, step):
     wrong = ['%s is %s' % item for item in values.items()
              if not np.isfinite(item[1]).all()]
     if wrong:
-        raise Diverged(
-            'step %d: %s. None of it is saved; a checkpoint from before is as it was. '
+        raise Diverged(message(step, ', '.join(wrong)))
+
+
+def check_variables(names, finite, step):
+    """Raise Diverged, with the names of some, where not all variables are `finite`."""
+    wrong = [name for name, fine in zip(names, finite) if not fine]
+    if wrong:
+        raise Diverged(message(step, 'NaN or infinity in %s%s' % (
+            ', '.join(wrong[:NAMED]), ' and %d more of %d variables'
+            % (len(wrong) - NAMED, len(names)) if len(wrong) > NAMED else '')))
+
+
+def message(step, what):
+    """Return what to say of a run that has diverged."""
+    return ('step %d: %s. None of it is saved; a checkpoint from before is as it was. '
             'Try a smaller --learning_rate in a run of another --name. %s'
-            % (step, ', '.join(wrong), MORE))
+            % (step, what, MORE))
 
 
 class Guard:
@@ -66,6 +82,11 @@ class Guard:
             return ''
         with open(self.path, encoding='utf-8', errors='replace') as file:
             return file.read()
+
+    def recall(self, rows):
+        """Take up the steps of a history, as of history.read, that were before."""
+        for index, step in list(enumerate(rows['step']))[-WINDOW:]:
+            self.recent[int(step) % WINDOW] = [rows[name][index] for name in COLUMNS]
 
     def watch(self, values, step):
         """Judge a step by its losses and accuracies; raise Diverged at a NaN."""
@@ -95,7 +116,7 @@ class Guard:
         text = 'warning: step %d: %s%s' % (
             step, MESSAGES[kind].format(steps=WINDOW), MORE)
         self.echo(text)
-        with open(self.path, 'a', encoding='utf-8') as file:
+        with naming(self.path), open(self.path, 'a', encoding='utf-8') as file:
             file.write(text + '\n')
 
 

@@ -1,6 +1,7 @@
 """The history of a run: its losses as CSV, a line a step, and as a picture."""
 
 import collections
+import contextlib
 import csv
 import os
 
@@ -8,7 +9,7 @@ import numpy as np
 from scipy.ndimage import uniform_filter1d
 
 from config import UserError
-from utils import atomic_write
+from utils import atomic_write, naming
 
 COLUMNS = ('step', 'epoch', 'seconds', 'd_loss_real', 'd_loss_fake', 'g_loss',
            'd_acc_real', 'd_acc_fake')
@@ -26,8 +27,8 @@ class History:
     """
 
     def __init__(self, path, step):
-        rows = [row for row in read_rows(path) if int(row['step']) <= step]
-        self.seconds = float(rows[-1]['seconds']) if rows else 0.0
+        rows = rows_to(path, step)
+        self.path, self.seconds = path, float(rows[-1]['seconds']) if rows else 0.0
         with atomic_write(path, 'w') as file:
             writer = csv.DictWriter(file, COLUMNS + JUDGED, extrasaction='ignore',
                                     lineterminator='\n')
@@ -43,17 +44,30 @@ class History:
         row += ['%.6g' % values[name] for name in COLUMNS[3:]]
         row += ['%.6g' % values[name] if name in values else ''
                 for name in JUDGED[:-1]]
-        self.writer.writerow(row + [values.get(JUDGED[-1], '')])
+        with naming(self.path):
+            self.writer.writerow(row + [values.get(JUDGED[-1], '')])
 
     def flush(self):
         """Bring all lines to the disk; called before each checkpoint."""
-        self.file.flush()
-        os.fsync(self.file.fileno())
+        with naming(self.path):
+            self.file.flush()
+            os.fsync(self.file.fileno())
 
     def close(self):
         """Flush and close the file."""
-        self.flush()
-        self.file.close()
+        try:
+            self.flush()
+        finally:
+            with contextlib.suppress(OSError):      # flush has raised it
+                self.file.close()
+
+
+def rows_to(path, step):
+    """Return the lines of a history up to a step. UserError where it is none."""
+    try:
+        return [row for row in read_rows(path) if int(row['step']) <= step]
+    except (KeyError, ValueError) as error:
+        raise UserError('%s is not a history of this program: %s' % (path, error))
 
 
 def read_rows(path):
@@ -62,7 +76,8 @@ def read_rows(path):
         return []
     try:
         with open(path, encoding='utf-8', newline='') as file:
-            return [row for row in csv.DictReader(file)
+            lines = (line for line in file if line.endswith('\n'))
+            return [row for row in csv.DictReader(lines)
                     if None not in row.values() and None not in row]
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError('%s is not a history of this program: %s' % (path, error))

@@ -261,11 +261,20 @@ def main(arguments):
     except BrokenPipeError:
         raise
     except (OSError, MemoryError) as error:     # a full disk, no leave to read, …
-        print('error: %s' % (error or 'not enough memory'), file=sys.stderr)
+        print('error: %s' % what_failed(error), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
         return 130
+
+
+def what_failed(error):
+    """Return what to say of an OSError or MemoryError; what to do about a full disk."""
+    if getattr(error, 'errno', None) in configs.NO_ROOM and error.filename:
+        return ('%s cannot be written: %s. What was saved before is as it was: make '
+                'room and give the same command again.'
+                % (error.filename, error.strerror))
+    return str(error) or 'not enough memory'
 
 
 def start_tensorflow(module):
@@ -279,17 +288,20 @@ def start_tensorflow(module):
 def run_training(config, given):
     """Train, from the newest checkpoint where there is one."""
     import dataset
-    run, config = runs.to_train(config, given)
+    asked, (run, config) = config, runs.to_train(config, given)
     if 'eval_samples' in given and not config.eval_freq:
         raise UserError('--eval_samples is for --eval_freq: add it, or leave '
                         '--eval_samples out.')
-    runs.check_folders(run.checkpoint_dir, run.sample_dir)
-    if config.dataset == configs.GAUSSIAN:
-        return start_tensorflow('toy').train(config, run)
-    data = dataset.load(config)
-    data.steps_per_epoch(config.batch_size)     # refuses too few images
-    runs.check_classes(run, config, data)
-    return start_tensorflow('train').train(config, run, data)
+    runs.check_free(run)
+    if config.dataset != configs.GAUSSIAN:
+        data = dataset.load(config)
+        data.steps_per_epoch(config.batch_size)     # refuses too few images
+    with runs.locked(run):
+        run, config = runs.to_train(asked, given)   # it may have been trained meanwhile
+        if config.dataset == configs.GAUSSIAN:
+            return start_tensorflow('toy').train(config, run)
+        runs.check_classes(run, config, data)
+        return start_tensorflow('train').train(config, run, data)
 
 
 def run_task(config, given):
@@ -300,6 +312,10 @@ def run_task(config, given):
     run, restored = runs.to_restore(config, given)
     runs.check_folders(run.sample_dir)
     step, path = runs.chosen(run, config.checkpoint)
+    if restored is not None:
+        restored.check_label()
+    if config.checkpoint is None:
+        step, path = start_tensorflow('session').newest(run.checkpoint_dir)
     print('checkpoint: %s (step %d)' % (path, step))
     if restored is None:
         restored = start_tensorflow('session').infer_config(path, config, given)

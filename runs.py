@@ -3,6 +3,7 @@
 No TensorFlow: what is wrong with a run's name or flags is said before it starts.
 """
 
+import contextlib
 import os
 import re
 import tempfile
@@ -15,6 +16,7 @@ from config import Config, NotFoundError, UserError
 CONFIG = 'config.json'
 MODEL_NAME = 'DCGAN.model'       # checkpoint files are DCGAN.model-<step>.*
 BEST = 'best'
+LOCK = '.lock'
 INDEX = re.compile(r'^(.+)-(\d+)\.index$')
 
 
@@ -34,6 +36,11 @@ class Run(typing.NamedTuple):
     def best_dir(self):
         """Where the best checkpoint so far is, of a run with --eval_freq."""
         return os.path.join(self.checkpoint_dir, BEST)
+
+    @property
+    def log_dir(self):
+        """Where TensorBoard's event files are."""
+        return os.path.join(self.checkpoint_dir, 'logs')
 
     @property
     def history_path(self):
@@ -147,6 +154,36 @@ def nearest_folder(folder):
         raise UserError('The folder %s cannot be made: %s is no folder.'
                         % (folder, above))
     return above
+
+
+def check_free(run):
+    """Raise UserError where another process trains the run, or it cannot be written."""
+    check_folders(run.checkpoint_dir, run.sample_dir, run.best_dir, run.log_dir)
+    if os.path.exists(os.path.join(run.checkpoint_dir, LOCK)):
+        with locked(run):
+            pass
+
+
+@contextlib.contextmanager
+def locked(run):
+    """Keep other processes from training the run. Raises UserError where one does.
+
+    However the process ends, the kernel releases the lock; sampling needs none.
+    """
+    from utils import claim  # not above: NumPy and Pillow take their time
+
+    make_folder(run.checkpoint_dir)
+    path = os.path.join(run.checkpoint_dir, LOCK)
+    try:
+        file = open(path, 'a+')
+    except OSError as error:
+        raise UserError('%s cannot be written: %s' % (path, error.strerror))
+    with file:
+        if claim(file) is False:
+            raise UserError('%s is in use: another process is training the run %s. '
+                            'Wait for it, stop it, or give another --name.'
+                            % (run.checkpoint_dir, run.name))
+        yield
 
 
 def to_train(config, given):

@@ -3,6 +3,8 @@
 import glob
 import os
 import re
+import shutil
+import tempfile
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -10,9 +12,15 @@ import tensorflow.compat.v1 as tf
 import runs
 from config import GAUSSIAN, UserError
 from convolution import has_gpu
-from utils import quiet
+from utils import atomic_write, naming, quiet
 
 CPUINFO = '/proc/cpuinfo'
+STATE = 'checkpoint'    # the file by which TensorFlow finds the newest one
+SAVING = '.saving-'     # folders of checkpoints that are being written
+CUT_OFF = re.compile(r'(%s.*|.*\.tempstate.*)' % re.escape(SAVING))
+DATA = re.compile(r'(%s-\d+)\.(data-\d+-of-\d+|json)' % re.escape(runs.MODEL_NAME))
+# What TensorFlow raises on damaged files; IndexError where a block ends early
+DAMAGE = tf.errors.OpError, ValueError, IndexError, RuntimeError
 
 
 def config_proto(config):
@@ -82,15 +90,89 @@ def make_saver(variables):
 def save(sess, saver, run, step, max_to_keep):
     """Write the checkpoint of a step, remove all but the newest; return its path."""
     path = write(sess, saver, run.checkpoint_dir, step)
-    for _, old in runs.checkpoints(run.checkpoint_dir)[:-max_to_keep]:
-        remove(old)
+    keep_newest(run, max_to_keep)
     return path
 
 
+def keep_newest(run, max_to_keep):
+    """Remove all checkpoints of a run but the newest."""
+    for _, old in runs.checkpoints(run.checkpoint_dir)[:-max_to_keep]:
+        remove(old)
+
+
 def write(sess, saver, folder, step):
-    """Write the checkpoint of a step into a folder; return its path."""
-    return saver.save(sess, os.path.join(folder, runs.MODEL_NAME), global_step=step,
-                      write_meta_graph=False)
+    """Write the checkpoint of a step into a folder; return its path.
+
+    A reader finds it whole or not at all: its files are written elsewhere and brought
+    to the disk; the index, without which it is none, takes its place last. Raises
+    OSError, with what is there left as it was, where the disk is full.
+    """
+    path = os.path.join(folder, '%s-%d' % (runs.MODEL_NAME, step))
+    os.makedirs(folder, exist_ok=True)
+    with naming(path), tempfile.TemporaryDirectory(prefix=SAVING, dir=folder) as part:
+        try:
+            saver.save(sess, os.path.join(part, runs.MODEL_NAME), global_step=step,
+                       write_meta_graph=False, write_state=False)
+        except tf.errors.OpError as error:
+            reasons = re.findall('; (.*)', error.message)   # PATH; No space left …
+            raise OSError(reasons[0] if reasons else type(error).__name__)
+        for name in sorted(os.listdir(part)):       # .data, then .index
+            sync(os.path.join(part, name))
+            os.replace(os.path.join(part, name), os.path.join(folder, name))
+        sync(folder)
+    write_state(folder)
+    return path
+
+
+def sync(path):
+    """Bring a file, or the names in a folder, to the disk."""
+    folder = os.path.isdir(path)
+    if folder and os.name == 'nt':      # Windows opens none
+        return
+    handle = os.open(path, os.O_RDONLY if folder else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_state(folder):
+    """Write the file by which tf.train.latest_checkpoint finds the newest one."""
+    name = os.path.basename(runs.latest(folder)[1])
+    with atomic_write(os.path.join(folder, STATE), 'w') as file:
+        file.write('model_checkpoint_path: "%s"\n'
+                   'all_model_checkpoint_paths: "%s"\n' % (name, name))
+
+
+def state_fault(folder):
+    """Return what is wrong with that file, None where it names a checkpoint there."""
+    path = os.path.join(folder, STATE)
+    if not os.path.exists(path):
+        return None
+    with open(path, encoding='utf-8', errors='replace') as file:
+        named = re.match(r'model_checkpoint_path: "(?:.*/)?([^/"\n]*)"\n', file.read())
+    there = [os.path.basename(path) for _, path in runs.checkpoints(folder)]
+    if not named:
+        return '%s is damaged' % path
+    return None if named.group(1) in there else '%s names none that is there' % path
+
+
+def tidy(folder, step):
+    """Leave in a folder the checkpoints up to a step, from which its run goes on.
+
+    Later ones, which are damaged, are set aside; what a save that was cut off has left
+    is removed. Only who holds the run's lock may.
+    """
+    for later, path in runs.checkpoints(folder):
+        if later > step:
+            set_aside(path)
+    whole = {os.path.basename(path) for _, path in runs.checkpoints(folder)}
+    for name in os.listdir(folder) if os.path.isdir(folder) else []:
+        path, part = os.path.join(folder, name), DATA.fullmatch(name)
+        if CUT_OFF.fullmatch(name) and os.path.isdir(path):
+            shutil.rmtree(path)
+        elif CUT_OFF.fullmatch(name) or part and part.group(1) not in whole:
+            os.remove(path)
 
 
 def remove(path):
@@ -100,33 +182,90 @@ def remove(path):
         os.remove(file)
 
 
-def restore(sess, saver, variables, path):
-    """Read `variables` from a checkpoint.
+def newest(folder, echo=print):
+    """Return (step, path) of a folder's newest checkpoint that can be read, or None.
 
-    Raises UserError naming each variable that is missing there or of another shape.
+    Damaged ones that are newer are named. Raises UserError where none can be read.
+    """
+    found, damaged = examine(folder)
+    lines = ['the checkpoint %s is damaged: %s' % item for item in damaged.items()]
+    if damaged and not found:
+        raise UserError('No checkpoint in %s can be read:\n%s\nBring back a copy, or '
+                        'train another run: --name NAME.' % (folder, '\n'.join(lines)))
+    for line in lines:
+        echo('warning: ' + line)
+    if damaged:
+        echo('taking the one before: %s' % found[1])
+    fault = state_fault(folder)
+    if found and fault:
+        echo('warning: %s; it is not needed to find %s' % (fault, found[1]))
+    return found
+
+
+def examine(folder):
+    """Return the newest checkpoint that can be read, and what is wrong with newer ones.
+
+    The former is (step, path) or None, the latter {path: a text}.
+    """
+    damaged, listed = {}, runs.checkpoints(folder)
+    for step, path in reversed(listed):
+        fault = damage(path)
+        if not fault:
+            return (step, path), damaged
+        if os.path.exists(path + '.index'):
+            damaged[path] = fault
+        else:       # removed meanwhile by its training, which has newer ones
+            return examine(folder)
+    return None, damaged
+
+
+def damage(path):
+    """Return what is wrong with a checkpoint's files, None where all can be read.
+
+    TensorFlow keeps checksums of all that they hold, and looks at them in reading.
+    """
+    try:
+        reader = tf.train.NewCheckpointReader(path)
+        for name in reader.get_variable_to_shape_map():
+            reader.get_tensor(name)
+    except DAMAGE as error:
+        return str(error).partition('\n')[0]
+    return None
+
+
+def set_aside(path):
+    """Rename the files of a damaged checkpoint, so that it is none any more."""
+    for file in [path + '.index'] + glob.glob(glob.escape(path) + '.data-*'):
+        os.replace(file, file + '.damaged')
+
+
+def restore(sess, saver, variables, path, whole=False):
+    """Read `variables` from a checkpoint; where `whole`, there must be no others.
+
+    Raises UserError naming each variable that is missing, of another shape or too much.
     """
     there = shapes(path)
-    wrong = ['  %s: %s here, %s there'
-             % (name, shape, there.get(name, 'missing')) for name, shape in
-             ((v.op.name, v.shape.as_list()) for v in variables)
-             if there.get(name) != shape]
+    here = {v.op.name: v.shape.as_list() for v in variables}
+    names = list(here) + sorted(set(there) - set(here) if whole else ())
+    wrong = ['  %s: %s here, %s there' % (name, here.get(name, 'missing'),
+                                          there.get(name, 'missing'))
+             for name in names if here.get(name) != there.get(name)]
     if wrong:
         raise UserError('The checkpoint %s does not fit the model:\n%s'
                         % (path, '\n'.join(wrong)))
     try:
         saver.restore(sess, path)
-    except (tf.errors.DataLossError, tf.errors.NotFoundError,
-            tf.errors.OutOfRangeError) as error:
+    except DAMAGE as error:
         raise UserError('The checkpoint %s cannot be read: its .data file is missing '
-                        'or damaged (%s). Remove its files, and the one before it is '
-                        'taken.' % (path, type(error).__name__))
+                        'or damaged (%s). Take another: --checkpoint STEP.'
+                        % (path, type(error).__name__))
 
 
 def shapes(path):
     """Return {name: shape} of a checkpoint. Raises UserError where it is damaged."""
     try:
         return tf.train.NewCheckpointReader(path).get_variable_to_shape_map()
-    except (tf.errors.OpError, ValueError) as error:
+    except DAMAGE as error:
         raise UserError('The checkpoint %s cannot be read: %s'
                         % (path, str(error).partition('\n')[0]))
 

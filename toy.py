@@ -147,32 +147,33 @@ def train(config, run):
 
 
 def run(config, run, path):
-    """Do the task sample: draw points from a run's checkpoint, the newest one."""
-    with opened(config, run) as trainer:
+    """Do the task sample: draw points from the checkpoint at `path`."""
+    with opened(config, run, path) as trainer:
         trainer.show_results()
 
 
 @contextlib.contextmanager
-def opened(config, run):
-    """Give the Trainer of a run in a session of its own."""
+def opened(config, run, path=None):
+    """Give the Trainer of a run, at a checkpoint or its newest, in its own session."""
     tf.set_random_seed(config.seed)
     model = GaussianGAN(config)
     with session.open_session(config) as sess:
-        yield Trainer(config, run, model, sess)
+        yield Trainer(config, run, model, sess, path)
 
 
 class Trainer:
     """A run: its model, session, points and fixed z."""
 
-    def __init__(self, config, run, model, sess):
+    def __init__(self, config, run, model, sess, path=None):
         self.config, self.run, self.model, self.sess = config, run, model, sess
         self.points = draw_points(config.train_size, config.seed)
         self.steps_per_epoch = config.train_size // config.batch_size // config.d_steps
         self.saver = session.make_saver(tf.global_variables())
-        found = runs.checkpoints(run.checkpoint_dir)
-        self.start = found[-1][0] if found else 0
-        if found:
-            session.restore(sess, self.saver, tf.global_variables(), found[-1][1])
+        self.start = 0
+        if path is None:
+            self.start, path = session.newest(run.checkpoint_dir) or (0, None)
+        if path:
+            session.restore(sess, self.saver, tf.global_variables(), path)
         else:
             sess.run(tf.global_variables_initializer())
         count = max(REPORTED, config.num_samples or 0, config.train_size)
@@ -190,6 +191,7 @@ class Trainer:
             return
         print(show_all_variables(self.model.d_vars + self.model.g_vars))
         runs.make_folder(run.checkpoint_dir)
+        session.tidy(run.checkpoint_dir, self.start)
         config.save(run.config_path)
         with contextlib.closing(history.History(run.history_path, self.start)) as log:
             for epoch in range(first, config.epoch):

@@ -1,5 +1,6 @@
 """The training loop: one session.run a step."""
 
+import contextlib
 import glob
 import os
 import re
@@ -16,10 +17,10 @@ import evaluation
 import history
 import session
 from architectures import ARCHITECTURES
-from guard import WEIGHTS_EVERY, Diverged, Guard, check_finite
+from guard import WEIGHTS_EVERY, Diverged, Guard, check_variables, message
 from runs import checkpoints, make_folder
 from tasks import sample
-from utils import make_gif, show_all_variables
+from utils import make_gif, remove_leftovers, show_all_variables
 
 ANIMATION = 'training.gif'
 
@@ -45,7 +46,7 @@ def train(config, run, data):
 
 
 class Stop:
-    """Turns the first SIGINT or SIGTERM into a flag; the second one acts as usual."""
+    """Turns the first SIGINT or SIGTERM into a flag; the second ends the process."""
 
     def __init__(self):
         self.status = 0
@@ -56,20 +57,32 @@ class Stop:
         return self
 
     def stop(self, number, frame):
-        """Remember the signal and give the next one its usual effect.
+        """Remember the signal; leave the next one to the kernel, which does not wait.
 
-        Nothing is printed here: the signal may have come in the middle of a print.
+        Nothing is lost by that: a run goes on from its last checkpoint. Not by print:
+        the signal may have come in the middle of one.
         """
         self.status = 128 + number
-        self.restore()
+        for number in self.usual:
+            signal.signal(number, signal.SIG_DFL)
+        with contextlib.suppress(OSError):
+            os.write(2, b'\nstopping after this step; once more to leave at once\n')
 
-    def restore(self):
-        """Put the usual handlers back."""
+    def __exit__(self, *exception):
         for number, handler in self.usual.items():
             signal.signal(number, handler)
 
-    def __exit__(self, *exception):
-        self.restore()
+
+@contextlib.contextmanager
+def histograms(step):
+    """Raise Diverged where TensorFlow makes no histogram, because of NaN."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        found = re.search(r'Nan in summary histogram for: (\w+)', error.message)
+        if not found:
+            raise
+        raise Diverged(message(step, '%s is nan' % found.group(1)))
 
 
 class Trainer:
@@ -81,44 +94,55 @@ class Trainer:
             1, data.steps_per_epoch(config.batch_size) // config.d_steps)
         self.total = config.epoch * self.steps_per_epoch
         self.images_per_step = config.batch_size * config.d_steps
-        found = checkpoints(run.checkpoint_dir)
-        self.start, self.newest = found[-1] if found else (0, None)
+        for folder in (run.checkpoint_dir, run.sample_dir):
+            make_folder(folder)
+        self.start, self.newest = session.newest(run.checkpoint_dir) or (0, None)
         judged = config.eval_freq and self.start < self.total
         self.judge = evaluation.Judge(config, run, data) if judged else None
         tf.set_random_seed(config.seed)
         self.model = ARCHITECTURES[config.architecture](config)
         self.model.build_optimizers()
-        # NaN in any variable makes the sum NaN
-        self.checksum = tf.add_n([tf.reduce_sum(v) for v in self.model.variables])
+        self.variables = tf.global_variables()
+        self.finite = tf.stack([tf.reduce_all(tf.is_finite(v)) for v in self.variables])
         self.fetches = dict(self.model.scalars, d_optim=self.model.d_optim,
                             g_optim=self.model.g_optim)
         self.open()
 
     def open(self):
         """Open the session, restore the newest checkpoint, write config.json."""
-        config, run = self.config, self.run
-        variables = tf.global_variables()
+        config, run, variables = self.config, self.run, self.variables
         self.saver = session.make_saver(variables)
         initializer, z = tf.global_variables_initializer(), sample.fixed_z(config)
         self.sess = session.open_session(config)
         if self.newest:
-            session.restore(self.sess, self.saver, variables, self.newest)
+            session.restore(self.sess, self.saver, variables, self.newest, whole=True)
         else:
             self.sess.run(initializer)
         self.sample_z = self.sess.run(z)
         self.sess.graph.finalize()
         self.say_where()
-        for folder in (run.checkpoint_dir, run.sample_dir):
-            make_folder(folder)
+        self.tidy()
         if self.start < self.total:
             config.save(run.config_path)
-        self.remove_stale_pictures()
-        evaluation.forget(run, self.start)
         self.history = history.History(run.history_path, self.start)
         self.guard = Guard(config, run, self.data)
-        self.writer = tf.summary.FileWriter(os.path.join(run.checkpoint_dir, 'logs'))
-        self.writer.add_session_log(
-            tf.SessionLog(status=tf.SessionLog.START), self.start)
+        self.guard.recall(history.read(run.history_path))
+        self.writer = tf.summary.FileWriter(run.log_dir)
+        self.writer.add_session_log(        # TensorBoard forgets that step and later
+            tf.SessionLog(status=tf.SessionLog.START), self.start + 1)
+
+    def tidy(self):
+        """Remove what goes beyond the step from which the run goes on."""
+        run = self.run
+        session.tidy(run.checkpoint_dir, self.start)
+        if self.newest:
+            session.keep_newest(run, self.config.max_to_keep)
+            session.write_state(run.checkpoint_dir)
+        for folder in (run.checkpoint_dir, run.best_dir, run.sample_dir):
+            remove_leftovers(folder)
+        self.remove_stale_pictures()
+        evaluation.forget(run, self.start)
+        evaluation.check_best(run, self.start)
 
     def say_where(self):
         """Show the variables and say from where the run goes on, or that it is done."""
@@ -140,7 +164,8 @@ class Trainer:
                    initial=self.start, disable=None, unit='step', smoothing=0.1)
         for step in bar:
             began = time.time()
-            values = self.train_step(step)
+            with histograms(step + 1):
+                values = self.train_step(step)
             epoch, done = step // self.steps_per_epoch + 1, step + 1
             took = time.time() - began
             judged = self.evaluate(done)
@@ -154,13 +179,14 @@ class Trainer:
             if done % self.steps_per_epoch == 0:
                 tqdm.write(self.epoch_line(epoch, epoch_values))
                 epoch_values = []
+            # before the checkpoint: whoever goes on from it does not draw the sheet
+            if done % config.sample_freq == 0 or last:
+                self.sample(epoch, done)
             stopping = stop.status      # looked at once: it may change any moment
             if stopping:
                 tqdm.write('stopping: saving the run after step %d' % done)
             if done % config.ckpt_freq == 0 or last or stopping:
                 self.save(done)
-            if done % config.sample_freq == 0 or last:
-                self.sample(epoch, done)
             if stopping:
                 break
 
@@ -207,6 +233,7 @@ class Trainer:
 
     def sample(self, epoch, step):
         """Write the sheet of the fixed z, to a PNG and to the event file."""
+        self.check_weights(step)
         labels = sample.make_labels(len(self.sample_z), self.config)
         images = sample.draw(self.sess, self.model, self.sample_z, labels)
         self.guard.look(images, step)
@@ -246,16 +273,19 @@ class Trainer:
         evaluation.prune(self.run)
 
     def check_weights(self, step):
-        """Raise Diverged where a weight or a moving average is no longer a number."""
-        check_finite({'the sum of all weights': self.sess.run(self.checksum)}, step)
+        """Raise Diverged where a variable is no longer finite.
+
+        A weight, a moving average or what the optimizer keeps of each.
+        """
+        check_variables([v.op.name for v in self.variables],
+                        self.sess.run(self.finite), step)
 
     def close(self):
         """Close the history, the event file, the judge and the session."""
-        if self.judge:
-            self.judge.close()
-        self.history.close()
-        self.writer.close()
-        self.sess.close()
+        with contextlib.ExitStack() as stack:       # all of them, whatever happens
+            for part in (self.sess, self.writer, self.history, self.judge):
+                if part:
+                    stack.callback(part.close)
 
     def sheets(self, after=-1):
         """Return the paths of the run's sheets of the steps after `after`, in order."""

@@ -5,6 +5,7 @@ NumPy and Pillow only. Images inside the program are float32 [N, H, W, C] in
 """
 
 import contextlib
+import glob
 import math
 import os
 import sys
@@ -14,6 +15,12 @@ import numpy as np
 from PIL import Image
 
 from pictures import imread, in_mode
+
+try:
+    import fcntl
+except ImportError:     # Windows
+    fcntl = None
+
 
 # --- ranges ------------------------------------------------------------------
 
@@ -139,7 +146,7 @@ def atomic_write(path, mode='wb'):
     """Open a temporary file beside `path` that takes its place when all went well.
 
     A reader sees the old file or the new one, never half of one; on an exception the
-    old one stays and the temporary file is removed.
+    old one stays and the temporary file is removed. An OSError names `path`.
     """
     folder = os.path.dirname(path) or '.'
     os.makedirs(folder, exist_ok=True)
@@ -147,7 +154,8 @@ def atomic_write(path, mode='wb'):
         prefix='.' + os.path.basename(path)[:40] + '.', suffix='.part', dir=folder)
     try:
         encoding = None if 'b' in mode else 'utf-8'
-        with os.fdopen(handle, mode, encoding=encoding) as file:
+        with naming(path), os.fdopen(handle, mode, encoding=encoding) as file:
+            claim(file)
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -156,6 +164,44 @@ def atomic_write(path, mode='wb'):
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+@contextlib.contextmanager
+def naming(path):
+    """Let an OSError that names no file, such as that of a full disk, name this one."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:         # Pillow's
+            raise OSError('%s cannot be written: %s' % (path, error))
+        error.filename = error.filename or path
+        raise
+
+
+def claim(file):
+    """Lock an open file until it is closed or the process dies; tell if it was free.
+
+    None where the system or the file system has no locks.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except (OSError, AttributeError):
+        return None
+    return True
+
+
+def remove_leftovers(folder, prefix=''):
+    """Remove the temporary files that killed processes left of files with this prefix.
+
+    Those that another process is writing are its own, by their lock.
+    """
+    pattern = '.%s*.part' % glob.escape(prefix[:40])
+    for path in glob.glob(os.path.join(glob.escape(folder), pattern)):
+        with contextlib.suppress(OSError), open(path) as file:
+            if claim(file):
+                os.remove(path)
 
 
 def current_umask():

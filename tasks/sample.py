@@ -27,9 +27,9 @@ FEW = 256         # images without a progress bar
 def run(config, run, path):
     """Draw --num_samples images from the checkpoint at `path` into the run's folder."""
     y = make_labels(count(config), config)
+    runs.make_folder(run.sample_dir)
     with restored(config, path) as (sess, model):
         z = fixed_z(config)
-        runs.make_folder(run.sample_dir)
         batches = draw_batches(sess, model, sess.run(z), y)
         name = re.sub(r'[/\\]', '_', 'test_%s' % config.label
                       if config.label else 'test')

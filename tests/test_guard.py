@@ -176,8 +176,26 @@ def test_a_weight_that_is_no_number_is_noticed_within_a_few_steps(
         return values
     monkeypatch.setattr(train.Trainer, 'train_step', step)
     assert main.main(FLAGS + folders + ['--epoch', '10', '--ckpt_freq', '8']) == 1
-    assert 'step 20: the sum of all weights is nan' in capsys.readouterr().err
+    assert ('error: step 20: NaN or infinity in generator/g_bn0/moving_variance. '
+            in capsys.readouterr().err)
     assert [step for step, _ in runs.checkpoints(str(tmp_path / 'c' / 'r'))] == [8, 16]
+
+
+def test_a_resumed_run_is_judged_by_the_steps_before_too(watcher):
+    rows = {name: [1.0] * (WINDOW + 99) for name in guard.COLUMNS}
+    rows['step'] = np.arange(1, WINDOW + 100)
+    resumed = watcher()
+    resumed.recall({name: values[:WINDOW - 1] for name, values in rows.items()})
+    assert resumed.told == []
+    resumed.watch(dict.fromkeys(guard.COLUMNS, 1.0), WINDOW)
+    assert len(resumed.told) == 2       # that D has won, and that all stands still
+    watched = watcher()                 # as if never interrupted
+    for index in range(WINDOW + 99):
+        watched.recent[rows['step'][index] % WINDOW] = [
+            rows[name][index] for name in guard.COLUMNS]
+    recalled = watcher()
+    recalled.recall(rows)
+    np.testing.assert_array_equal(recalled.recent, watched.recent)
 
 
 def test_what_was_said_is_not_said_again_after_a_resume(tmp_path, tiny_config):

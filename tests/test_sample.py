@@ -120,7 +120,7 @@ def test_a_checkpoint_whose_data_is_damaged_is_refused_by_name(
     error = capsys.readouterr().err
     assert error.startswith('error: ')
     assert str(folder / 'DCGAN.model-2') in error
-    assert '.data file is missing or damaged' in error
+    assert 'DCGAN.model-2 is damaged: ' in error
     assert 'most recent call' not in error
     assert not (tmp_path / 's').exists()
 

@@ -211,6 +211,25 @@ def test_lines_rows_pictures_checkpoints_and_table(folders, tmp_path, capsys):
     assert steps == [50, 100]
 
 
+def test_a_damaged_checkpoint_is_passed_over(folders, tmp_path, capsys):
+    assert call(folders + SHORT + ['--train']) == 0
+    folder = tmp_path / 'c' / 'gaussian'
+    path = folder / 'DCGAN.model-100.data-00000-of-00001'
+    whole = path.read_bytes()
+    os.truncate(path, 10)
+    said = []
+    for more in [], ['--checkpoint', '50']:
+        capsys.readouterr()
+        assert call(folders + more) == 0
+        said.append(capsys.readouterr().out)
+    assert 'warning: the checkpoint %s' % folder in said[0]
+    assert 'DCGAN.model-50 (step 50)' in said[0] and 'warning' not in said[1]
+    assert said[0].splitlines()[-6:] == said[1].splitlines()[-6:]
+    assert call(folders + SHORT + ['--train']) == 0
+    assert path.read_bytes() == whole
+    assert (folder / (path.name + '.damaged')).exists()
+
+
 def test_table_shows_target_and_generated():
     G = toy.draw_points(100000, 0) + np.float32([0.5, 0])
     mean, _, _ = [[float(n) for n in re.findall(r'-?\d+\.\d+', line)]

@@ -1,0 +1,149 @@
+"""SIGINT and SIGTERM, at whatever a training is: status, what is left, going on."""
+
+import os
+import signal
+
+import pytest
+import starts as processes
+from starts import FLAGS, assert_same
+
+import runs
+import session
+
+EPOCHS = ('--epoch', 2)     # 16 steps
+BOTH = (signal.SIGINT, signal.SIGTERM)
+# Tells by a file that it has come to a call, which then takes a while
+MARK = '''
+import importlib, time
+module = importlib.import_module(%r)
+holder = getattr(module, %r, module)
+usual = getattr(holder, %r)
+def marked(*arguments, **more):
+    open('reached', 'w').close()
+    time.sleep(%r)
+    return usual(*arguments, **more)
+setattr(holder, %r, marked)
+'''
+# In training, a step's work is done before the run is saved; before it, none is
+SAVED = {'step': ('train', 'Trainer', 'train_step'),
+         'judging': ('evaluation', 'Judge', 'judge'),
+         'keeping': ('evaluation', 'Judge', 'keep'),
+         'sampling': ('train', 'Trainer', 'sample'),
+         'saving': ('session', '', 'write')}
+UNSAVED = {'packing': ('dataset', '', 'write_images'),
+           'graph': ('train', 'Trainer', 'open'),
+           'results': ('train', 'Trainer', 'show_results')}
+
+
+def mark(place, seconds=0.3):
+    module, holder, name = dict(SAVED, **UNSAVED)[place]
+    return MARK % (module, holder, name, seconds, name)
+
+
+def signalled(starts, folder, place, number):
+    """Send a signal where a start has come to a place; return how it has ended."""
+    start = starts(folder, *FLAGS, *EPOCHS, setup=mark(place))
+    assert start.until((folder / 'reached').exists), start.said()
+    start.signal(number)
+    start.wait()
+    assert 'Traceback' not in start.said()
+    assert not [n for n in processes.listing(folder) if n.endswith('.part')
+                or '.saving' in n]
+    return start
+
+
+def saves_and_leaves(starts, whole, folder, place, number):
+    start = signalled(starts, folder, place, number)
+    assert start.status == 128 + number, start.said()
+    assert 'once more to leave at once' in start.err.read_text()
+    step, path = runs.latest(str(folder / 'checkpoint/r'))
+    assert 'saving the run after step %d' % step in start.out.read_text()
+    assert session.damage(path) is None
+    rows = processes.history_of(folder / 'checkpoint/r')
+    assert [int(row['step']) for row in rows] == list(range(1, step + 1))
+    assert step < 16
+    again = starts(folder, *FLAGS, *EPOCHS)
+    assert again.wait() == 0, again.said()
+    assert_same(whole, folder)
+
+
+def leaves(starts, whole, folder, place, number):
+    start = signalled(starts, folder, place, number)
+    assert start.status == 128 + number, start.said()
+    made = runs.checkpoints(str(folder / 'checkpoint/r'))
+    assert bool(made) == (place == 'results')
+    again = starts(folder, *FLAGS, *EPOCHS)
+    assert again.wait() == 0, again.said()
+    assert_same(whole, folder)
+
+
+def test_a_signal_while_saving(starts, whole, folder):
+    saves_and_leaves(starts, whole, folder, 'saving', signal.SIGTERM)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('place, number', zip(SAVED, BOTH * 3))
+def test_it_saves_and_leaves(starts, whole, folder, place, number):
+    saves_and_leaves(starts, whole, folder, place, number)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('place, number', [
+    (place, number) for place in UNSAVED for number in BOTH])
+def test_outside_of_the_steps_it_leaves(starts, whole, folder, place, number):
+    leaves(starts, whole, folder, place, number)
+
+
+def test_the_second_signal_ends_it_at_once(starts, whole, folder):
+    start = starts(folder, *FLAGS, *EPOCHS, setup=mark('judging', 600))
+    assert start.until((folder / 'reached').exists)
+    start.signal(signal.SIGINT)
+    start.until(lambda: 'once more' in start.err.read_text())
+    assert start.poll(0.2) is None
+    start.signal(signal.SIGTERM)
+    assert start.wait(10) == -signal.SIGTERM        # the shell's 143
+    again = starts(folder, *FLAGS, *EPOCHS)
+    assert again.wait() == 0, again.said()
+    assert_same(whole, folder)
+
+
+# --- packing by several processes ------------------------------------------------
+
+@pytest.mark.slow
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_packing_leaves_no_process_and_no_part(starts, tmp_path, number):
+    """Ctrl-C reaches the workers too, other signals do not."""
+    processes.make_images(tmp_path / 'data' / 'noise', 6000)
+    start = starts(tmp_path, *FLAGS)
+    cache = tmp_path / 'data' / '.cache'
+    assert start.until(lambda: list(cache.glob('*.part')))
+    start.until(lambda: len(group_of(start.id)) > 2)
+    if number == signal.SIGINT:
+        os.killpg(start.id, number)
+    else:
+        start.signal(number)
+    assert start.wait() == (-9 if number == signal.SIGKILL else 128 + number)
+    assert start.err.read_text() == 'interrupted\n' * (number == signal.SIGINT)
+    start.until(lambda: not group_of(start.id), 20)
+    parts = list(cache.glob('.*.part'))
+    assert len(parts) == (number == signal.SIGKILL)
+    again = starts(tmp_path, *FLAGS, '--epoch', 1, '--eval_freq', 10**6,
+                   '--sample_freq', 10**6, '--ckpt_freq', 10**6, '--batch_size', 3000)
+    assert again.wait() == 0, again.said()
+    assert not list(cache.glob('.*.part'))
+
+
+def group_of(leader):
+    """Return the processes of a group that live."""
+    found = []
+    for name in os.listdir('/proc'):
+        try:
+            with open('/proc/%s/stat' % name) as file:
+                state, _, group = file.read().rpartition(')')[2].split()[:3]
+        except (OSError, ValueError):
+            continue
+        if name.isdigit() and int(group) == leader and state != 'Z':
+            found.append(int(name))
+    return found
+
+
