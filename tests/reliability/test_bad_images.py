@@ -3,6 +3,7 @@
 Good pictures are used, bad ones named with the reason; fuzz_images.py has the rest.
 """
 
+import fcntl
 import gzip
 import io
 import json
@@ -542,11 +543,10 @@ def test_workers_end_with_a_killed_parent_and_its_left_overs_later(data, tmp_pat
     until(lambda: not any(os.path.exists('/proc/%d' % worker) for worker in found), 30)
     left, = (name for name in cache_files(data) if name.endswith('.part'))
     path, other = data / '.cache' / left, data / '.cache' / (left[:-9] + 'new.part')
-    other.write_bytes(b'')
-    stat = os.stat(str(path))
-    os.utime(str(path), (stat.st_atime, stat.st_mtime - 90000))
-    assert len(load(data)[0]) == 600
-    assert not path.exists() and other.exists()     # which another may be writing
+    with open(str(other), 'wb') as file:        # another process is writing this one
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert len(load(data)[0]) == 600
+        assert not path.exists() and other.exists()
 
 
 @pytest.mark.parametrize('number, status, wait', [
