@@ -175,7 +175,8 @@ def test_a_weight_that_is_no_number_is_noticed_within_a_few_steps(
             variable.load(np.full(variable.shape, np.nan, np.float32), self.sess)
         return values
     monkeypatch.setattr(train.Trainer, 'train_step', step)
-    assert main.main(FLAGS + folders + ['--ema', '0', '--epoch', '10', '--ckpt_freq', '8']) == 1
+    assert main.main(FLAGS + folders + ['--ema', '0', '--epoch', '10', '--ckpt_freq',
+                                        '8']) == 1
     assert ('error: step 20: NaN or infinity in generator/g_bn0/moving_variance. '
             in capsys.readouterr().err)
     assert [step for step, _ in runs.checkpoints(str(tmp_path / 'c' / 'r'))] == [8, 16]
