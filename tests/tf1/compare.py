@@ -22,7 +22,8 @@ def agree(one, other):
     for number, flags in enumerate(CASES):
         print('training with', flags)
         (one, other)[number % 2].main('--train', '--name', names[number],
-                                      '--batch_size', '16', *flags.split())
+                                      '--batch_size', '16', '--precision', 'float32',
+                                      *flags.split())
     for core, path in (one, 'one.npz'), (other, 'other.npz'):
         core.run(DUMP, 'data', path, *('runs/' + name for name in names))
     ours, theirs = load(one.path('one.npz')), load(other.path('other.npz'))
