@@ -289,28 +289,31 @@ def resume(old, given):
     Values not given are the old ones, but for those that belong to one call alone.
     Raises UserError naming each given flag that must not differ, both values shown.
     """
-    return merged(old, given, (NETWORK, TRAINING),
+    return merged(old, given, [f.name for f in fields(NETWORK, TRAINING)],
                   'To train with other values start another run: add --name NAME.')
 
 
 def restore(old, given):
-    """Return the Config for a task on a run made with `old`; see resume."""
+    """Return the Config for a task on a run made with `old`; see resume.
+
+    --train_size must not differ either: it says which images are held out.
+    """
     old = old.replace(num_samples=None)     # the sheets' of training, not this call's
-    return merged(old, given, (NETWORK,),
+    return merged(old, given, [f.name for f in fields(NETWORK)] + ['train_size'],
                   'Leave these flags out: they are read from config.json.')
 
 
 def merged(old, given, fixed, remedy):
-    """Overlay `old` with `given`; refuse where a field of a `fixed` role differs."""
-    effect, kept = in_effect(old), [f.name for f in fields(*fixed)]
+    """Overlay `old` with `given`; refuse where a field of the names `fixed` differs."""
+    effect = in_effect(old)
     wrong = ['  --%s: %s in config.json, %s now'
-             % (name, shown(getattr(old, name)), shown(given[name])) for name in kept
+             % (name, shown(getattr(old, name)), shown(given[name])) for name in fixed
              if name in given and given[name] not in (getattr(old, name), effect[name])]
     if wrong:
         raise UserError('The run was made with other values than those given:\n%s\n%s'
                         % ('\n'.join(wrong), remedy))
     values = {f.name: f.default for f in fields(CALL)}
-    values.update((name, value) for name, value in given.items() if name not in kept)
+    values.update((name, value) for name, value in given.items() if name not in fixed)
     return old.replace(**values)
 
 

@@ -132,6 +132,15 @@ def test_restore_lets_training_flags_differ_but_not_the_network():
         configs.restore(old, {'z_dim': 50})
 
 
+def test_restore_does_not_call_images_held_out_that_were_trained_on():
+    old = Config(train_size=1000)
+    assert configs.restore(old, {'train_size': 1000}).train_size == 1000
+    for made_with, found in ((old, '1000'), (Config(), 'None')):
+        with pytest.raises(UserError, match='--train_size: %s in config.json, 500 now'
+                           % found):
+            configs.restore(made_with, {'train_size': 500})
+
+
 @pytest.mark.parametrize('changes, given', [
     ({}, {'num_samples': 64}), ({}, {'d_learning_rate': 2e-4}),
     ({'learning_rate': 1e-3}, {'g_learning_rate': 1e-3}), ({}, {'output_width': 64})])
