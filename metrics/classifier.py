@@ -7,7 +7,6 @@ kept in checkpoint/classifiers/ and used again. A static graph of its own.
 import itertools
 import json
 import os
-import zipfile
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -92,10 +91,11 @@ class Classifier(Network):
                 meta = json.load(file)
             with np.load(self.path + '.npz') as file:
                 values = [file[v.op.name] for v in self.variables]
-            self.accuracy, self.balanced = meta['accuracy'], meta['balanced']
+            self.accuracy = float(meta['accuracy'])
+            self.balanced = float(meta['balanced'])
             for variable, value in zip(self.variables, values):
                 variable.load(value, self.sess)
-        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+        except Exception:       # a damaged zip raises nearly anything
             return False
         return True
 

@@ -38,7 +38,7 @@ def load(config, echo=print):
 
     Held out are the data set's own test images, else every tenth image, by chance but
     always the same ones. Those that --train_size keeps from training stay unseen.
-    Raises UserError where there are neither labels nor attributes.
+    Raises UserError where there are neither labels nor attributes, or one image alone.
     """
     config = with_labels(config)
     data = dataset.load(config, echo)
@@ -49,15 +49,27 @@ def load(config, echo=print):
         raise UserError('Each attribute of %s is had or lacked by less than %g %% of '
                         'the images: nothing to learn. %s'
                         % (config.dataset, 100 * RARE, OTHERS))
-    order = np.random.default_rng(0).permutation(len(data))
-    train = np.sort(order[len(data) // TENTH:])
-    held_out = data.images, targets, np.sort(order[:len(data) // TENTH])
     test = own_test(config, echo)
-    if test is not None:
+    if test is None:
+        train, held_out = divide(data, targets)
+    else:
         train, held_out = np.arange(len(data)), (
             test.images, to_targets(test)[0], np.arange(len(test)))
     return Labelled(classes, exclusive, (data.images, targets, train), held_out,
                     digest(data, classes))
+
+
+def divide(data, targets):
+    """Return the indices to learn from, and (images, targets, indices) of the others.
+
+    Raises UserError for a single image.
+    """
+    if len(data) < 2:
+        raise UserError('--features classifier found 1 image with a label; expected at '
+                        'least 2, to learn and to be tested. %s' % OTHERS)
+    order, number = np.random.default_rng(0).permutation(len(data)), len(data) // TENTH
+    order = np.split(order, [max(1, number)])
+    return np.sort(order[1]), (data.images, targets, np.sort(order[0]))
 
 
 def with_labels(config):

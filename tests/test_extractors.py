@@ -111,6 +111,19 @@ def test_classifier_is_kept_and_used_again(config, tmp_path, monkeypatch):
     assert sum('training a classifier' in text for text in said) == 3
     np.testing.assert_allclose(third.features(batch), features, atol=1e-4)
 
+    whole = open(first.path + '.npz', 'rb').read()
+    for place, value in ((8, 99), (6, 1), (6, 32)):     # a method, encrypted, patched
+        with open(first.path + '.npz', 'wb') as file:
+            at = whole.index(b'PK\1\2') + 2 + place      # of the zip's own table
+            file.write(whole[:at] + bytes([value]) + whole[at + 1:])
+        assert not third.restore()
+    with open(first.path + '.npz', 'wb') as file:
+        file.write(whole)
+    assert third.restore()
+    with open(first.path + '.json', 'w') as file:
+        file.write('{"accuracy": "x", "balanced": 1}')
+    assert not third.restore()
+
     os.rename(tmp_path / 'data/shapes/dark', tmp_path / 'data/shapes/night')
     other = classifier.make(config(), said.append)
     assert other.path != first.path and other.classes == ('bright', 'night')
@@ -143,6 +156,13 @@ def test_a_table_that_is_no_text_is_said(config, tmp_path, make_images):
     (tmp_path / 'data/shapes/list_attr.txt').write_bytes(b'\xff\xfe\n\xff')
     with pytest.raises(UserError, match='list_attr.txt cannot be read as a table'):
         classifier.make(config())
+
+
+def test_few_images_are_enough_to_hold_one_out(config, tmp_path):
+    write_faces(tmp_path / 'data/shapes', 6, table=False)
+    assert [len(part[2]) for part in labels.load(config())[2:4]] == [5, 1]
+    with pytest.raises(UserError, match='1 image.*at least 2.*pixels'):
+        labels.load(config(train_size=1))
 
 
 def test_rare_attributes_are_left_out():
