@@ -41,7 +41,6 @@ LEARN, JUDGE = -2, -3       # keys of z; -1 is that of the sheets
 def run(config, run, path):
     """Drop the maps that draw --attribute; write the samples before and after."""
     check(config)
-    runs.make_folder(run.sample_dir)
     extractor = extractors.make(config.replace(features='classifier'))
     try:
         which = index_of(config.attribute, extractor.classes)
@@ -76,6 +75,7 @@ def forget(G, extractor, which, path):
     images = G.draw(z, y)
     has = extractor.attributes(images)[:, which] > 0.5
     check_enough(has, extractor.classes[which])
+    runs.make_folder(os.path.dirname(path))
     places = where_they_differ(images, has, G.shape[:2])
     activations = G.activations(z, y, places)
     print('%d of %d samples have %s; it is looked for at %d of the %d places of %d maps'

@@ -50,15 +50,16 @@ def run(config, run, path):
     """Judge the checkpoint at `path`; write a table, its numbers and a picture."""
     data, held_out = load(config, run)
     num = count(config, data)
-    runs.make_folder(run.sample_dir)
     evaluator = Evaluator(config, data, held_out, num)
     with contextlib.closing(evaluator.extractor):
+        runs.make_folder(run.sample_dir)
         step = int(path.rpartition('-')[2])
         base = os.path.join(run.sample_dir, 'evaluate_%s_%d' % (
             re.split(r'\W', evaluator.label)[0], step))
         lines = evaluator.evaluate(path, step, base + '.png')
-    text = '\n'.join(['%s, step %d. Features: %s.' % (run.name, step, evaluator.label),
-                      '', table(evaluator.rows, evaluator.label), ''] + lines)
+    text = '\n'.join(['%s, step %d. Features: %s. Images: %s.' % (
+        run.name, step, evaluator.label, config.dataset), '',
+        table(evaluator.rows, evaluator.label), ''] + lines)
     print(text)
     with atomic_write(base + '.md', 'w') as file:
         file.write(text + '\n')
@@ -288,6 +289,7 @@ def save_json(path, evaluator, name, step):
     for row in rows:
         row.update({key: None for key, value in row.items() if value != value})
     with atomic_write(path, 'w') as file:
-        json.dump({'run': name, 'step': step, 'features': evaluator.label, 'rows': rows,
+        json.dump({'run': name, 'step': step, 'features': evaluator.label,
+                   'dataset': evaluator.config.dataset, 'rows': rows,
                    'neighbours': evaluator.copies}, file, indent=2)
         file.write('\n')

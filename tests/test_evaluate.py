@@ -136,7 +136,9 @@ def test_the_task_needs_no_flag_and_writes_table_numbers_and_sheet(
     for ending in ('md', 'json', 'png'):
         assert base + '.' + ending in said
     with open(base + '.md') as file:
-        assert file.read().strip() in said
+        text = file.read()
+    assert text.strip() in said
+    assert text.startswith('flat_8_16_16, step 3. Features: far. Images: flat.\n')
     with open(base + '.json') as file:
         found = json.load(file)
     assert [(row['images'], row['against'], row['num']) for row in found['rows']] == [
@@ -153,7 +155,7 @@ def test_the_task_needs_no_flag_and_writes_table_numbers_and_sheet(
         others, rel=1e-2)
     assert fd['real, noise of 0.2', 'training'] > others
     assert fd['samples, untrained', 'training'] > 2 * others
-    assert found['features'] == 'far'
+    assert (found['features'], found['dataset']) == ('far', 'flat')
     assert all(1 <= row['inception_score'] <= 2 for row in found['rows'])
     assert found['neighbours']['of'] == found['neighbours']['among'] == 30
     assert found['neighbours']['compared_with'] == 'held-out images'
@@ -163,6 +165,7 @@ def test_the_task_needs_no_flag_and_writes_table_numbers_and_sheet(
 
 @pytest.mark.parametrize(('given', 'message'), [
     (['--num_samples', '3'], 'found 3 samples and 30 training images; expected at '),
+    (['--features', 'inception'], 'No Inception graph at'),
     (['--label', 'dark'], '--label is for --task sample or walk')])
 def test_what_cannot_be_judged_is_refused_before_anything_is_written(
         flags, tmp_path, capsys, given, message):
