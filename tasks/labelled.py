@@ -105,8 +105,14 @@ def split(config):
         raise UserError('%d images of %s are too few to learn from and to test on: '
                         'expected 5 or more.' % (len(data), config.dataset))
     where = ('drawn at random from all, as the run holds none out; D saw them in '
-             'training, though not these labels')
+             'training, %s these labels' % ('and' if knows(config) else 'though not'))
     return data, np.sort(order[tested:]), part(data, np.sort(order[:tested])), where
+
+
+def knows(config):
+    """Tell whether D has learned the labels that are to be told, or some of them."""
+    return bool(config.y_dim) and (not config.attribute or not set(
+        config.attribute.split(',')).isdisjoint(config.classes))
 
 
 def labels_config(config):

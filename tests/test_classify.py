@@ -166,6 +166,18 @@ def test_without_held_out_images_a_fifth_is_drawn(flat):
     assert 'drawn at random from all' in data.notes[0]
 
 
+@pytest.mark.parametrize('changes, said', [
+    ({}, 'though not these labels'), (dict(attribute='Even'), 'though not these'),
+    (dict(conditional=True, classes=('dark', 'light')), 'and these labels'),
+    (dict(attributes='Light', classes=('Light',)), 'and these labels'),
+    (dict(attributes='Light', classes=('Light',), attribute='Light,Even'),
+     'and these labels'),
+    (dict(attributes='Light', classes=('Light',), attribute='Even'),
+     'though not these')])
+def test_it_is_said_whether_D_has_seen_the_labels_of_the_test(flat, changes, said):
+    assert said in labelled.load(flat(**changes), 100).notes[0]
+
+
 @pytest.mark.parametrize('conditional', [False, True])
 def test_what_train_size_leaves_out_is_the_test(flat, conditional):
     config = flat(train_size=30, conditional=conditional)
