@@ -183,6 +183,23 @@ def test_the_task_says_and_draws_before_and_after(trained, tmp_path, capsys,
             assert (image.size[1] + 2) % 36 == 0, 'rows in pairs'
 
 
+@pytest.mark.parametrize('rule', drop.RULES)
+def test_the_maps_dropped_are_those_of_positive_weights(graph, tiny_config, tmp_path,
+                                                        monkeypatch, rule):
+    weights, dropped = np.array([-2, 0, 3, 1, 0, -1, 0, .5]), []
+    monkeypatch.setattr(drop, 'RULES', {rule: drop.RULES[rule]})
+    monkeypatch.setattr(drop, 'fit', lambda activations, has, strength: weights)
+    monkeypatch.setattr(drop.Judge, 'without_random', lambda self, count: None)
+    monkeypatch.setattr(drop.Judge, 'without', lambda self, maps: (
+        dropped.extend(maps) or self.images))
+    model = DCGAN(tiny_config(num_samples=100))
+    with tf.Session() as sess:
+        generator = drop.Generator(sess, model)
+        sess.run(tf.global_variables_initializer())
+        drop.forget(generator, Extractor(), 1, str(tmp_path / 'd' / 'drop'))
+    assert dropped == [2, 3, 7]
+
+
 @pytest.mark.parametrize('attribute, middle, message', [
     ([], 0, 'Add --attribute NAME'),
     (['--attribute', 'green'], 0, 'bright, red'),
@@ -193,7 +210,7 @@ def test_what_cannot_be_is_said(trained, tmp_path, capsys, monkeypatch, attribut
     assert call(*trained, *attribute, '--num_samples', 100, '--sample_dir',
                 tmp_path) == 2
     assert message in capsys.readouterr().err
-    assert not [name for _, _, names in os.walk(tmp_path) for name in names]
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_network_without_convolutions_is_refused(tiny_config):

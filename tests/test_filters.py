@@ -160,11 +160,32 @@ def test_responses_and_their_gradient(graph, tiny_config):
         alone = sess.run([responses, gradient], {
             model.images: images[1:2], channel: [5]})
         mean = sess.run(filters.variable(model, 'discriminator/d_bn1/moving_mean'))
+        maps = []
+        model.discriminator(model.images, None, reuse=True, train=False, maps=maps)
+        strongest = tf.reduce_max(maps[-1], [1, 2])
+        usual = sess.run([strongest] + tf.gradients(strongest[:, 5], model.images),
+                         {model.images: images[1:2]})
     assert together[0].shape == (3, 8)
     np.testing.assert_allclose(together[0][1], alone[0][0], rtol=1e-4)
     np.testing.assert_allclose(together[1][1], alone[1][0], rtol=1e-4, atol=1e-7)
     assert np.abs(alone[1]).max() > 0
+    np.testing.assert_allclose(alone[0], usual[0], rtol=1e-4)
+    assert np.abs(alone[1] - usual[1]).max() > 0.1 * np.abs(usual[1]).max(), 'unguided'
     assert (mean != 0).all(), 'not calibrated'
+
+
+def test_each_gradient_is_of_the_channel_of_its_row(graph, tiny_config, monkeypatch):
+    data, shown = filters.dataset.Dataset(
+        np.random.default_rng(0).integers(0, 256, (20, 16, 16, 3), np.uint8)), []
+    monkeypatch.setattr(filters, 'in_pairs', lambda *given: shown.extend(given))
+    with filters.untrained(tiny_config(), data) as (sess, model):
+        filters.look(sess, model, data, np.arange(20), 'untrained')
+        _, channel, gradient = filters.build_responses(model)
+        images, gradients, columns = shown
+        expected = sess.run(gradient, {
+            model.images: images, channel: np.arange(len(images)) // columns})
+    assert len(images) == filters.FIRST * filters.BEST
+    np.testing.assert_allclose(gradients, filters.own_range(expected), atol=1e-4)
 
 
 def test_a_network_without_convolutions_is_refused(trained, tmp_path, capsys):
