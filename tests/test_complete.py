@@ -12,11 +12,12 @@ from PIL import Image
 import main
 import masks
 import session
+from dataset import Dataset
 from model import DCGAN
 from ops import draw_z
 from search import Search, bound, descend
 from tasks import complete
-from utils import imsave
+from utils import imsave, transform
 
 
 class Bar:
@@ -201,6 +202,17 @@ def test_a_search_begins_with_the_label_that_fits(graph, tiny_config):
         assert z.shape == (3, 2, 8) and (chosen[:, 0] == y).all()
         model.config = config.replace(label='b')
         assert (complete.first_z(sess, model, mask, known)[1] == y[1]).all()
+
+
+def test_the_nearest_training_image_is_so_in_what_is_known(tiny_config, monkeypatch):
+    mask = masks.make_mask('center', 16, 16)
+    image = np.full((16, 16, 3), 100, np.uint8)
+    cheating, fair = image + 9, image.copy()     # agrees where it is hidden
+    cheating[mask.hidden], fair[mask.hidden] = 100, 250
+    monkeypatch.setattr(complete.dataset, 'load', lambda config: Dataset(
+        np.stack([cheating, fair])))
+    found = complete.nearest_images(tiny_config(), mask, transform(image[None]))
+    np.testing.assert_allclose(found, transform(fair[None]))
 
 
 # --- the task ----------------------------------------------------------------
