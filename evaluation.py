@@ -19,7 +19,6 @@ from metrics.frechet import frechet_distance
 from metrics.judge import Described, fd_name
 from metrics.kid import kid
 from metrics.moments import Moments
-from ops import draw_z
 from tasks import sample
 from utils import atomic_write, transform
 
@@ -47,8 +46,7 @@ def judged_z(config, num):
     From a graph of its own, so that training's stays as it is.
     """
     with tf.Graph().as_default(), session.open_session(config) as sess:
-        return sess.run(draw_z(config.z_dist, [num, config.z_dim],
-                               [tf.constant(config.seed, tf.int64), JUDGED]))
+        return sess.run(sample.keyed_z(config, num, JUDGED))
 
 
 def judged_y(config, data, num):

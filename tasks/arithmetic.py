@@ -16,7 +16,6 @@ from tqdm import tqdm
 import runs
 from config import UserError
 from metrics import extractors
-from ops import draw_z
 from tasks import films, formula, latent, sample
 from tasks.latent import Pictures
 from utils import merge, save_images
@@ -62,8 +61,7 @@ def base_path(run, name):
 
 def drawn(sess, config):
     """Return LIMIT Pictures of the prior, every label in turn."""
-    z = sess.run(draw_z(config.z_dist, [LIMIT, config.z_dim],
-                        [tf.constant(config.seed, tf.int64), SEARCH]))
+    z = sess.run(sample.keyed_z(config, LIMIT, SEARCH))
     rows = sample.label_rows(config)
     if not len(rows):
         return latent.with_labels(z, config)

@@ -11,7 +11,6 @@ import tempfile
 import typing
 
 import numpy as np
-import tensorflow.compat.v1 as tf
 from tqdm import tqdm
 
 import dataset
@@ -22,7 +21,6 @@ from config import NotFoundError, UserError
 from folders import walk
 from metrics.arrays import BLOCK, blocks
 from metrics.neighbours import nearest
-from ops import draw_z
 from search import Search, descend
 from sources import wanted
 from tasks import sample
@@ -194,8 +192,7 @@ def first_z(sess, model, mask, known):
     draws = max(DRAWS, c.restarts)
     rows = sample.label_rows(c)
     labels = np.arange(draws) % len(rows) if len(rows) else np.full(draws, -1)
-    z = sess.run(draw_z(c.z_dist, [draws, c.z_dim],
-                        [tf.constant(c.seed, tf.int64), KEY]))
+    z = sess.run(sample.keyed_z(c, draws, KEY))
     weights = np.sqrt(masks.importance(mask))[:, None]
     drawn = masks.observe(mask, sample.draw(sess, model, z, labels))
     chosen, _ = nearest((weights * known).reshape(len(known), -1),

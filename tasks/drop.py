@@ -22,7 +22,6 @@ from PIL import Image
 import runs
 from config import UserError
 from metrics import extractors
-from ops import draw_z
 from tasks import sample
 from utils import save_images
 
@@ -189,8 +188,7 @@ class Generator:
         """Return z [N, z_dim] and the y of each (None without labels), by the seed."""
         config = self.model.config
         num = config.num_samples or SAMPLES
-        z = self.sess.run(draw_z(config.z_dist, [num, config.z_dim],
-                                 [tf.constant(config.seed, tf.int64), key]))
+        z = self.sess.run(sample.keyed_z(config, num, key))
         rows = sample.label_rows(config)
         return z, rows[np.arange(num) % len(rows)] if len(rows) else None
 

@@ -167,5 +167,13 @@ def save_sheet(images, labels, path):
 
 def fixed_z(config):
     """Return the op that draws the z of the sheets of a run's training."""
-    return draw_z(config.z_dist, [count(config), config.z_dim],
-                  [tf.constant(config.seed, tf.int64), FIXED])
+    return keyed_z(config, count(config), FIXED)
+
+
+def keyed_z(config, num, key):
+    """Return the op that draws z, float32 [num, z_dim], by the seed and a key below 0.
+
+    Other keys give other z; those of 0 and more are a training step's.
+    """
+    return draw_z(config.z_dist, [num, config.z_dim],
+                  [tf.constant(config.seed, tf.int64), key])
