@@ -13,6 +13,11 @@ import signal
 import threading
 import time
 
+try:
+    import resource
+except ImportError:     # Windows
+    resource = None
+
 import numpy as np
 from PIL import UnidentifiedImageError
 
@@ -23,6 +28,8 @@ from utils import cores, get_image
 CHUNK = 64               # images that a worker packs at a time
 FEWEST_FOR_WORKERS = 512
 LONGEST = 600            # seconds for one image; then its decoder is taken to hang
+PATIENCE = 120           # of the processor's, for what Python does of it
+ROOM = 2**32             # bytes that packing may take; the largest images need half
 
 stopped = None          # in a worker, its `value` turns 1 when no more is wanted
 
@@ -38,7 +45,8 @@ def packed(images, config):
         config.output_width, config.crop, config.c_dim))
     workers = config.threads or cores()
     if len(images) < FEWEST_FOR_WORKERS or workers == 1:
-        yield map(pack_one, images)
+        with bounded_memory():
+            yield map(pack_one, images)
         return
     # Not forked: a fork of a process in which TensorFlow has started threads may hang.
     spawn = multiprocessing.get_context('spawn')
@@ -97,6 +105,7 @@ def begin(parent, stop):
     stopped = stop
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)    # libtiff complains, without names
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    bound_memory()
     threading.Thread(target=follow, args=(parent,), daemon=True).start()
 
 
@@ -132,10 +141,74 @@ def in_order(pixels, bad):
 def pack_image(image, arguments):
     """Return an image as uint8 [H, W, C], or as text the reason why it cannot be."""
     try:
-        if isinstance(image, tuple):
-            image = open_member(*image)
-        return get_image(image, *arguments)
+        with in_time(PATIENCE):
+            if isinstance(image, tuple):
+                image = open_member(*image)
+            return get_image(image, *arguments)
     except UnidentifiedImageError:
         return 'not a kind of image that Pillow opens'
+    except Slow:
+        return 'it takes more than %d seconds to decode' % PATIENCE
+    except MemoryError:
+        return 'it takes more than %d bytes of memory to decode' % ROOM
     except Exception as error:          # Pillow's decoders raise nearly anything
         return '%s: %s' % (type(error).__name__, error)
+
+
+# --- bounds of what one image may take ---------------------------------------
+
+class Slow(BaseException):
+    """An image takes too long; no Exception, which Pillow and imread catch here and
+    there.
+    """
+
+
+@contextlib.contextmanager
+def in_time(seconds):
+    """Raise Slow in what takes longer, by the processor's time, not the clock's.
+
+    So a busy machine decides nothing. C code is not stopped by it, nor other threads.
+    """
+    if not (hasattr(signal, 'setitimer')
+            and threading.current_thread() is threading.main_thread()):
+        yield
+        return
+    before = signal.signal(signal.SIGPROF, slow)
+    signal.setitimer(signal.ITIMER_PROF, seconds, 1)    # again, if it is swallowed
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+
+
+def slow(*_):
+    """Raise Slow."""
+    raise Slow
+
+
+def bound_memory():
+    """Let this process take ROOM more bytes than now; beyond, MemoryError is raised.
+
+    On Linux; elsewhere there is no bound. Returns the one before, None where none is.
+    """
+    if resource is None or not os.path.exists('/proc/self/statm'):
+        return None
+    with open('/proc/self/statm') as file:
+        now = int(file.read().split()[5]) * resource.getpagesize()
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    most = min([now + ROOM] + [limit for limit in before
+                               if limit != resource.RLIM_INFINITY])
+    resource.setrlimit(resource.RLIMIT_DATA, (most, before[1]))
+    return before
+
+
+@contextlib.contextmanager
+def bounded_memory():
+    """Bind the memory of this process for a while; see bound_memory."""
+    before = bound_memory()
+    try:
+        yield
+    finally:
+        if before:
+            resource.setrlimit(resource.RLIMIT_DATA, before)

@@ -9,21 +9,24 @@ import math
 import os
 import re
 import stat
+import struct
 import warnings
 
 import numpy as np
-from PIL import Image, ImageCms, features
+from PIL import Image, ImageCms, TiffImagePlugin, features
 
 ORIENTATION = 0x0112        # the EXIF tag, and what turns each of its values upright
 TURNS = {2: Image.FLIP_LEFT_RIGHT, 3: Image.ROTATE_180, 4: Image.FLIP_TOP_BOTTOM,
          5: Image.TRANSPOSE, 6: Image.ROTATE_270, 7: Image.TRANSVERSE,
          8: Image.ROTATE_90}
 PHOTOMETRIC = 262           # the TIFF tag, which is 0 where white is
+TILE_SIDES = 322, 323       # the TIFF tags of a tile's width and height
 MAX_PIXELS = Image.MAX_IMAGE_PIXELS = 89478485
 MAX_BYTES = 2**30           # of a file: some decoders read all of it
+MAX_TAGS = 2**24            # bytes of all tags of a TIFF, or of EXIF, and of a profile
 # What Pillow opens that is no picture, that another program must draw (EPS would start
-# Ghostscript), or that inflates whatever is in it (FITS)
-NO_PICTURES = ('BUFR', 'EPS', 'FITS', 'GRIB', 'HDF5', 'MPEG', 'WMF')
+# Ghostscript, within IPTC too), or that inflates whatever is in it (FITS)
+NO_PICTURES = ('BUFR', 'EPS', 'FITS', 'GRIB', 'HDF5', 'IPTC', 'MPEG', 'WMF')
 ALIKE = 2       # of 255; a profile that changes no colour by more is sRGB's
 
 
@@ -43,8 +46,9 @@ def imread(source):
         warnings.simplefilter('ignore')     # of decoders: they tell no file's name
         warnings.simplefilter('error', Image.DecompressionBombWarning)
         try:
-            # Pillow judges frames, tiles and pictures in pictures as well.
+            # Pillow judges frames and pictures in pictures as well.
             with Image.open(source, formats=kinds()) as image:
+                check_tiles(image)
                 return flatten(to_8_bits(upright(image)))
         except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
             raise ValueError('%s pixels, more than the limit of %d' % (
@@ -65,8 +69,69 @@ def kinds():
     """Return the formats to try, Pillow's names, in an order that never changes."""
     Image.preinit()
     Image.init()
+    bound_tags()
     return tuple(kind for kind in Image.ID if kind not in NO_PICTURES)
 
+
+# --- tags, which Pillow and libtiff take without a bound ----------------------
+
+class Short:
+    """A file that seems to end when MAX_TAGS bytes of it are read."""
+
+    def __init__(self, file):
+        self.file, self.left = file, MAX_TAGS
+
+    def __getattr__(self, name):
+        return getattr(self.file, name)
+
+    def read(self, size):
+        """Read up to `size` bytes."""
+        content = self.file.read(min(size, self.left))
+        self.left -= len(content)
+        return content
+
+
+def bound_tags():
+    """Let Pillow take no more than MAX_TAGS bytes of tags into memory.
+
+    Each of the 65,535 tags of a TIFF, or of the EXIF in any picture, may name the same
+    bytes: all of the file.
+    """
+    directory = TiffImagePlugin.ImageFileDirectory_v2
+    load = directory.load
+    directory.load = lambda tags, file: load(tags, Short(file))
+
+
+def check_tiles(image):
+    """Raise ValueError for a TIFF of tiles above MAX_PIXELS, whatever its own size.
+
+    libtiff takes the first of several tags that are the same one, Pillow the last.
+    """
+    if image.format != 'TIFF':
+        return
+    width, height = (image.tag_v2.get(tag, 1) for tag in TILE_SIDES)
+    if type(width) is not int or type(height) is not int:
+        raise ValueError('the side of a tile is no number')
+    if width * height > MAX_PIXELS:
+        raise ValueError('tiles of %d pixels, more than the limit of %d'
+                         % (width * height, MAX_PIXELS))
+    if max(map(tag_list(image).count, TILE_SIDES)) > 1:
+        raise ValueError('the side of a tile is there twice')
+
+
+def tag_list(image):
+    """Return the tags in the directory of an opened TIFF, in its order."""
+    image.fp.seek(2)
+    order = '<' if image.tag_v2.prefix == b'II' else '>'
+    big = 43 in image.fp.read(2)
+    image.fp.seek(image.tag_v2.offset)
+    count, = struct.unpack(order + 'HQ'[big], image.fp.read(8 if big else 2))
+    entries = image.fp.read((20 if big else 12) * min(count, 65535))
+    return [tag for tag, in struct.iter_unpack(
+        order + ('H18x' if big else 'H10x'), entries)]
+
+
+# --- what is decoded -----------------------------------------------------------
 
 def upright(image):
     """Decode an opened Pillow image and turn it as its EXIF data say."""
@@ -131,15 +196,16 @@ def to_srgb(image, profile):
     """Return a Pillow image with its ICC profile applied, as 'RGB', or else itself.
 
     Itself where the profile is none, broken, sRGB or for another kind of image, all of
-    which programs that show pictures take for sRGB, and where Pillow lacks Little CMS.
+    which programs that show pictures take for sRGB, where it is huge, and where Pillow
+    lacks Little CMS.
     """
-    if not isinstance(profile, bytes):
+    if not isinstance(profile, bytes) or len(profile) > MAX_TAGS:
         return image
     transform = transform_of(profile, image.mode)
     return ImageCms.applyTransform(image, transform) if transform else image
 
 
-@functools.lru_cache(maxsize=16)        # pictures of one camera share theirs
+@functools.lru_cache(maxsize=4)         # pictures of one camera share theirs
 def transform_of(profile, mode):
     """Return what turns a mode's colours in an ICC profile into sRGB, or None."""
     if not features.check('littlecms2'):

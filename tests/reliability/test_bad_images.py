@@ -86,6 +86,14 @@ def test_a_wrong_extension_does_not_matter(data, name):
     np.testing.assert_array_equal(loaded.images[0], fuzz_images.picture('RGB'))
 
 
+def iptc(content):
+    """Return an IPTC file of a picture that is a file itself."""
+    records = (3, 60, b'\1\0'), (3, 20, b'\0\x09'), (3, 30, b'\0\x09'), (
+        3, 120, b'\5'), (8, 10, content), (9, 10, b'')
+    return b''.join(struct.pack('>BBBH', 0x1c, record, kind, len(value)) + value
+                    for record, kind, value in records)
+
+
 def test_a_program_named_as_a_picture_is_not_run(data, monkeypatch, tmp_path):
     """Pillow draws PostScript by Ghostscript, whatever the file's name."""
     (tmp_path / 'bin').mkdir()
@@ -94,6 +102,8 @@ def test_a_program_named_as_a_picture_is_not_run(data, monkeypatch, tmp_path):
     monkeypatch.setenv('PATH', str(tmp_path / 'bin'), prepend=os.pathsep)
     numbered(data / 'mine', 1)
     (data / 'mine' / 'x.png').write_bytes(BAD['script.jpg'])
+    assert grays(load(data)[0]) == [0] and 'x.png' in report(data)
+    (data / 'mine' / 'x.png').write_bytes(iptc(BAD['script.jpg']))
     assert grays(load(data)[0]) == [0] and 'x.png' in report(data)
     assert not (tmp_path / 'ran').exists()
 
@@ -329,6 +339,16 @@ def test_a_pipe_named_as_a_zip_or_a_table_is_never_opened(data):
     assert sources.attribute_names(str(data / 'mine')) == ()
     with pytest.raises(UserError, match='list_attr.txt'):
         load(data, attributes='Smiling')
+
+
+def test_a_table_that_never_ends_is_not_read(data):
+    numbered(data / 'mine', 1)
+    with open(str(data / 'mine' / 'list_attr.txt'), 'wb') as file:
+        file.truncate(2**28 + 1)        # of holes, and no line
+    for look in (lambda: sources.attribute_names(str(data / 'mine')),
+                 lambda: load(data, attributes='Smiling')):
+        with pytest.raises(UserError, match='list_attr.txt cannot .* limit of 268435'):
+            look()
 
 
 # --- other users -------------------------------------------------------------
