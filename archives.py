@@ -20,6 +20,7 @@ import numpy as np
 import pickles
 import unpack
 from config import NotFoundError, UserError
+from pictures import check_file
 from sources import choose, part_of
 
 DIGITS = tuple('0123456789')
@@ -269,8 +270,9 @@ def open_lmdb(path):
         raise UserError('LSUN is kept in LMDB, which another package reads: run '
                         '`python -m pip install lmdb`.')
     try:
+        check_file(os.path.join(path, 'data.mdb'))
         env = lmdb.open(path, readonly=True, lock=False, readahead=False, create=False)
-    except lmdb.Error as error:
+    except (lmdb.Error, OSError, ValueError) as error:
         raise UserError('%s cannot be read as LMDB (%s): unpack or fetch it again.'
                         % (path, error))
     # It is mapped into memory: to read what is not there would end the process.

@@ -15,11 +15,12 @@ from PIL import Image
 
 from config import NotFoundError, UserError
 from folders import distinct, hidden, walk, zip_members
-from pictures import kinds
+from pictures import check_file, kinds
 
 # Images that not every Pillow opens: named in the report rather than passed over
 MORE_EXTENSIONS = ('.avif', '.heic', '.heif', '.jxl', '.mpo', '.webp')
 ATTRIBUTE_TABLES = ('list_attr_celeba.txt', 'list_attr.txt')
+MOST_TABLE = 2**28      # bytes; CelebA's has 27 million
 # Nobody gives these faces away without an account
 ANIME = ('anime faces are some 63,000 pictures at '
          'https://www.kaggle.com/datasets/splcher/animefacedataset (free, with an '
@@ -208,6 +209,7 @@ def attribute_names(folder):
     if not paths:
         return ()
     try:
+        check_file(paths[0], MOST_TABLE)
         with open(paths[0], encoding='utf-8') as file:
             return tuple((file.readline() and file.readline()).split())
     except (OSError, ValueError) as error:
@@ -218,6 +220,7 @@ def attribute_names(folder):
 def read_attributes(path, wanted):
     """Return {image: its ±1 of each of the `wanted`} of a table. Raises UserError."""
     try:
+        check_file(path, MOST_TABLE)
         with open(path, encoding='utf-8') as file:
             count, header, *lines = file.read().rstrip().split('\n')
     except (OSError, ValueError) as error:      # no UTF-8, or not two lines

@@ -25,8 +25,11 @@ METHODS = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
 OTHER_METHOD = 'is compressed in another way than by deflate'
 ENCRYPTED = 0x1
 RATIO, LITTLE = 10, 2**30      # what a .zip may inflate to: times its size, or bytes
-# A part of a path that means the same file, and only it, on every system
-PLAIN = re.compile(r'(?!\.{1,2}$)[^\0-\x1f\x7f\\/:*?"<>|]+')
+PAX = tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE
+# A part of a path that means the same file, and only it, on every system: Windows has
+# devices of some names, whatever their ending, and forgets a dot or space at the end.
+PLAIN = re.compile(r'(?!(con|prn|aux|nul|(com|lpt)[0-9\xb9\xb2\xb3]) *(\.|$))'
+                   r'[^\0-\x1f\x7f\\/:*?"<>|]*[^\0-\x1f\x7f\\/:*?"<>|. ]', re.I)
 
 
 @contextlib.contextmanager
@@ -65,6 +68,18 @@ class Bounded:
         return content
 
 
+class Header(tarfile.TarInfo):
+    """A header of a .tar; one that only extends the next (pax) is as any other member.
+
+    Python before 3.11.10 or 3.12.6 searches those for hours (CVE-2024-6232).
+    """
+
+    def _proc_member(self, archive):        # the method that tarfile has for subclasses
+        if self.type in PAX:
+            return self._proc_builtin(archive)
+        return super()._proc_member(archive)
+
+
 def read_tar(path, names, most):
     """Return {name: content} of those of the files, by their last name, in a .tar.gz.
 
@@ -75,7 +90,7 @@ def read_tar(path, names, most):
     contents = {}
     with reading(path, 'a .tar.gz'), gzip.open(path) as inflated:
         bounded = Bounded(inflated, most)
-        archive = tarfile.open(fileobj=bounded, mode='r|')
+        archive = tarfile.open(fileobj=bounded, mode='r|', tarinfo=Header)
         for member in archive:
             name = member.name.split('/')[-1]
             if name not in names or not member.isfile() or member.issparse():
@@ -174,7 +189,7 @@ def clash(names):
     """Say which two of the names are one place on some system, '' where none are."""
     files, folders = {}, {}
     for name in names:
-        plain = unicodedata.normalize('NFC', name).casefold()
+        plain = canonical(canonical(name).casefold())
         inside = [plain[:end.start()] for end in re.finditer('/', plain)]
         if plain in files:
             return '%.80r and %.80r are one file' % (files[plain], name)
@@ -183,6 +198,11 @@ def clash(names):
         folders.update(dict.fromkeys(inside, name))
     both = sorted(files.keys() & folders.keys())
     return '%.80r is a file and a folder' % both[0] if both else ''
+
+
+def canonical(name):
+    """Return a name as systems compare it that compose letters and their accents."""
+    return unicodedata.normalize('NFD', name)
 
 
 def require_room(folder, size):

@@ -425,6 +425,14 @@ def test_an_image_of_lsun_that_is_none_is_named_by_its_key(data):
     assert cache_path(data, '.report.txt').read_text().startswith('zzz: not a kind')
 
 
+def test_a_pipe_in_the_place_of_an_lmdb_is_never_opened(data):
+    folder = data / 'lsun' / 'bedroom_train_lmdb'
+    folder.mkdir(parents=True)
+    os.mkfifo(str(folder / 'data.mdb'))     # to open it would wait for a writer
+    with pytest.raises(UserError, match='cannot be read as LMDB .*a regular file'):
+        load(data, 'lsun')
+
+
 def test_lsun_without_lmdb_says_how_to_install_it(data, monkeypatch):
     write_lmdb(data / 'lsun' / 'bedroom_train_lmdb', 3)
     monkeypatch.setitem(sys.modules, 'lmdb', None)
