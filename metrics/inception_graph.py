@@ -74,13 +74,29 @@ def load(path, images):
     try:
         with open(path, 'rb') as file:
             graph_def.ParseFromString(file.read())
-        return tf.import_graph_def(graph_def, {INPUT: images}, [POOL, LOGITS], name='')
+        tensors = tf.import_graph_def(graph_def, {INPUT: images}, [POOL, LOGITS],
+                                      name='')
+        check_harmless(graph_def, images.graph)
+        return tensors
     except FileNotFoundError:
         raise NotFoundError('No Inception graph at %s. %s' % (path, REMEDY))
     except (OSError, DecodeError, ValueError, KeyError) as error:
         raise UserError('%s is not the Inception graph of 2015-12-05, which has %s, %s '
                         'and %s: %s. %s' % (path, INPUT, POOL, LOGITS,
                                             str(error).partition('\n')[0], REMEDY))
+
+
+def check_harmless(graph_def, graph):
+    """Raise ValueError where a graph from a file may do more than compute.
+
+    It is a program: operations with a state write files, among others, and functions
+    may hide them.
+    """
+    others = ([op.type for op in graph.get_operations() if op.op_def.is_stateful]
+              + ['function %s' % function.signature.name
+                 for function in graph_def.library.function])
+    if others:
+        raise ValueError('it does more than compute: %.80s' % others[0])
 
 
 def make(config, path):

@@ -286,6 +286,48 @@ def test_inception_that_is_not_there_or_is_none(config, tmp_path):
             extractors.make(config(inception_path=str(tmp_path / name)))
 
 
+def harmful(tmp_path, change):
+    """Write Inception's graph with an operation that writes a file; see change."""
+    path, harm = tmp_path / 'graph.pb', tmp_path / 'harm'
+    write_inception(path)
+    graph_def = tf.GraphDef.FromString(path.read_bytes())
+    with tf.Graph().as_default() as graph:
+        tf.io.write_file(str(harm), 'x', name='harm')
+    change(graph_def, graph.as_graph_def().node)
+    resize, = (node for node in graph_def.node if node.name == 'ResizeBilinear')
+    resize.input.append('^harm')        # is run before it
+    path.write_bytes(graph_def.SerializeToString())
+    return path, harm
+
+
+def in_the_graph(graph_def, nodes):
+    graph_def.node.extend(nodes)
+
+
+def in_a_function(graph_def, nodes):
+    function = graph_def.library.function.add()
+    function.signature.name = 'hidden'
+    function.node_def.extend(nodes)
+    for node in function.node_def:
+        node.input[:] = [name + ':output:0' for name in node.input]
+    call = graph_def.node.add(name='harm', op='PartitionedCall')
+    call.attr['f'].func.name = 'hidden'
+    call.attr['Tin'].list.SetInParent()
+    call.attr['Tout'].list.SetInParent()
+
+
+@pytest.mark.parametrize('change, why', [
+    (in_the_graph, 'WriteFile'), (in_a_function, 'function hidden')])
+def test_an_inception_that_does_more_than_compute_is_refused(config, tmp_path, change,
+                                                             why):
+    """Nobody publishes a checksum of the file, and a graph is a program."""
+    path, harm = harmful(tmp_path, change)
+    with pytest.raises(UserError, match='it does more than compute: ' + why):
+        made = extractors.make(config(inception_path=str(path)))
+        made.features(images(2, 16, 16, 3))
+    assert not harm.exists()
+
+
 # --- the choice -------------------------------------------------------------------
 
 def test_the_default(config, tmp_path, make_images):
