@@ -29,7 +29,7 @@ CHUNK = 64               # images that a worker packs at a time
 FEWEST_FOR_WORKERS = 512
 LONGEST = 600            # seconds for one image; then its decoder is taken to hang
 PATIENCE = 120           # of the processor's, for what Python does of it
-ROOM = 2**32             # bytes that packing may take; the largest images need half
+ROOM = 2**32             # bytes that packing may take beyond what it begins with
 
 stopped = None          # in a worker, its `value` turns 1 when no more is wanted
 
