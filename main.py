@@ -270,7 +270,9 @@ def main(arguments):
 
 def what_failed(error):
     """Return what to say of an OSError or MemoryError; what to do about a full disk."""
-    if getattr(error, 'errno', None) in configs.NO_ROOM and error.filename:
+    if getattr(error, 'errno', None) in configs.NO_ROOM:
+        if not error.filename:      # as files have
+            return 'what is printed cannot be written: %s' % error.strerror
         return ('%s cannot be written: %s. What was saved before is as it was: make '
                 'room and give the same command again.'
                 % (error.filename, error.strerror))
@@ -338,13 +340,24 @@ def terminate(number, frame):
     sys.exit(128 + number)
 
 
-if __name__ == '__main__':
+def start(arguments):
+    """Do what main does as a program; return its status, also where nobody listens."""
+    for name in 'stdin', 'stdout', 'stderr':        # closed: a file would get its number
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, 'r' if name == 'stdin' else 'w'))
     signal.signal(signal.SIGTERM, terminate)
     sys.stdout.reconfigure(errors='backslashreplace')   # names may be no valid text
+    status = 0
     try:
-        status = main(sys.argv[1:])
+        status = main(arguments)
         sys.stdout.flush()
-    except BrokenPipeError:     # whoever read the output has gone, as `head` does
+    except OSError as error:    # whoever read has gone, as `head` does, or a full disk
+        if not status and not isinstance(error, BrokenPipeError):
+            print('error: %s' % what_failed(error), file=sys.stderr)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        status = 1
-    sys.exit(status)
+        status = status or 1
+    return status
+
+
+if __name__ == '__main__':
+    sys.exit(start(sys.argv[1:]))

@@ -5,7 +5,9 @@ import glob
 import os
 import re
 import signal
+import socket
 import sys
+import threading
 import time
 
 import numpy as np
@@ -14,6 +16,7 @@ from tqdm import tqdm
 
 import dataset
 import evaluation
+import events
 import history
 import session
 from architectures import ARCHITECTURES
@@ -46,31 +49,47 @@ def train(config, run, data):
 
 
 class Stop:
-    """Turns the first SIGINT or SIGTERM into a flag; the second ends the process."""
+    """Turns the first SIGINT or SIGTERM into a status; the second ends the process.
+
+    Python's handlers wait for the end of what runs in C, be it a long step; so a thread
+    counts the signals, of which the system's handler writes the numbers to a socket.
+    """
 
     def __init__(self):
         self.status = 0
 
     def __enter__(self):
+        self.numbers, self.teller = socket.socketpair()
+        self.teller.setblocking(False)
+        self.before = signal.set_wakeup_fd(self.teller.fileno())
         self.usual = {number: signal.signal(number, self.stop)
                       for number in (signal.SIGINT, signal.SIGTERM)}
+        threading.Thread(target=self.count, daemon=True).start()
         return self
 
     def stop(self, number, frame):
-        """Remember the signal; leave the next one to the kernel, which does not wait.
+        """Remember the first signal."""
+        self.status = self.status or 128 + number
 
-        Nothing is lost by that: a run goes on from its last checkpoint. Not by print:
-        the signal may have come in the middle of one.
+    def count(self):
+        """Answer the first signal; at the second one end the process, and not wait.
+
+        Nothing is lost by that: a run goes on from its last checkpoint.
         """
-        self.status = 128 + number
-        for number in self.usual:
-            signal.signal(number, signal.SIG_DFL)
-        with contextlib.suppress(OSError):
-            os.write(2, b'\nstopping after this step; once more to leave at once\n')
+        with self.numbers:
+            if self.numbers.recv(1):
+                with contextlib.suppress(OSError):
+                    os.write(2, b'\nstopping after this step; once more to leave at '
+                             b'once\n')
+            second = self.numbers.recv(1)       # nothing where teller is closed
+            if second:
+                os._exit(128 + second[0])
 
     def __exit__(self, *exception):
         for number, handler in self.usual.items():
             signal.signal(number, handler)
+        signal.set_wakeup_fd(self.before)
+        self.teller.close()
 
 
 @contextlib.contextmanager
@@ -127,9 +146,7 @@ class Trainer:
         self.history = history.History(run.history_path, self.start)
         self.guard = Guard(config, run, self.data)
         self.guard.recall(history.read(run.history_path))
-        self.writer = tf.summary.FileWriter(run.log_dir)
-        self.writer.add_session_log(        # TensorBoard forgets that step and later
-            tf.SessionLog(status=tf.SessionLog.START), self.start + 1)
+        self.writer = events.Events(run.log_dir, self.start)
 
     def tidy(self):
         """Remove what goes beyond the step from which the run goes on."""
@@ -268,7 +285,6 @@ class Trainer:
         """
         self.check_weights(step)
         self.history.flush()
-        self.writer.flush()
         session.save(self.sess, self.saver, self.run, step, self.config.max_to_keep)
         evaluation.prune(self.run)
 

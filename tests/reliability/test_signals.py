@@ -101,10 +101,33 @@ def test_the_second_signal_ends_it_at_once(starts, whole, folder):
     start.until(lambda: 'once more' in start.err.read_text())
     assert start.poll(0.2) is None
     start.signal(signal.SIGTERM)
-    assert start.wait(10) == -signal.SIGTERM        # the shell's 143
+    assert start.wait(10) == 143
     again = starts(folder, *FLAGS, *EPOCHS)
     assert again.wait() == 0, again.said()
     assert_same(whole, folder)
+
+
+LONG = '''
+import tensorflow.compat.v1 as tf, time, train
+def long_step(self, number):
+    def wait():
+        open('reached', 'w').close()
+        time.sleep(600)
+    with tf.Graph().as_default(), tf.Session() as sess:
+        sess.run(tf.py_func(wait, [], []))
+train.Trainer.train_step = long_step
+'''
+
+
+@pytest.mark.parametrize('second', BOTH)
+def test_a_long_run_of_the_session_does_not_hold_back_the_second(
+        starts, folder, second):
+    start = starts(folder, *FLAGS, *EPOCHS, setup=LONG)
+    assert start.until((folder / 'reached').exists)
+    start.signal(signal.SIGINT)
+    start.until(lambda: 'once more' in start.err.read_text(), 20)
+    start.signal(second)
+    assert start.wait(20) == 128 + second
 
 
 # --- packing by several processes ------------------------------------------------
