@@ -294,6 +294,9 @@ def run_training(config, given):
     if 'eval_samples' in given and not config.eval_freq:
         raise UserError('--eval_samples is for --eval_freq: add it, or leave '
                         '--eval_samples out.')
+    if config.eval_freq:
+        from metrics import extractors
+        extractors.check(config)
     runs.check_free(run)
     if config.dataset != configs.GAUSSIAN:
         data = dataset.load(config)
@@ -326,9 +329,6 @@ def run_task(config, given):
             for f in configs.fields(configs.NETWORK) if f.name != 'dataset'))
     restored.check_label()
     if restored.dataset == configs.GAUSSIAN:
-        if config.task != 'sample':
-            raise UserError('--task %s is for images; %s draws points. Leave it out to '
-                            'sample.' % (config.task, run.name))
         start_tensorflow('toy').run(restored, run, path)
         return 0
     start_tensorflow('tasks.' + config.task).run(restored, run, path)
@@ -342,9 +342,9 @@ def terminate(number, frame):
 
 def start(arguments):
     """Do what main does as a program; return its status, also where nobody listens."""
-    for name in 'stdin', 'stdout', 'stderr':        # closed: a file would get its number
+    for name in 'stdin', 'stdout', 'stderr':    # closed: a file would get its number
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, 'r' if name == 'stdin' else 'w'))
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), 'w'))
     signal.signal(signal.SIGTERM, terminate)
     sys.stdout.reconfigure(errors='backslashreplace')   # names may be no valid text
     status = 0
