@@ -83,6 +83,16 @@ def has_bfloat16(kinds='avx512_bf16|amx_bf16', unknown=True):
         return unknown
 
 
+@contextlib.contextmanager
+def memory():
+    """Let what TensorFlow raises where the memory is too small be a MemoryError."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        raise MemoryError('not enough memory (%s): try a smaller --batch_size, '
+                          '--gf_dim or --df_dim' % error.message.partition('\n')[0])
+
+
 def make_saver(variables):
     """Return the Saver of these variables; which checkpoints are kept, save decides."""
     return tf.train.Saver(variables, max_to_keep=None)

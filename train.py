@@ -1,5 +1,6 @@
 """The training loop: one session.run a step."""
 
+import collections
 import contextlib
 import glob
 import os
@@ -10,7 +11,6 @@ import sys
 import threading
 import time
 
-import numpy as np
 import tensorflow.compat.v1 as tf
 from tqdm import tqdm
 
@@ -34,10 +34,12 @@ def train(config, run, data):
     `data` is a dataset.Dataset. The status is 0, or as usual 128 + the signal's number
     after Ctrl-C or SIGTERM, on which the run is saved first.
     """
-    trainer = Trainer(config.replace(
-        classes=data.classes, precision=session.choose_precision(config)), run, data)
+    with session.memory():
+        trainer = Trainer(config.replace(classes=data.classes,
+                                         precision=session.choose_precision(config)),
+                          run, data)
     try:
-        with Stop() as stop:
+        with Stop() as stop, session.memory():
             trainer.train(stop)
     except Diverged as error:
         print('error: %s' % error, file=sys.stderr)
@@ -176,7 +178,7 @@ class Trainer:
     def train(self, stop):
         """Take the steps that are left, or those until `stop` has a status."""
         config = self.config
-        epoch_values = []
+        epoch_values = collections.Counter()
         bar = tqdm(range(self.start, self.total), 'training', self.total,
                    initial=self.start, disable=None, unit='step', smoothing=0.1)
         for step in bar:
@@ -187,7 +189,7 @@ class Trainer:
             took = time.time() - began
             judged = self.evaluate(done)
             self.history.append(done, epoch, took, dict(values, **judged))
-            epoch_values.append(dict(values, took=took))
+            epoch_values.update(values, took=took, steps=1)
             self.guard.watch(values, done)
             if done % WEIGHTS_EVERY == 0:
                 self.check_weights(done)
@@ -195,16 +197,15 @@ class Trainer:
             last = done == self.total
             if done % self.steps_per_epoch == 0:
                 tqdm.write(self.epoch_line(epoch, epoch_values))
-                epoch_values = []
+                epoch_values.clear()
             # before the checkpoint: whoever goes on from it does not draw the sheet
             if done % config.sample_freq == 0 or last:
                 self.sample(epoch, done)
             stopping = stop.status      # looked at once: it may change any moment
-            if stopping:
-                tqdm.write('stopping: saving the run after step %d' % done)
             if done % config.ckpt_freq == 0 or last or stopping:
                 self.save(done)
-            if stopping:
+            if stopping:    # saved first: by the same Ctrl-C a `tee` may have gone
+                tqdm.write('stopping: the run is saved after step %d' % done)
                 break
 
     def train_step(self, step):
@@ -238,8 +239,8 @@ class Trainer:
         return feed
 
     def epoch_line(self, epoch, values):
-        """Return the line of an epoch: means of its losses and of D's accuracy."""
-        mean = {name: np.mean([v[name] for v in values]) for name in values[0]}
+        """Return the line of an epoch, of the sums of its losses and accuracies."""
+        mean = {name: total / values['steps'] for name, total in values.items()}
         return ('epoch %*d/%d d_loss_real %.3f d_loss_fake %.3f g_loss %.3f '
                 'D right: real %.0f%% fake %.0f%% %.0f images/s %s' % (
                     len(str(self.config.epoch)), epoch, self.config.epoch,
