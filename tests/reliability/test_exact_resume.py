@@ -38,7 +38,7 @@ def at_some_time(start, folder, rng):
 
 
 def in_a_save(start, folder, rng):
-    pause = rng.uniform(0, 0.1)     # a save takes about as long
+    pause = rng.uniform(0, 0.04)    # a save takes twice as long
     wait_for_saves(start, folder, rng)
     start.until(lambda: saving(folder))
     start.poll(pause)
