@@ -159,6 +159,11 @@ def calls(config):
     if config.train and config.task != type(config).task:
         found.append('--task %s is done with a checkpoint: leave out --train.'
                      % written(config.task))
+    if (config.train and config.dataset != GAUSSIAN and config.train_size is not None
+            and config.train_size < config.batch_size):
+        found.append('--train_size %d is less than a batch: give a larger one, or a '
+                     'smaller --batch_size than %d.'
+                     % (config.train_size, config.batch_size))
     if config.runs is not None and config.name is not None:
         found.append('--runs names all runs of the curves: leave out --name.')
     if config.images and config.num_samples is not None:
@@ -178,6 +183,9 @@ def points(config):
              and getattr(config, name) != default]
     found += ['--%s is of images: leave it out.' % name
               for name in ('separate', 'eval_freq') if getattr(config, name)]
+    if config.task not in (type(config).task, 'curves'):
+        found.append('--task %s is of images: leave it out to sample points.'
+                     % written(config.task))
     if config.z_dim > 1000:
         found.append('--z_dim %d: expected up to 1000 for points of the plane.'
                      % config.z_dim)

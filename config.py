@@ -3,11 +3,9 @@
 No TensorFlow and no NumPy, so that `--help` and errors answer at once.
 """
 
-import contextlib
 import dataclasses
 import errno
 import json
-import os
 
 import checks
 from checks import EXPECTED, GAUSSIAN, shown  # noqa: F401  (GAUSSIAN: for others)
@@ -215,15 +213,13 @@ class Config:
 
         Raises UserError where it cannot be, OSError where the disk is full.
         """
-        temporary = path + '.part'
+        from utils import atomic_write  # not above: NumPy takes its time
+
         try:
-            with open(temporary, 'w', encoding='utf-8') as file:
+            with atomic_write(path, 'w') as file:
                 json.dump(dataclasses.asdict(self), file, indent=2, sort_keys=True)
                 file.write('\n')
-            os.replace(temporary, path)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                os.remove(temporary)
             if error.errno in NO_ROOM:
                 error.filename = path
                 raise

@@ -134,12 +134,8 @@ def load(config, echo=print):
         raise NotFoundError('No image of %s is held out: --train_size takes all.'
                             % config.dataset)
     base, key = cache_base(config), fingerprint(source, config)
-    try:
-        images, left_out = (read_cache(base, key)
-                            or pack(source, config, base, key, echo))
-    except OSError as error:
-        raise UserError('Packing the images into %s failed (%s). Another folder: '
-                        '--cache_dir.' % (base, error))
+    images, left_out = (read_cache(base, key)
+                        or pack(source, config, base, key, echo))
     if left_out:
         echo('%d of %d images could not be used; see %s'
              % (len(left_out), len(source.images), base + '.report.txt'))
@@ -203,13 +199,25 @@ def read_cache(base, key):
 
 
 def pack(source, config, base, key, echo):
+    """Write the cache and return what read_cache does; see write_cache.
+
+    Raises UserError where it cannot be written.
+    """
+    echo('packing %s images of %s into %s.npy (once)'
+         % (format(len(source.images), ','), config.dataset, base))
+    try:
+        return write_cache(source, config, base, key)
+    except OSError as error:
+        raise UserError('Packing the images into %s failed (%s). Another folder: '
+                        '--cache_dir.' % (base, error))
+
+
+def write_cache(source, config, base, key):
     """Write the cache: images, a report of those left out, and the key last.
 
     Return what read_cache does. Raises UserError where more than half are left out.
     """
     count = len(source.images)
-    echo('packing %s images of %s into %s.npy (once)'
-         % (format(count, ','), config.dataset, base))
     with contextlib.suppress(FileNotFoundError):
         os.remove(base + '.json')
     remove_leftovers(*os.path.split(base))

@@ -176,11 +176,16 @@ def record_path(run, step):
 def read_best(run, name):
     """Return the distance of the best checkpoint; None where `name` found none."""
     found = runs.checkpoints(run.best_dir)
+    if not found:
+        return None
+    path = record_path(run, found[-1][0])
     try:
-        with open(record_path(run, found[-1][0]), encoding='utf-8') as file:
+        with open(path, encoding='utf-8') as file:
             record = json.load(file)
         return float(record['fd']) if record['judged_by'] == name else None
-    except (IndexError, OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
+        print('warning: %s is missing or damaged: the next that is judged counts as '
+              'the best' % path)
         return None
 
 

@@ -27,13 +27,14 @@ class History:
     """
 
     def __init__(self, path, step):
-        rows = rows_to(path, step)
-        self.path, self.seconds = path, float(rows[-1]['seconds']) if rows else 0.0
+        self.path, row = path, {'seconds': 0}
         with atomic_write(path, 'w') as file:
             writer = csv.DictWriter(file, COLUMNS + JUDGED, extrasaction='ignore',
                                     lineterminator='\n')
             writer.writeheader()
-            writer.writerows(dict(dict.fromkeys(COLUMNS, 'nan'), **row) for row in rows)
+            for row in rows_to(path, step):
+                writer.writerow(dict(dict.fromkeys(COLUMNS, 'nan'), **row))
+        self.seconds = float(row['seconds'])
         self.file = open(path, 'a', encoding='utf-8', newline='')
         self.writer = csv.writer(self.file, lineterminator='\n')
 
@@ -63,31 +64,42 @@ class History:
 
 
 def rows_to(path, step):
-    """Return the lines of a history up to a step. UserError where it is none."""
-    try:
-        return [row for row in read_rows(path) if int(row['step']) <= step]
-    except (KeyError, ValueError) as error:
-        raise UserError('%s is not a history of this program: %s' % (path, error))
+    """Yield the lines of a history up to a step. UserError where it is none."""
+    for row in read_rows(path):
+        try:
+            float(row['seconds'])
+            wanted = int(row['step']) <= step
+        except (KeyError, ValueError) as error:
+            raise no_history(path, error)
+        if wanted:
+            yield row
 
 
 def read_rows(path):
-    """Return the whole lines of a history as dicts of texts; [] where there is none."""
+    """Yield the whole lines of a history as dicts of texts; there may be millions."""
     if not os.path.exists(path):
-        return []
+        return
     try:
         with open(path, encoding='utf-8', newline='') as file:
             lines = (line for line in file if line.endswith('\n'))
-            return [row for row in csv.DictReader(lines)
-                    if None not in row.values() and None not in row]
+            for row in csv.DictReader(lines):
+                if None not in row.values() and None not in row:
+                    yield row
     except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError('%s is not a history of this program: %s' % (path, error))
+        raise no_history(path, error)
+
+
+def no_history(path, error):
+    """Return the UserError of a file that is none, and what to do."""
+    return UserError('%s is not a history of this program (%s): move it away.'
+                     % (path, error))
 
 
 def read(path):
     """Return a history as {column: float64 array}; NaN where a value is no number."""
-    rows = read_rows(path)
-    return {name: np.array([number(row.get(name)) for row in rows])
-            for name in COLUMNS}
+    rows = (tuple(number(row.get(name)) for name in COLUMNS) for row in read_rows(path))
+    table = np.fromiter(rows, [(name, float) for name in COLUMNS])
+    return {name: table[name] for name in COLUMNS}
 
 
 def read_judged(path):

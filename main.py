@@ -270,7 +270,9 @@ def main(arguments):
 
 def what_failed(error):
     """Return what to say of an OSError or MemoryError; what to do about a full disk."""
-    if getattr(error, 'errno', None) in configs.NO_ROOM and error.filename:
+    if getattr(error, 'errno', None) in configs.NO_ROOM:
+        if not error.filename:      # as files have
+            return 'what is printed cannot be written: %s' % error.strerror
         return ('%s cannot be written: %s. What was saved before is as it was: make '
                 'room and give the same command again.'
                 % (error.filename, error.strerror))
@@ -292,6 +294,9 @@ def run_training(config, given):
     if 'eval_samples' in given and not config.eval_freq:
         raise UserError('--eval_samples is for --eval_freq: add it, or leave '
                         '--eval_samples out.')
+    if config.eval_freq:
+        from metrics import extractors
+        extractors.check(config)
     runs.check_free(run)
     if config.dataset != configs.GAUSSIAN:
         data = dataset.load(config)
@@ -324,9 +329,6 @@ def run_task(config, given):
             for f in configs.fields(configs.NETWORK) if f.name != 'dataset'))
     restored.check_label()
     if restored.dataset == configs.GAUSSIAN:
-        if config.task != 'sample':
-            raise UserError('--task %s is for images; %s draws points. Leave it out to '
-                            'sample.' % (config.task, run.name))
         start_tensorflow('toy').run(restored, run, path)
         return 0
     start_tensorflow('tasks.' + config.task).run(restored, run, path)
@@ -338,13 +340,24 @@ def terminate(number, frame):
     sys.exit(128 + number)
 
 
-if __name__ == '__main__':
+def start(arguments):
+    """Do what main does as a program; return its status, also where nobody listens."""
+    for name in 'stdin', 'stdout', 'stderr':    # closed: a file would get its number
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), 'w'))
     signal.signal(signal.SIGTERM, terminate)
     sys.stdout.reconfigure(errors='backslashreplace')   # names may be no valid text
+    status = 0
     try:
-        status = main(sys.argv[1:])
+        status = main(arguments)
         sys.stdout.flush()
-    except BrokenPipeError:     # whoever read the output has gone, as `head` does
+    except OSError as error:    # whoever read has gone, as `head` does, or a full disk
+        if not status and not isinstance(error, BrokenPipeError):
+            print('error: %s' % what_failed(error), file=sys.stderr)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        status = 1
-    sys.exit(status)
+        status = status or 1
+    return status
+
+
+if __name__ == '__main__':
+    sys.exit(start(sys.argv[1:]))

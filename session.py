@@ -1,5 +1,6 @@
 """Sessions: their ConfigProto, their quiet start; checkpoints saved and restored."""
 
+import contextlib
 import glob
 import os
 import re
@@ -82,6 +83,16 @@ def has_bfloat16(kinds='avx512_bf16|amx_bf16', unknown=True):
         return unknown
 
 
+@contextlib.contextmanager
+def memory():
+    """Let what TensorFlow raises where the memory is too small be a MemoryError."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        raise MemoryError('not enough memory (%s): try a smaller --batch_size, '
+                          '--gf_dim or --df_dim' % error.message.partition('\n')[0])
+
+
 def make_saver(variables):
     """Return the Saver of these variables; which checkpoints are kept, save decides."""
     return tf.train.Saver(variables, max_to_keep=None)
@@ -109,19 +120,26 @@ def write(sess, saver, folder, step):
     """
     path = os.path.join(folder, '%s-%d' % (runs.MODEL_NAME, step))
     os.makedirs(folder, exist_ok=True)
-    with naming(path), tempfile.TemporaryDirectory(prefix=SAVING, dir=folder) as part:
-        try:
-            saver.save(sess, os.path.join(part, runs.MODEL_NAME), global_step=step,
-                       write_meta_graph=False, write_state=False)
-        except tf.errors.OpError as error:
-            reasons = re.findall('; (.*)', error.message)   # PATH; No space left …
-            raise OSError(reasons[0] if reasons else type(error).__name__)
+    with writing(path), tempfile.TemporaryDirectory(prefix=SAVING, dir=folder) as part:
+        saver.save(sess, os.path.join(part, runs.MODEL_NAME), global_step=step,
+                   write_meta_graph=False, write_state=False)
         for name in sorted(os.listdir(part)):       # .data, then .index
             sync(os.path.join(part, name))
             os.replace(os.path.join(part, name), os.path.join(folder, name))
         sync(folder)
     write_state(folder)
     return path
+
+
+@contextlib.contextmanager
+def writing(path):
+    """Let what TensorFlow raises of a full disk be an OSError that names `path`."""
+    with naming(path):
+        try:
+            yield
+        except tf.errors.OpError as error:
+            reasons = re.findall('; (.*)', error.message)   # PATH; No space left …
+            raise OSError(reasons[0] if reasons else type(error).__name__)
 
 
 def sync(path):

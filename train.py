@@ -1,19 +1,22 @@
 """The training loop: one session.run a step."""
 
+import collections
 import contextlib
 import glob
 import os
 import re
 import signal
+import socket
 import sys
+import threading
 import time
 
-import numpy as np
 import tensorflow.compat.v1 as tf
 from tqdm import tqdm
 
 import dataset
 import evaluation
+import events
 import history
 import session
 from architectures import ARCHITECTURES
@@ -31,10 +34,12 @@ def train(config, run, data):
     `data` is a dataset.Dataset. The status is 0, or as usual 128 + the signal's number
     after Ctrl-C or SIGTERM, on which the run is saved first.
     """
-    trainer = Trainer(config.replace(
-        classes=data.classes, precision=session.choose_precision(config)), run, data)
+    with session.memory():
+        trainer = Trainer(config.replace(classes=data.classes,
+                                         precision=session.choose_precision(config)),
+                          run, data)
     try:
-        with Stop() as stop:
+        with Stop() as stop, session.memory():
             trainer.train(stop)
     except Diverged as error:
         print('error: %s' % error, file=sys.stderr)
@@ -46,31 +51,47 @@ def train(config, run, data):
 
 
 class Stop:
-    """Turns the first SIGINT or SIGTERM into a flag; the second ends the process."""
+    """Turns the first SIGINT or SIGTERM into a status; the second ends the process.
+
+    Python's handlers wait for the end of what runs in C, be it a long step; so a thread
+    counts the signals, of which the system's handler writes the numbers to a socket.
+    """
 
     def __init__(self):
         self.status = 0
 
     def __enter__(self):
+        self.numbers, self.teller = socket.socketpair()
+        self.teller.setblocking(False)
+        self.before = signal.set_wakeup_fd(self.teller.fileno())
         self.usual = {number: signal.signal(number, self.stop)
                       for number in (signal.SIGINT, signal.SIGTERM)}
+        threading.Thread(target=self.count, daemon=True).start()
         return self
 
     def stop(self, number, frame):
-        """Remember the signal; leave the next one to the kernel, which does not wait.
+        """Remember the first signal."""
+        self.status = self.status or 128 + number
 
-        Nothing is lost by that: a run goes on from its last checkpoint. Not by print:
-        the signal may have come in the middle of one.
+    def count(self):
+        """Answer the first signal; at the second one end the process, and not wait.
+
+        Nothing is lost by that: a run goes on from its last checkpoint.
         """
-        self.status = 128 + number
-        for number in self.usual:
-            signal.signal(number, signal.SIG_DFL)
-        with contextlib.suppress(OSError):
-            os.write(2, b'\nstopping after this step; once more to leave at once\n')
+        with self.numbers:
+            if self.numbers.recv(1):
+                with contextlib.suppress(OSError):
+                    os.write(2, b'\nstopping after this step; once more to leave at '
+                             b'once\n')
+            second = self.numbers.recv(1)       # nothing where teller is closed
+            if second:
+                os._exit(128 + second[0])
 
     def __exit__(self, *exception):
         for number, handler in self.usual.items():
             signal.signal(number, handler)
+        signal.set_wakeup_fd(self.before)
+        self.teller.close()
 
 
 @contextlib.contextmanager
@@ -127,9 +148,7 @@ class Trainer:
         self.history = history.History(run.history_path, self.start)
         self.guard = Guard(config, run, self.data)
         self.guard.recall(history.read(run.history_path))
-        self.writer = tf.summary.FileWriter(run.log_dir)
-        self.writer.add_session_log(        # TensorBoard forgets that step and later
-            tf.SessionLog(status=tf.SessionLog.START), self.start + 1)
+        self.writer = events.Events(run.log_dir, self.start)
 
     def tidy(self):
         """Remove what goes beyond the step from which the run goes on."""
@@ -159,7 +178,7 @@ class Trainer:
     def train(self, stop):
         """Take the steps that are left, or those until `stop` has a status."""
         config = self.config
-        epoch_values = []
+        epoch_values = collections.Counter()
         bar = tqdm(range(self.start, self.total), 'training', self.total,
                    initial=self.start, disable=None, unit='step', smoothing=0.1)
         for step in bar:
@@ -170,7 +189,7 @@ class Trainer:
             took = time.time() - began
             judged = self.evaluate(done)
             self.history.append(done, epoch, took, dict(values, **judged))
-            epoch_values.append(dict(values, took=took))
+            epoch_values.update(values, took=took, steps=1)
             self.guard.watch(values, done)
             if done % WEIGHTS_EVERY == 0:
                 self.check_weights(done)
@@ -178,16 +197,15 @@ class Trainer:
             last = done == self.total
             if done % self.steps_per_epoch == 0:
                 tqdm.write(self.epoch_line(epoch, epoch_values))
-                epoch_values = []
+                epoch_values.clear()
             # before the checkpoint: whoever goes on from it does not draw the sheet
             if done % config.sample_freq == 0 or last:
                 self.sample(epoch, done)
             stopping = stop.status      # looked at once: it may change any moment
-            if stopping:
-                tqdm.write('stopping: saving the run after step %d' % done)
             if done % config.ckpt_freq == 0 or last or stopping:
                 self.save(done)
-            if stopping:
+            if stopping:    # saved first: by the same Ctrl-C a `tee` may have gone
+                tqdm.write('stopping: the run is saved after step %d' % done)
                 break
 
     def train_step(self, step):
@@ -221,8 +239,8 @@ class Trainer:
         return feed
 
     def epoch_line(self, epoch, values):
-        """Return the line of an epoch: means of its losses and of D's accuracy."""
-        mean = {name: np.mean([v[name] for v in values]) for name in values[0]}
+        """Return the line of an epoch, of the sums of its losses and accuracies."""
+        mean = {name: total / values['steps'] for name, total in values.items()}
         return ('epoch %*d/%d d_loss_real %.3f d_loss_fake %.3f g_loss %.3f '
                 'D right: real %.0f%% fake %.0f%% %.0f images/s %s' % (
                     len(str(self.config.epoch)), epoch, self.config.epoch,
@@ -268,7 +286,6 @@ class Trainer:
         """
         self.check_weights(step)
         self.history.flush()
-        self.writer.flush()
         session.save(self.sess, self.saver, self.run, step, self.config.max_to_keep)
         evaluation.prune(self.run)
 

@@ -162,7 +162,8 @@ def atomic_write(path, mode='wb'):
         os.chmod(temporary, 0o666 & ~current_umask())
         os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        with contextlib.suppress(FileNotFoundError):    # Ctrl-C just after its renaming
+            os.unlink(temporary)
         raise
 
 

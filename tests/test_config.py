@@ -1,6 +1,7 @@
 """Config: defaults, limits, JSON, and what may change on resume."""
 
 import dataclasses
+import os
 import subprocess
 import sys
 
@@ -213,3 +214,20 @@ def test_label_names_attributes_or_none():
         c.replace(label='A,C').check_label()
     with pytest.raises(UserError, match="--label 'none': expected one of A, B"):
         make({'label': 'none'}).replace(classes=('A', 'B')).check_label()
+
+
+def test_it_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    order, fsync, replace = [], os.fsync, os.replace
+
+    def bring(handle):
+        order.append(os.fstat(handle).st_size)
+        fsync(handle)
+
+    def rename(source, path):
+        order.append(os.path.basename(path))
+        replace(source, path)
+    monkeypatch.setattr(os, 'fsync', bring)
+    monkeypatch.setattr(os, 'replace', rename)
+    path = tmp_path / 'config.json'
+    make().save(str(path))
+    assert order == [path.stat().st_size, 'config.json']

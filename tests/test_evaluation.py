@@ -205,12 +205,14 @@ def test_a_run_that_goes_on_from_before_forgets_later_ones(kept):
     ('{"fd": 2.5, "judged_by": "a"}', 2.5), ('{"fd": 2.5, "judged_by": "b"}', None),
     ('{"fd": 2', None), ('[]', None), ('{"fd": 2.5}', None)])
 def test_distances_of_other_features_or_without_a_record_are_not_compared(
-        kept, text, best):
+        kept, text, best, capsys):
     run, put = kept
     put(run.best_dir, 600)
     with open(evaluation.record_path(run, 600), 'w') as file:
         file.write(text)
     assert evaluation.read_best(run, 'a') == best
+    assert ('is missing or damaged' in capsys.readouterr().out) == (
+        'judged_by' not in text)
 
 
 # --- what is compared --------------------------------------------------------

@@ -9,7 +9,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CORE = ('main', 'flagparser', 'config', 'checks', 'train', 'model', 'architectures',
         'ops', 'convolution', 'variants', 'losses', 'pictures', 'folders', 'sources',
         'archives', 'pickles', 'unpack', 'packing', 'dataset', 'session', 'runs',
-        'history', 'guard', 'evaluation', 'utils', 'toy', 'tasks/__init__',
+        'history', 'events', 'guard', 'evaluation', 'utils', 'toy', 'tasks/__init__',
         'tasks/sample', 'tasks/curves')
 # Parts of TensorFlow that one of the two lacks, or that the core does without.
 BANNED = {'AUTOTUNE', 'GradientTape', 'compat', 'contrib', 'data', 'estimator',

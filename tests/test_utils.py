@@ -492,6 +492,18 @@ def test_atomic_write_takes_the_place_of_the_old_file(tmp_path):
     assert os.listdir(str(path.parent)) == ['file.txt']
 
 
+def test_a_signal_just_after_the_renaming_is_still_that_signal(tmp_path, monkeypatch):
+    replace = os.replace
+
+    def interrupted(source, path):
+        replace(source, path)
+        raise KeyboardInterrupt
+    monkeypatch.setattr(os, 'replace', interrupted)
+    with pytest.raises(KeyboardInterrupt), utils.atomic_write(str(tmp_path / 'a')):
+        pass
+    assert os.listdir(tmp_path) == ['a']
+
+
 @pytest.mark.parametrize('error', [ValueError, KeyboardInterrupt, SystemExit])
 def test_atomic_write_keeps_the_old_file_on_an_exception(tmp_path, error):
     path = tmp_path / 'file'

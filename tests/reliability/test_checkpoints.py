@@ -304,6 +304,24 @@ def test_a_damaged_best_one_is_set_aside_before_training_goes_on(
     assert again > step and session.damage(path) is None
 
 
+# --- memory --------------------------------------------------------------------
+
+def test_a_network_that_does_not_fit_into_memory_is_told(graph):
+    huge = tf.fill(tf.placeholder_with_default([2**22, 2**22], [2]), 1.0)
+    with tf.Session() as sess, pytest.raises(MemoryError, match='--batch_size'), \
+            session.memory():
+        sess.run(huge)
+
+
+@pytest.mark.slow
+def test_a_training_that_does_not_fit_into_memory_is_refused(starts, folder):
+    limit = 'import resource; resource.setrlimit(resource.RLIMIT_AS, (2**33, 2**33))'
+    start = starts(folder, *FLAGS, '--gf_dim', 4096, '--z_dim', 65536, setup=limit)
+    assert start.wait() == 1, start.said()
+    error = start.err.read_text()
+    assert error.startswith('error: not enough memory') and error.count('\n') == 1
+
+
 # --- another network -----------------------------------------------------------
 
 def test_variables_that_differ_are_named(small, graph):

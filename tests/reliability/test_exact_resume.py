@@ -38,7 +38,7 @@ def at_some_time(start, folder, rng):
 
 
 def in_a_save(start, folder, rng):
-    pause = rng.uniform(0, 0.1)     # a save takes about as long
+    pause = rng.uniform(0, 0.04)    # a save takes twice as long
     wait_for_saves(start, folder, rng)
     start.until(lambda: saving(folder))
     start.poll(pause)
@@ -46,7 +46,7 @@ def in_a_save(start, folder, rng):
 
 def between_data_and_index(start, folder, rng):
     wait_for_saves(start, folder, rng)
-    start.until(lambda: between(folder))
+    start.until(lambda: between(saving(folder)))
 
 
 def wait_for_saves(start, folder, rng):
@@ -61,14 +61,14 @@ def newest(folder):
 
 
 def saving(folder):
-    """Tell whether a checkpoint is being written, one of the run or the best."""
-    return (list((folder / 'checkpoint/r').glob('.saving-*'))
-            or list((folder / 'checkpoint/r/best').glob('.saving-*')))
+    """Return the folders of checkpoints that are being written, or were at a kill."""
+    return {path for place in ('checkpoint/r', 'checkpoint/r/best')
+            for path in (folder / place).glob('.saving-*')}
 
 
-def between(folder):
+def between(parts):
     """Tell whether a .data file has taken its place and its .index has not."""
-    for part in saving(folder):
+    for part in parts:
         with contextlib.suppress(FileNotFoundError):    # it has just been written
             names = os.listdir(part)
             if [name for name in names if name.endswith('.index')] == names != []:
@@ -86,6 +86,7 @@ def killed(starts, whole, epochs, fresh, moments, seed):
         folder = fresh()
         while True:
             start = starts(folder, *FLAGS, '--epoch', epochs, setup=SLOW)
+            before = saving(folder)     # left by an earlier kill
             if moments:
                 moments[-1](start, folder, rng)
                 start.signal(signal.SIGKILL)
@@ -94,8 +95,8 @@ def killed(starts, whole, epochs, fresh, moments, seed):
             assert start.status == -signal.SIGKILL, start.said()
             moments.pop()
             counts['kills'] += 1
-            counts['in a save'] += bool(saving(folder))
-            counts['between'] += between(folder)
+            counts['in a save'] += bool(saving(folder) - before)
+            counts['between'] += between(saving(folder) - before)
         assert_same(whole, folder)
         counts['runs'] += 1
     print(dict(counts))

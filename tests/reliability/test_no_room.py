@@ -99,7 +99,8 @@ def test_a_disk_that_runs_full_while_saving(starts, whole, folder, small_disk):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('place', ['checkpoint', 'samples', 'checkpoint/r/best'])
+@pytest.mark.parametrize('place', ['checkpoint', 'samples', 'checkpoint/r/best',
+                                   'checkpoint/r/logs'])
 @pytest.mark.parametrize('seed', [0, 1])
 def test_a_disk_that_runs_full_at_some_time(starts, whole, folder, small_disk, place,
                                             seed):
@@ -117,6 +118,34 @@ def test_a_history_that_cannot_grow_is_named(starts, folder):
     start = starts(folder, *FLAGS, *RARELY, '--epoch', 99, limit=9000)
     failed(start, os.path.join('checkpoint', 'r', 'history.csv'))
     assert good(folder) == []
+
+
+def test_events_that_cannot_be_written_are_named(starts, folder):
+    start = starts(folder, *FLAGS, *RARELY, '--summary_freq', 1, '--epoch', 99,
+                   limit=30000)
+    failed(start, os.path.join('checkpoint', 'r', 'logs', 'events'))
+    assert good(folder) == []
+
+
+def test_a_full_disk_under_what_is_printed_is_told(starts, folder):
+    """As with `> log`: it is not the fault of what was being written."""
+    full = 'import os; os.dup2(os.open("/dev/full", os.O_WRONLY), 1)'
+    for flags in ['--help'], [*FLAGS, *EPOCHS]:
+        start = starts(folder, *flags, setup=full)
+        assert start.wait() == 1, start.said()
+        assert start.err.read_text() == (
+            'error: what is printed cannot be written: No space left on device\n')
+
+
+@pytest.mark.parametrize('closed', ['1', '2', '1, 2'])
+def test_closed_streams_do_not_end_it(folder, closed):
+    """As `>&-` and some daemons leave them; a file must not get their number."""
+    code = 'import os; [os.close(n) for n in (%s,)]; os.execv(%r, [%r, %r, "--help"])'
+    main = os.path.join(os.path.dirname(processes.HERE), os.pardir, 'main.py')
+    python = processes.sys.executable
+    done = subprocess.run([python, '-c', code % (closed, python, python, main)],
+                          capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, '')
 
 
 @pytest.mark.slow

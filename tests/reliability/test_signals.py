@@ -57,7 +57,7 @@ def saves_and_leaves(starts, whole, folder, place, number):
     assert start.status == 128 + number, start.said()
     assert 'once more to leave at once' in start.err.read_text()
     step, path = runs.latest(str(folder / 'checkpoint/r'))
-    assert 'saving the run after step %d' % step in start.out.read_text()
+    assert 'the run is saved after step %d' % step in start.out.read_text()
     assert session.damage(path) is None
     rows = processes.history_of(folder / 'checkpoint/r')
     assert [int(row['step']) for row in rows] == list(range(1, step + 1))
@@ -101,7 +101,55 @@ def test_the_second_signal_ends_it_at_once(starts, whole, folder):
     start.until(lambda: 'once more' in start.err.read_text())
     assert start.poll(0.2) is None
     start.signal(signal.SIGTERM)
-    assert start.wait(10) == -signal.SIGTERM        # the shell's 143
+    assert start.wait(10) == 143
+    again = starts(folder, *FLAGS, *EPOCHS)
+    assert again.wait() == 0, again.said()
+    assert_same(whole, folder)
+
+
+LONG = '''
+import tensorflow.compat.v1 as tf, time, train
+def long_step(self, number):
+    def wait():
+        open('reached', 'w').close()
+        time.sleep(600)
+    with tf.Graph().as_default(), tf.Session() as sess:
+        sess.run(tf.py_func(wait, [], []))
+train.Trainer.train_step = long_step
+'''
+
+
+@pytest.mark.parametrize('second', BOTH)
+def test_a_long_run_of_the_session_does_not_hold_back_the_second(
+        starts, folder, second):
+    start = starts(folder, *FLAGS, *EPOCHS, setup=LONG)
+    assert start.until((folder / 'reached').exists)
+    start.signal(signal.SIGINT)
+    start.until(lambda: 'once more' in start.err.read_text(), 20)
+    start.signal(second)
+    assert start.wait(20) == 128 + second
+
+
+GONE = '''
+import os, signal, sys, train
+usual = train.Trainer.train_step
+def step(self, number):
+    if number == 4:         # after step 5 there is nothing else to save or to say
+        sys.stdout.reconfigure(line_buffering=True)
+        reader, writer = os.pipe()
+        os.dup2(writer, 1)
+        os.close(reader)
+        os.kill(os.getpid(), signal.SIGINT)
+    return usual(self, number)
+train.Trainer.train_step = step
+'''
+
+
+def test_it_saves_where_whoever_read_has_gone_by_the_same_ctrl_c(
+        starts, whole, folder):
+    start = starts(folder, *FLAGS, *EPOCHS, setup=GONE)
+    assert start.wait() == 1 and 'Traceback' not in start.said()
+    assert runs.latest(str(folder / 'checkpoint/r'))[0] == 5
     again = starts(folder, *FLAGS, *EPOCHS)
     assert again.wait() == 0, again.said()
     assert_same(whole, folder)
