@@ -38,10 +38,11 @@ def at_some_time(start, folder, rng):
 
 
 def in_a_save(start, folder, rng):
-    pause = rng.uniform(0, 0.04)    # a save takes twice as long
     wait_for_saves(start, folder, rng)
-    start.until(lambda: saving(folder))
-    start.poll(pause)
+    while start.until(lambda: saving(folder)):
+        start.poll(rng.uniform(0, 0.04))    # a save takes twice as long
+        if saving(folder) or start.status is not None:
+            break       # else it was over sooner: in the next one
 
 
 def between_data_and_index(start, folder, rng):
