@@ -136,9 +136,10 @@ def labels(config):
 def variants(config):
     """List the variants that make no sense together, or are none."""
     found = []
-    if config.augment is not None and not (
+    if config.augment != 'none' and not (
             set(config.augment.split(',')) <= set(AUGMENTATIONS)):
-        found.append('--augment is %s; expected some of %s, with commas between.'
+        found.append('--augment is %s; expected some of %s, with commas between, or '
+                     'none.'
                      % (shown(config.augment), ', '.join(AUGMENTATIONS)))
     if config.momentum and config.optimizer != 'sgd':
         found.append('--momentum is of --optimizer sgd; of adam it is --beta1.')

@@ -96,7 +96,7 @@ class Config:
     penalty: str = option('none', TRAINING, choices=('none', 'wgan-gp', 'dragan', 'r1'))
     penalty_weight: float = option(10.0, TRAINING, above=0, high=10**6)
     label_smoothing: float = option(0.0, TRAINING, low=0, high=0.5)
-    augment: str = option(None, TRAINING)
+    augment: str = option('translation', TRAINING)
     # files
     data_dir: str = option('data', CALL)
     cache_dir: str = option(None, CALL)
@@ -240,8 +240,9 @@ class Config:
                                  % shown(', '.join(unknown)))
             values.update({f.name: tuple(values[f.name]) for f in fields()
                            if isinstance(values.get(f.name), list)})
-            if values.get('ema') is None:       # as it was once written for 0
-                values['ema'] = 0
+            for name, none in ('ema', 0), ('augment', 'none'):
+                if values.get(name) is None:        # as it was once written for that
+                    values[name] = none
             return cls(**values).check()
         except (OSError, TypeError, ValueError, RecursionError) as error:
             raise UserError('%s is not a config.json of this program: %s'

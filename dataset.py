@@ -32,11 +32,11 @@ class Row(typing.NamedTuple):
     defaults: dict
 
 
+MNIST = dict(output_height=28, c_dim=1, conditional=True, augment='none')
 DATASETS = {
     'celebA': Row(find_images, dict(crop=True, input_height=108)),
-    'mnist': Row(find_mnist, dict(output_height=28, c_dim=1, conditional=True)),
-    'fashion_mnist': Row(functools.partial(find_mnist, classes=FASHION),
-                         dict(output_height=28, c_dim=1, conditional=True)),
+    'mnist': Row(find_mnist, MNIST),
+    'fashion_mnist': Row(functools.partial(find_mnist, classes=FASHION), MNIST),
     'cifar10': Row(find_cifar10, dict(output_height=32)),
     'lsun': Row(find_lsun, dict(crop=True)),
     'anime': Row(functools.partial(find_images, hint=ANIME + ' data/anime'), {}),

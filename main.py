@@ -154,8 +154,8 @@ Variants, to compare with what others did
   spectral_norm  divide D's weights by their largest singular value (Miyato et al.)
   label_smoothing
                  take it off the label of real images (Salimans et al.: 0.1)
-  augment        show D images changed at random, as color,translation,cutout (Zhao et
-                 al., 2020, for small data sets)
+  augment        show D images changed at random: some of translation, color and cutout
+                 (Zhao et al., 2020), as color,translation; or none (mnist: none)
 
 Machine
   gpu_memory_fraction

@@ -195,7 +195,8 @@ class DCGAN:
 
     def augment(self, images, which):
         """Return images as D sees them, changed at random with --augment."""
-        names = self.config.augment.split(',') if self.config.augment else []
+        names = self.config.augment
+        names = [] if names == 'none' else names.split(',')
         return variants.augment(images, names, self.key + [(which + 1) << 50, 0])
 
     def penalty(self, real, fake):

@@ -27,7 +27,7 @@ def main(kernel, precision, g_steps):
     out = turns.keep_stdout()
     config = Config.make(dict(kernel_size=int(kernel), precision=precision,
                               g_steps=int(g_steps), batch_size=BATCH,
-                              gf_dim=64, df_dim=64, ema=0), {})
+                              gf_dim=64, df_dim=64, ema=0, augment='none'), {})
     images = np.random.default_rng(0).integers(0, 256, (2048, 64, 64, 3), np.uint8)
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(config, Run('bench', folder, folder), Dataset(images))

@@ -1,6 +1,7 @@
 """Config: defaults, limits, JSON, and what may change on resume."""
 
 import dataclasses
+import json
 import os
 import subprocess
 import sys
@@ -100,6 +101,17 @@ def test_json_round_trip(tmp_path):
     c.save(path)
     assert Config.load(path) == c
     assert c.y_dim == 2
+
+
+@pytest.mark.parametrize('left', [{}, {'ema': None, 'augment': None}])
+def test_runs_older_than_averages_and_moved_images_go_on_without(tmp_path, left):
+    path = str(tmp_path / 'config.json')
+    values = dataclasses.asdict(Config.make({}, {}))
+    values = {name: value for name, value in values.items()
+              if name not in ('ema', 'augment')}
+    with open(path, 'w') as file:
+        json.dump(dict(values, **left), file)
+    assert (Config.load(path).ema, Config.load(path).augment) == (0, 'none')
 
 
 @pytest.mark.parametrize('text', ['', '[]', '{"epoch": 0}', '{"unheard_of": 1}', '3'])

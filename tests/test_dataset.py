@@ -13,7 +13,7 @@ from test_sources import cache_files, cache_path, grays, load, make_zip, numbere
 import dataset
 import packing
 import utils
-from config import UserError
+from config import Config, UserError
 
 RED, GREEN = (255, 0, 0), (0, 255, 0)
 data = test_sources.data
@@ -433,5 +433,12 @@ def test_defaults_are_a_copy():
     dataset.defaults('celebA')['crop'] = False
     assert dataset.defaults('celebA') == {'crop': True, 'input_height': 108}
     assert dataset.defaults('mnist') == {'output_height': 28, 'c_dim': 1,
-                                         'conditional': True}
+                                         'conditional': True, 'augment': 'none'}
     assert dataset.defaults('my pictures') == {}
+
+
+@pytest.mark.parametrize('name, augment', [
+    ('celebA', 'translation'), ('cifar10', 'translation'), ('mnist', 'none'),
+    ('fashion_mnist', 'none')])
+def test_d_sees_all_but_digits_and_clothes_moved(name, augment):
+    assert Config.make({'dataset': name}, dataset.defaults(name)).augment == augment

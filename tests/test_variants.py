@@ -410,6 +410,21 @@ def test_d_sees_both_halves_augmented_and_g_learns_through_it(graph, tiny_config
     assert (gradient == 0).any() and (gradient != 0).any()      # cut out, and seen
 
 
+def test_by_default_d_sees_images_moved(graph, tiny_config):
+    model = build(tiny_config())
+    seen = model.augment(model.images, 0)
+    with start() as sess:
+        images, moved = sess.run([model.images, seen], feed(model))
+    assert np.abs(images - moved).max() > 0.1
+    known = np.append(images, -1)       # what comes in is black
+    assert np.abs(moved.reshape(-1, 1) - known).min(1).max() < 1e-6
+
+
+def test_without_augmentation_d_sees_the_images(graph, tiny_config):
+    model = build(tiny_config(augment='none'))
+    assert model.augment(model.images, 0) is model.images
+
+
 # --- flags -------------------------------------------------------------------------
 
 @pytest.mark.parametrize('changes, message', [
