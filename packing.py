@@ -65,12 +65,16 @@ def packed(images, config):
 
 @contextlib.contextmanager
 def interrupts_held_back():
-    """Let Ctrl-C wait, and never reach the processes that are started meanwhile."""
+    """Let signals wait, which would break the pool off while its processes start.
+
+    Ctrl-C never reaches these.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     held = []
-    before = signal.signal(signal.SIGINT, lambda *_: held.append(True))
+    before = {number: signal.signal(number, lambda number, _: held.append(number))
+              for number in (signal.SIGINT, signal.SIGTERM)}
     masks = hasattr(signal, 'pthread_sigmask')      # what is started inherits it
     mask = masks and signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -78,9 +82,10 @@ def interrupts_held_back():
     finally:
         if masks:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     if held:
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), held[0])
 
 
 def one_by_one(results, images):

@@ -569,6 +569,20 @@ def test_workers_end_with_a_killed_parent_and_its_left_overs_later(data, tmp_pat
         assert not path.exists() and other.exists()
 
 
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_waits_until_all_workers_are_started(number):
+    came = []
+    before = signal.signal(number, lambda *_: came.append('signal'))
+    try:
+        with packing.interrupts_held_back():
+            os.kill(os.getpid(), number)
+            came.append('started')
+        assert signal.getsignal(number) != before
+    finally:
+        signal.signal(number, before)
+    assert came == ['started', 'signal']
+
+
 @pytest.mark.parametrize('number, status, wait', [
     (signal.SIGINT, 130, 0), (signal.SIGINT, 130, 0.5), (signal.SIGTERM, 143, 0.5)])
 def test_ctrl_c_or_a_stop_of_all_processes_while_packing(data, number, status, wait):

@@ -170,7 +170,8 @@ def test_packing_leaves_no_process_and_no_part(starts, tmp_path, number):
         os.killpg(start.id, number)
     else:
         start.signal(number)
-    assert start.wait() == (-9 if number == signal.SIGKILL else 128 + number)
+    status = -9 if number == signal.SIGKILL else 128 + number
+    assert start.wait() == status, start.said()
     assert start.err.read_text() == 'interrupted\n' * (number == signal.SIGINT)
     start.until(lambda: not group_of(start.id), 20)
     parts = list(cache.glob('.*.part'))
