@@ -57,7 +57,7 @@ def packed(images, config):
             workers, spawn, begin, (os.getpid(), stop)) as pool, \
             contextlib.ExitStack() as stack:
         stack.callback(setattr, stop, 'value', 1)   # else whole chunks are waited for
-        with interrupts_held_back():
+        with interrupts_held_back(), deaths_named(images):
             results = stack.enter_context(
                 contextlib.closing(pool.map(pack_chunk, chunks)))
         yield one_by_one(results, images)
@@ -88,20 +88,30 @@ def interrupts_held_back():
         os.kill(os.getpid(), held[0])
 
 
-def one_by_one(results, images):
-    """Yield the packed images of chunks. UserError where a worker did not live."""
-    done = 0
+@contextlib.contextmanager
+def deaths_named(images, done=lambda: 0):
+    """Raise UserError where a worker dies; done() is how many images are packed."""
     try:
-        for pixels, bad in results:
-            yield from in_order(pixels, bad)
-            done += len(pixels) + len(bad)
-    except concurrent.futures.BrokenExecutor:
-        image = images[done]
+        yield
+    except (concurrent.futures.BrokenExecutor, ValueError) as error:
+        # or its pipes are closed and given away again while another worker starts
+        if isinstance(error, ValueError) and 'fds_to_keep' not in str(error):
+            raise
+        image = images[done()]
         raise UserError(
             'A worker process was killed while it packed images, %s or some soon after '
             'it. If the memory was used up (which `dmesg` tells): --threads 1. If an '
             'image crashes its decoder or holds it for %d s: move that image away.'
             % (ascii(image if isinstance(image, str) else image[-1]), LONGEST))
+
+
+def one_by_one(results, images):
+    """Yield the packed images of chunks. UserError where a worker did not live."""
+    done = 0
+    with deaths_named(images, lambda: done):
+        for pixels, bad in results:
+            yield from in_order(pixels, bad)
+            done += len(pixels) + len(bad)
 
 
 def begin(parent, stop):

@@ -3,6 +3,7 @@
 Good pictures are used, bad ones named with the reason; fuzz_images.py has the rest.
 """
 
+import concurrent.futures
 import fcntl
 import gzip
 import io
@@ -28,6 +29,7 @@ from test_image_kinds import ROOT
 from test_sources import cache_files, cache_path, grays, load, make_zip, numbered, paint
 from test_utils import encode, png
 
+import config as configs
 import dataset
 import folders
 import packing
@@ -567,6 +569,20 @@ def test_workers_end_with_a_killed_parent_and_its_left_overs_later(data, tmp_pat
         fcntl.flock(file, fcntl.LOCK_EX)
         assert len(load(data)[0]) == 600
         assert not path.exists() and other.exists()
+
+
+@pytest.mark.parametrize('error', [
+    concurrent.futures.process.BrokenProcessPool('x'),
+    ValueError('bad value(s) in fds_to_keep')])
+def test_a_worker_that_dies_while_others_start_is_told(monkeypatch, error):
+    class Pool(concurrent.futures.ProcessPoolExecutor):
+        def map(self, *arguments):
+            raise error
+    monkeypatch.setattr(concurrent.futures, 'ProcessPoolExecutor', Pool)
+    config = configs.Config.make({'threads': 2}, {})
+    with pytest.raises(UserError, match="worker process was killed .* 'a.png'"), \
+            packing.packed(['a.png'] * 600, config):
+        pass
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])

@@ -306,6 +306,7 @@ def test_a_damaged_best_one_is_set_aside_before_training_goes_on(
 
 # --- memory --------------------------------------------------------------------
 
+@pytest.mark.slow
 def test_a_network_that_does_not_fit_into_memory_is_told(graph):
     huge = tf.fill(tf.placeholder_with_default([2**22, 2**22], [2]), 1.0)
     with tf.Session() as sess, pytest.raises(MemoryError, match='--batch_size'), \
