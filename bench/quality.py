@@ -25,6 +25,7 @@ samples beside these 18,000 and beside the rest, which no side saw. FOLDER takes
 """
 
 import argparse
+import glob
 import json
 import os
 import shlex
@@ -239,8 +240,8 @@ def report(folder):
     speeds, trained = folder.speeds(), []
     for side in SIDES:
         steps, parent = folder.steps(side, speeds), os.path.join(folder.path, side)
-        for name in sorted(os.listdir(parent)) if os.path.isdir(parent) else []:
-            path, seed = os.path.join(parent, name), int(name.rpartition('-')[2])
+        for path in sorted(glob.glob(os.path.join(glob.escape(parent), 'seed-*'))):
+            seed = int(path.rpartition('-')[2])
             trained += [dict(side=side, seed=seed, minutes=m, step=step, path=path)
                         for m, step in steps.items()
                         if quality_train.finished(path, step)]

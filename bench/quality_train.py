@@ -78,7 +78,9 @@ def train_ours(folder, path, seed, steps):
             '--sample_dir', os.path.join(folder.path, 'samples'),
             '--epoch', str(folder.config.d_steps * (steps[-1] // per_epoch + 1)),
             '--ckpt_freq', str(steps[0]), '--sample_freq', NEVER,
-            '--max_to_keep', '1000000']
+            '--max_to_keep', '1000000',
+            '--eval_freq', str(steps[0]),       # how it goes between the milestones
+            '--eval_samples', str(folder.options.samples)]
         call(command, lambda: note_milestones(path, steps))
     for step in steps:
         if not quality_judge.ways(path, step):
