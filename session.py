@@ -88,10 +88,10 @@ def memory():
     """Let what TensorFlow raises where the memory is too small be a MemoryError."""
     try:
         yield
-    except (tf.errors.ResourceExhaustedError, tf.errors.InvalidArgumentError) as error:
-        # what TensorFlow says of a constant that it finds no room for
-        if (isinstance(error, tf.errors.InvalidArgumentError)
-                and 'Cannot parse tensor from proto' not in error.message):
+    except tf.errors.OpError as error:
+        # the text: what TensorFlow says of a constant that it finds no room for
+        if not (isinstance(error, tf.errors.ResourceExhaustedError)
+                or 'Cannot parse tensor from proto' in error.message):
             raise
         raise MemoryError('not enough memory (%s): try a smaller --batch_size, '
                           '--gf_dim or --df_dim' % error.message.partition('\n')[0])

@@ -91,8 +91,7 @@ def default(config):
 def check(config):
     """Raise UserError where what --features names cannot be had; nothing is made."""
     if config.features == 'inception' and not os.path.isfile(inception_path(config)):
-        raise NotFoundError('--features inception: there is no %s; `python download.py '
-                            'inception` fetches it.' % inception_path(config))
+        raise NotFoundError(features.NO_INCEPTION % inception_path(config))
     if config.features == 'classifier':
         labels.with_labels(config)
 

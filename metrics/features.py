@@ -8,6 +8,10 @@ from PIL import Image
 
 SIDE = 16           # of the small pictures whose pixels are features
 ROOM = 1e-3         # beyond [-1, 1], for rounding
+INCEPTION_REMEDY = (
+    '`python download.py inception` fetches the file; or name one at hand by '
+    '--inception_path, or take --features classifier, random or pixels.')
+NO_INCEPTION = 'No Inception graph at %s. ' + INCEPTION_REMEDY
 
 
 def pixels(images):

@@ -23,12 +23,11 @@ import tensorflow.compat.v1 as tf
 from google.protobuf.message import DecodeError
 
 from config import NotFoundError, UserError
+from metrics.features import INCEPTION_REMEDY, NO_INCEPTION
 from metrics.network import Network
 from utils import quiet
 
 INPUT, POOL, LOGITS = 'ExpandDims:0', 'pool_3:0', 'softmax/logits/MatMul'
-REMEDY = ('`python download.py inception` fetches the file; or name one at hand by '
-          '--inception_path, or take --features classifier, random or pixels.')
 
 
 class Inception(Network):
@@ -79,11 +78,12 @@ def load(path, images):
         check_harmless(graph_def, images.graph)
         return tensors
     except FileNotFoundError:
-        raise NotFoundError('No Inception graph at %s. %s' % (path, REMEDY))
+        raise NotFoundError(NO_INCEPTION % path)
     except (OSError, DecodeError, ValueError, KeyError) as error:
         raise UserError('%s is not the Inception graph of 2015-12-05, which has %s, %s '
                         'and %s: %s. %s' % (path, INPUT, POOL, LOGITS,
-                                            str(error).partition('\n')[0], REMEDY))
+                                            str(error).partition('\n')[0],
+                                            INCEPTION_REMEDY))
 
 
 def check_harmless(graph_def, graph):

@@ -239,14 +239,19 @@ print(json.dumps(result))
 """
 
 
-def test_bombs_are_refused_before_memory_is_spent(tmp_path):
-    for name, content in {**bombs(), 'good': fuzz_images.good()['rgb.png']}.items():
-        (tmp_path / name).write_bytes(content)
-    done = subprocess.run([sys.executable, '-c', READ, str(tmp_path)], cwd=ROOT,
+def read_alone(folder, contents):
+    """Pack files in a process of their own; return {name: [reason or 'used', KiB]}."""
+    for name, content in {**contents, 'good': fuzz_images.good()['rgb.png']}.items():
+        (folder / name).write_bytes(content)
+    done = subprocess.run([sys.executable, '-c', READ, str(folder)], cwd=ROOT,
                           capture_output=True, text=True, timeout=120,
                           env=dict(os.environ, OPENBLAS_NUM_THREADS='1'))
     assert done.returncode == 0, done.stderr[-500:]
-    result = json.loads(done.stdout)
+    return json.loads(done.stdout)
+
+
+def test_bombs_are_refused_before_memory_is_spent(tmp_path):
+    result = read_alone(tmp_path, bombs())
     assert result.pop('good')[0] == 'used'
     by_limit = {name for name, (reason, _) in result.items()
                 if 'more than the limit of 89478485' in reason}
