@@ -484,10 +484,11 @@ def test_an_inception_path_that_is_no_file_is_found_before_packing(
     refused(words + data + ['--inception_path', path], '--inception_path')
 
 
-@pytest.mark.parametrize('features', ['inception', 'classifier'])
-def test_features_that_cannot_be_had_are_found_before_packing(features, refused, data):
-    refused(['--train', '--eval_freq', '5', '--features', features] + data,
-            '--features ' + features)
+@pytest.mark.parametrize('features, named', [
+    ('inception', 'No Inception graph at'), ('classifier', '--features classifier')])
+def test_features_that_cannot_be_had_are_found_before_packing(
+        features, named, refused, data):
+    refused(['--train', '--eval_freq', '5', '--features', features] + data, named)
 
 
 def test_a_folder_that_must_not_be_written_to_is_found_before_training(
