@@ -8,9 +8,11 @@ highest convolution, and dropped all maps with weights above 0. Nobody draws box
   from that of the others, the same in all samples: faces are aligned;
 - negatives are these places in the samples without it, not others of the same ones:
   what tells glasses from a forehead is the eyes too;
-- a map is described by its mean over the places, and the regression has an L1 penalty.
-  Without, about half of all maps get a weight above 0, be they of use or not; what the
-  paper's rule does then is printed too.
+- a map is described by its mean over the places;
+- it is done at the paper's layer, the input of the convolution before the last, and at
+  each below it, one at a time: in a narrow network glasses are drawn by few thin lines,
+  which all maps of the higher layers share, and only the lower ones can be told apart.
+About half of all maps get a weight above 0, so as many at random are the comparison.
 """
 
 import os
@@ -28,9 +30,6 @@ from utils import save_images
 SAMPLES = 2000      # to learn from, and as many new ones to judge by: --num_samples
 FEWEST = 20         # of them that must have the attribute, and be without it
 PLACES = 0.1        # share of a map's places that is looked at
-# How much the mean loss over samples weighs beside the L1 penalty: the less, the fewer
-# maps (scikit-learn's C weighs their sum). None is the paper's rule, without it
-RULES = {'sparse': 60, 'paper': None}
 REPEATS = 3         # times that as many maps are dropped at random
 SHOWN = 10          # samples in a row of the sheet
 PAIRS = 3           # of rows
@@ -44,7 +43,7 @@ def run(config, run, path):
     try:
         which = index_of(config.attribute, extractor.classes)
         with sample.restored(config, path) as (sess, model):
-            forget(Generator(sess, model), extractor, which, os.path.join(
+            forget(sess, model, extractor, which, os.path.join(
                 run.sample_dir, 'drop_%s' % config.attribute.replace('/', '_')))
     finally:
         extractor.close()
@@ -68,28 +67,39 @@ def index_of(attribute, classes):
     return list(classes).index(attribute)
 
 
-def forget(G, extractor, which, path):
+def forget(sess, model, extractor, which, path):
     """Learn which maps to drop, and write what new samples are like without them."""
+    generators = [Generator(sess, model, layer) for layer in layers(model)]
+    G, attribute = generators[0], extractor.classes[which]
     z, y = G.inputs(LEARN)
     images = G.draw(z, y)
     has = extractor.attributes(images)[:, which] > 0.5
-    check_enough(has, extractor.classes[which])
+    check_enough(has, attribute)
     runs.make_folder(os.path.dirname(path))
-    places = where_they_differ(images, has, G.shape[:2])
-    activations = G.activations(z, y, places)
-    print('%d of %d samples have %s; it is looked for at %d of the %d places of %d maps'
-          % (has.sum(), len(has), extractor.classes[which], places.sum(), places.size,
-             G.shape[2]))
+    print('learned from %d samples, of which %d have %s' % (
+        len(has), has.sum(), attribute))
     judge = Judge(G, extractor, which)
-    for rule, strength in RULES.items():
-        dropped = np.flatnonzero(fit(activations, has, strength) > 0)
-        print('%s: %d of %d maps dropped' % (rule, len(dropped), G.shape[2]))
-        after = judge.without(dropped)
-        judge.without_random(len(dropped))
+    for G in generators:
+        places = where_they_differ(images, has, G.shape[:2])
+        dropped = np.flatnonzero(fit(G.activations(z, y, places), has) > 0)
+        print('%s: %d of its %d maps of %dx%d dropped, told apart at %d places' % (
+            G.name, len(dropped), G.shape[2], G.shape[1], G.shape[0], places.sum()))
+        after = judge.without(G, dropped)
+        judge.without_random(G, len(dropped))
         chosen = np.flatnonzero(judge.has)[:PAIRS * SHOWN]
         if len(chosen):
-            print('sheet: %s' % save_pairs(judge.images[chosen], after[chosen],
-                                           '%s_%s.png' % (path, rule)))
+            print('  sheet: %s' % save_pairs(judge.images[chosen], after[chosen],
+                                             '%s_%s.png' % (path, G.name)))
+
+
+def layers(model):
+    """Return the convolutions whose maps are dropped in turn, the highest first.
+
+    That is the one before the last: for 64x64 pixels it takes maps of 16x16. (The
+    paper's second highest, of which it dropped 200 maps, cannot be the one above,
+    whose input has 128.) The smallest images have a single one.
+    """
+    return range(max(1, len(model.sizes) - 2), 0, -1)
 
 
 def check_enough(has, attribute):
@@ -117,7 +127,7 @@ class Judge:
     """
 
     def __init__(self, G, extractor, which):
-        self.G, self.extractor, self.which = G, extractor, which
+        self.extractor, self.which = extractor, which
         self.z, self.y = G.inputs(JUDGE)
         self.images = G.draw(self.z, self.y)
         self.all = extractor.attributes(self.images) > 0.5
@@ -125,18 +135,18 @@ class Judge:
         print('%d new samples, all maps: %.1f %% have %s' % (
             len(self.z), 100 * self.has.mean(), extractor.classes[which]))
 
-    def without(self, dropped):
+    def without(self, G, dropped):
         """Print what dropping these maps does; return the images."""
-        images = self.G.draw(self.z, self.y, dropped)
+        images = G.draw(self.z, self.y, dropped)
         self.say('without them', [self.shares(images)])
         return images
 
-    def without_random(self, count):
+    def without_random(self, G, count):
         """Print what dropping as many maps at random does, the mean of REPEATS."""
-        rng = np.random.default_rng(self.G.model.config.seed)
-        draws = [rng.permutation(self.G.shape[2])[:count] for _ in range(REPEATS)]
+        rng = np.random.default_rng(G.model.config.seed)
+        draws = [rng.permutation(G.shape[2])[:count] for _ in range(REPEATS)]
         self.say('without as many at random (%d times)' % REPEATS, [self.shares(
-            self.G.draw(self.z, self.y, dropped)) for dropped in draws])
+            G.draw(self.z, self.y, dropped)) for dropped in draws])
 
     def shares(self, images):
         """Return the share that has the attribute: of all, of those that had it.
@@ -159,17 +169,14 @@ class Judge:
 # --- the generator, with maps that can be dropped ----------------------------
 
 class Generator:
-    """The sampler of a run, one of whose convolutions takes some maps as 0.
+    """The sampler of a run, with a convolution that takes some of its maps as 0.
 
-    That is the one before the last: for 64x64 pixels it takes maps of 16x16. (The
-    paper's second highest, of which it dropped 200 maps, cannot be the one above,
-    whose input has 128.) The smallest images have a single one. `shape` is that of
-    its input, (height, width, maps).
+    `name` is the convolution's, `shape` that of its input, (height, width, maps).
     """
 
-    def __init__(self, sess, model):
-        self.sess, self.model = sess, model
-        self.layer = max(1, len(model.sizes) - 2)
+    def __init__(self, sess, model, layer):
+        self.sess, self.model, self.layer = sess, model, layer
+        self.name = 'g_h%d' % layer
         self.images = model.sampler(model.z, model.y, change=self.change)
 
     def change(self, i, h):
@@ -230,16 +237,13 @@ def where_they_differ(images, has, size):
     return small >= least
 
 
-def fit(activations, has, strength=None):
+def fit(activations, has):
     """Return the weights [maps] of a logistic regression of `has` [N] by activations.
 
-    Each map is scaled to deviations of its own. With `strength` an L1 penalty leaves
-    only maps that are of use.
+    Each map is scaled to deviations of its own.
     """
     from sklearn.linear_model import LogisticRegression
 
     scaled = (activations - activations.mean(0)) / np.maximum(activations.std(0), 1e-6)
-    penalty = {} if strength is None else dict(
-        penalty='l1', C=strength / len(has), solver='liblinear', random_state=0)
-    model = LogisticRegression(class_weight='balanced', max_iter=1000, **penalty)
+    model = LogisticRegression(class_weight='balanced', max_iter=1000)
     return model.fit(scaled, has).coef_[0]

@@ -63,19 +63,16 @@ def test_small_maps_have_one_place_at_least():
     np.testing.assert_array_equal(places, [[False, True], [False, False]])
 
 
-@pytest.mark.parametrize('strength', [drop.RULES['sparse'], None])
-def test_fit_finds_the_map_that_carries_the_attribute(strength):
+def test_fit_finds_the_map_that_carries_the_attribute():
     rng = np.random.default_rng(0)
     has = rng.random(400) < .2
     activations = np.maximum(rng.normal(size=(400, 12)), 0).astype('f')
     activations[:, 7] = 0           # a dead map
     activations[has, 3] += 3
     activations[~has, 5] += 3       # its opposite
-    weights = drop.fit(activations, has, strength)
+    weights = drop.fit(activations, has)
     assert weights.argmax() == 3 and weights.argmin() == 5
     assert weights[7] == 0
-    if strength:
-        assert list(np.flatnonzero(weights > 0)) == [3]
 
 
 # --- the hook in the generator -----------------------------------------------
@@ -85,13 +82,21 @@ def generator(graph, tiny_config):
     """Return a Generator of a network of 32 x 32 that has just begun."""
     model = DCGAN(tiny_config(output_height=32, ema=0.9, num_samples=5))
     with tf.Session() as sess:
-        generator = drop.Generator(sess, model)
+        generator = drop.Generator(sess, model, 2)
         sess.run(tf.global_variables_initializer())
         yield generator
 
 
-def test_the_layer_is_the_one_before_the_last(generator):
-    assert generator.layer == 2 and generator.shape == (8, 8, 8)
+@pytest.mark.parametrize('size, expected', [
+    (7, [1]), (16, [1]), (32, [2, 1]), (64, [3, 2, 1])])
+def test_the_layers_are_all_but_the_last_the_highest_first(graph, tiny_config, size,
+                                                           expected):
+    model = DCGAN(tiny_config(output_height=size, input_height=size))
+    assert list(drop.layers(model)) == expected
+
+
+def test_the_maps_of_a_layer_are_those_that_it_takes(generator):
+    assert generator.name == 'g_h2' and generator.shape == (8, 8, 8)
     assert tf.global_variables() == generator.model.variables, 'new variables'
 
 
@@ -158,10 +163,10 @@ def trained(tmp_path_factory):
             root / 'data' / 'tiny' / ('%d.png' % i))
     flags = ['--dataset', 'tiny', '--data_dir', root / 'data',
              '--checkpoint_dir', root / 'checkpoint']
-    assert call(*flags, '--sample_dir', root / 's', '--output_height', 16, '--gf_dim',
+    assert call(*flags, '--sample_dir', root / 's', '--output_height', 32, '--gf_dim',
                 4, '--df_dim', 4, '--z_dim', 8, '--batch_size', 8, '--epoch', 2,
-                '--train') == 0
-    return flags + ['--task', 'drop']
+                '--name', 'run', '--train') == 0
+    return flags + ['--name', 'run', '--task', 'drop']
 
 
 def test_the_task_says_and_draws_before_and_after(trained, tmp_path, capsys,
@@ -173,31 +178,30 @@ def test_the_task_says_and_draws_before_and_after(trained, tmp_path, capsys,
                 '--num_samples', 100) == 0
     said = capsys.readouterr().out
     assert made == ['classifier'] and Extractor.closed == closed + 1
-    assert 'of 100 samples have red' in said
+    assert 'learned from 100 samples, of which' in said and 'have red' in said
     assert said.count('without as many at random (3 times)') == 2
-    for rule in drop.RULES:
-        path = tmp_path / 'tiny_8_16_16' / ('drop_red_%s.png' % rule)
-        assert '%s: ' % rule in said and 'sheet: %s' % path in said
+    for name, maps in ('g_h2', '8 maps of 8x8'), ('g_h1', '16 maps of 4x4'):
+        path = tmp_path / 'run' / ('drop_red_%s.png' % name)
+        assert '%s: ' % name in said and 'of its ' + maps in said
+        assert 'sheet: %s' % path in said
         with Image.open(path) as image:
-            assert image.size[0] == 10 * 18 - 2
-            assert (image.size[1] + 2) % 36 == 0, 'rows in pairs'
+            assert image.size[0] == 10 * 34 - 2
+            assert (image.size[1] + 2) % 68 == 0, 'rows in pairs'
 
 
-@pytest.mark.parametrize('rule', drop.RULES)
 def test_the_maps_dropped_are_those_of_positive_weights(graph, tiny_config, tmp_path,
-                                                        monkeypatch, rule):
+                                                        monkeypatch):
     weights, dropped = np.array([-2, 0, 3, 1, 0, -1, 0, .5]), []
-    monkeypatch.setattr(drop, 'RULES', {rule: drop.RULES[rule]})
-    monkeypatch.setattr(drop, 'fit', lambda activations, has, strength: weights)
-    monkeypatch.setattr(drop.Judge, 'without_random', lambda self, count: None)
-    monkeypatch.setattr(drop.Judge, 'without', lambda self, maps: (
-        dropped.extend(maps) or self.images))
+    monkeypatch.setattr(drop, 'fit', lambda activations, has: weights)
+    monkeypatch.setattr(drop.Judge, 'without_random', lambda self, G, count: None)
+    monkeypatch.setattr(drop.Judge, 'without', lambda self, G, maps: (
+        dropped.append((G.name, list(maps))) or self.images))
     model = DCGAN(tiny_config(num_samples=100))
     with tf.Session() as sess:
-        generator = drop.Generator(sess, model)
+        model.sampler(model.z)
         sess.run(tf.global_variables_initializer())
-        drop.forget(generator, Extractor(), 1, str(tmp_path / 'd' / 'drop'))
-    assert dropped == [2, 3, 7]
+        drop.forget(sess, model, Extractor(), 1, str(tmp_path / 'd' / 'drop'))
+    assert dropped == [('g_h1', [2, 3, 7])]
 
 
 @pytest.mark.parametrize('attribute, middle, message', [
