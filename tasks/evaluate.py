@@ -279,7 +279,7 @@ def entries(row):
 
 def spread(mean, deviation):
     """Return a mean and its deviation, where it is known, as text."""
-    return '%.2f' % mean + ('' if np.isnan(deviation) else ' ± %.2f' % deviation)
+    return '%#.4g' % mean + ('' if np.isnan(deviation) else ' ± %#.2g' % deviation)
 
 
 def save_json(path, evaluator, name, step):

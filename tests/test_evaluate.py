@@ -93,7 +93,7 @@ def test_the_table_is_aligned_markdown():
                         'recall', '1-NN']
     assert set(lines[1]) == set('|-:')
     assert cells[2] == ['samples, step 5', 'training', '1,000', '12.35',
-                        '12.30 ± 1.00', '0.500', '0.250', '0.750']
+                        '12.30 ± 1.0', '0.500', '0.250', '0.750']
     assert cells[3][2:5] == ['500', '12.35', '12.30']
 
 
@@ -103,7 +103,12 @@ def test_the_score_has_a_column_where_there_are_classes():
     lines = evaluate.table([row], 'inception').splitlines()
     assert 'FID' in lines[0].split()
     assert 'IS, 10 splits' in lines[0]
-    assert '7.50 ± 0.25' in lines[2]
+    assert '7.500 ± 0.25' in lines[2]
+
+
+def test_numbers_of_any_size_fit_the_table():
+    assert evaluate.spread(2.481952e8, 1.2e7) == '2.482e+08 ± 1.2e+07'
+    assert evaluate.spread(-0.01234, float('nan')) == '-0.01234'
 
 
 # --- the task ----------------------------------------------------------------
