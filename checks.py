@@ -143,6 +143,10 @@ def variants(config):
                      % (shown(config.augment), ', '.join(AUGMENTATIONS)))
     if config.momentum and config.optimizer != 'sgd':
         found.append('--momentum is of --optimizer sgd; of adam it is --beta1.')
+    usual = type(config).penalty_weight
+    if config.penalty == 'none' and config.penalty_weight != usual:
+        found.append('--penalty_weight %g is of a --penalty, and there is none: name '
+                     'one, or leave it out.' % config.penalty_weight)
     if config.label_smoothing and config.loss in ('wgan', 'hinge'):
         found.append('--label_smoothing needs labels, and --loss %s has none: take gan '
                      'or lsgan.' % config.loss)

@@ -430,6 +430,7 @@ def test_without_augmentation_d_sees_the_images(graph, tiny_config):
 @pytest.mark.parametrize('changes, message', [
     ({'augment': 'colour'}, "'colour'; expected some of color, translation, cutout"),
     ({'augment': ''}, "--augment is ''"), ({'momentum': 0.9}, '--beta1'),
+    ({'penalty_weight': 3.0}, '--penalty_weight 3 is of a --penalty'),
     ({'loss': 'wgan', 'label_smoothing': 0.1}, 'take gan or lsgan'),
     ({'augment': 'color,'}, 'expected some of'),
     ({'architecture': 'mlp', 'd_head': 'conv'}, 'no effect on --architecture mlp')])

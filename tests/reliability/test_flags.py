@@ -267,7 +267,8 @@ def test_a_flag_is_refused_where_it_has_no_use_and_taken_where_it_has(place, ref
     '--task evaluate --eval_samples 5', '--train --eval_samples 5 --dataset gaussian',
     '--task curves --runs a --name b', '--task complete --images a --num_samples 5',
     '--train --task walk', '--train --task nothing', '--task nothing',
-    '--momentum 0.9', '--attributes A --conditional', '--attributes A,A',
+    '--momentum 0.9', '--penalty_weight 3', '--attributes A --conditional',
+    '--attributes A,A',
     '--attributes A,', '--loss wgan --label_smoothing 0.1', '--augment x',
     '--augment color,', '--architecture mlp --gf_dim 5', '--z_dim 5000 '
     '--dataset gaussian', '--dataset gaussian --output_width 32',
@@ -440,7 +441,8 @@ def test_a_config_that_is_no_text_or_no_file_is_named(words, refused, tmp_path):
 def test_a_run_goes_on_only_with_its_own_values(refused, tmp_path):
     make_run(tmp_path)
     for field in configs.fields(configs.NETWORK, configs.TRAINING):
-        if field.name in ('classes', 'attributes', 'conditional', 'momentum'):
+        if field.name in ('classes', 'attributes', 'conditional', 'momentum',
+                          'penalty_weight'):
             continue
         value = {'output_height': '28', 'output_width': '28', 'bias': 'False',
                  'augment': 'color', 'num_samples': '3', 'label_smoothing': '0.1',
