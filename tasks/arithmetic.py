@@ -38,7 +38,8 @@ def run(config, run, path):
         with sample.restored(config, path) as (sess, model):
             chosen = [latent.pictures(sess, config, list(term.indices))
                       for term in terms]
-            return save_sum(sess, model, terms, chosen, run)
+            save_sum(sess, model, terms, chosen, run)
+            return None
     extractor = extractors.make(config.replace(features='classifier'))
     try:
         formula.check_attributes(terms, extractor.classes)
@@ -46,7 +47,8 @@ def run(config, run, path):
             if len(terms) == 1:
                 return turn(sess, model, extractor, terms[0], run)
             chosen = search(sess, model, extractor, terms)
-            return save_sum(sess, model, terms, chosen, run)
+            say_results(terms, extractor,
+                        save_sum(sess, model, terms, chosen, run))
     finally:
         extractor.close()
 
@@ -125,13 +127,16 @@ def means(chosen, config):
 
 
 def save_sum(sess, model, terms, chosen, run):
-    """Write the sheet of a sum: exemplars, means, results, and the sum of pixels."""
+    """Write the sheet of a sum: exemplars, means, results, and the sum of pixels.
+
+    Return the results, images [SIDE * SIDE, H, W, C].
+    """
     def draw(pictures):
         return sample.draw(sess, model, *pictures)
 
     exemplars = [draw(pictures) for pictures in chosen]
-    cells, size = lay_out(exemplars, draw(means(chosen, model.config)),
-                          draw(results(terms, chosen, model.config)),
+    images = draw(results(terms, chosen, model.config))
+    cells, size = lay_out(exemplars, draw(means(chosen, model.config)), images,
                           np.clip(total(terms, exemplars), -1, 1))
     for term, pictures in zip(terms, chosen):
         print('%s %s: a column of %d images, their mean z below' % (
@@ -139,6 +144,16 @@ def save_sum(sess, model, terms, chosen, run):
     print('right of them: the result in the middle of its neighbours, then the sum of '
           'the pixels')
     print('sheet: %s' % save_images(cells, size, base_path(run, 'arithmetic') + '.png'))
+    return images
+
+
+def say_results(terms, extractor, images):
+    """Print how likely each attribute of the formula is in the results of its sum."""
+    names = list(dict.fromkeys(name for term in terms for name in term.attributes))
+    likely = extractor.attributes(images).mean(0)
+    print('the results, mean probability of %d: %s' % (len(images), ', '.join(
+        '%s %.0f %%' % (name, 100 * likely[list(extractor.classes).index(name)])
+        for name in names)))
 
 
 def lay_out(exemplars, mean_images, result_images, pixel_image):

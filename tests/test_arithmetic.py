@@ -1,6 +1,7 @@
 """Arithmetic: formulas, the choice of exemplars, sums and turns."""
 
 import os
+import re
 
 import numpy as np
 import pytest
@@ -173,7 +174,13 @@ def test_exemplars_are_chosen_by_the_classifier(call, tmp_path, capsys):
     sheet = np.asarray(Image.open(tmp_path / 's/plain/arithmetic.png')).astype(float)
     light, dark = (sheet[:3 * 18 - 2, left:left + 16].mean() for left in (0, 18))
     assert light > dark + 0.5
-    assert 'the best of' in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert 'the best of' in said
+    results = [sheet[row * 18:row * 18 + 16, column * 18:column * 18 + 16]
+               for row in range(3) for column in (3, 4, 5)]
+    likely = classifier.attributes(np.array(results) / 127.5 - 1)[:, 0].mean()
+    shown = re.search(r'mean probability of 9: Light (\d+) %\n', said).group(1)
+    assert abs(int(shown) - 100 * likely) < 2
 
 
 def test_an_attribute_is_turned_along_its_direction(call, tmp_path, capsys):
