@@ -4,6 +4,11 @@ Radford et al., section 6.3.2: a single z for each term is unstable, the mean of
 is not; noise of +-0.25 around the result shows that its neighbours mean the same; the
 same sums of pixels do not (figure 7). Turning is their figure 8. The paper's z were
 uniform; those of normal01 are brought back to their prior's norm, see latent.plausible.
+
+The paper's exemplars were chosen by hand. Here the classifier chooses: of many draws of
+three images for each term, all of which surely show it, those are shown whose sum most
+surely is what it should be. In how many draws it is, is printed: that is what the
+arithmetic is worth in a network.
 """
 
 import os
@@ -22,7 +27,8 @@ from utils import merge, save_images
 
 SEARCH = -2         # keys the z among which exemplars are searched
 LIMIT = 10000       # z that are drawn for a search, at most
-LEAST = 1000        # and at least, so that the surest are good ones
+LEAST = 1000        # and at least, so that there are many to choose from
+TRIES = 64          # draws of the exemplars
 NOISE = 0.25        # around the result, uniform, as in the paper
 SIDE = 3            # the results are SIDE x SIDE
 TURNED = 8          # images that are turned on the sheet
@@ -83,18 +89,36 @@ def judge(sess, model, extractor, terms, pictures):
 
 
 def search(sess, model, extractor, terms):
-    """Return the Pictures of each term's exemplars, the surest that are found."""
+    """Return the Pictures of each term's exemplars, of TRIES draws the best ones."""
     pictures = drawn(sess, model.config)
     probabilities = judge(sess, model, extractor, terms, pictures)
-    chosen = []
-    for term in terms:
-        indices = formula.exemplars(term, probabilities, extractor.classes)
-        sure = formula.fit(term, probabilities[indices], extractor.classes)
-        print('%s: sure to %s, the best of %d images'
-              % (term.text, ', '.join('%.0f %%' % (100 * p) for p in sure),
-                 len(probabilities)))
-        chosen.append(pictures.take(indices))
-    return chosen
+    found = [formula.candidates(term, probabilities, extractor.classes)
+             for term in terms]
+    for term, indices in zip(terms, found):
+        print('%s: exemplars are drawn from %d of %d images'
+              % (term.text, len(indices), len(probabilities)))
+    rng = np.random.default_rng(model.config.seed)
+    tries = [[pictures.take(rng.choice(indices, formula.EACH, replace=False))
+              for indices in found] for _ in range(TRIES)]
+    return tries[best_try(sess, model, extractor, terms, tries)]
+
+
+def best_try(sess, model, extractor, terms, tries):
+    """Return which of some draws of exemplars has the result that it should have.
+
+    That is by what is least sure of it. Print how many have it.
+    """
+    wanted = formula.outcome(terms)
+    if not wanted.attributes:
+        return 0
+    middles = [results(terms, chosen, model.config).take([SIDE * SIDE // 2])
+               for chosen in tries]
+    images = sample.draw_batches(sess, model, *map(np.concatenate, zip(*middles)))
+    sure = formula.fit(wanted, np.concatenate(
+        [extractor.attributes(some) for some in images]), extractor.classes)
+    print('%s: the result in %d of %d draws of exemplars; the surest is shown'
+          % (wanted.text, (sure >= formula.LIKELY).sum(), len(sure)))
+    return int(sure.argmax())
 
 
 # --- sums --------------------------------------------------------------------
@@ -207,7 +231,7 @@ def direction_of(sess, model, extractor, term, pictures):
     probabilities = np.concatenate([
         extractor.attributes(images)
         for images in sample.draw_batches(sess, model, *pictures)])
-    formula.exemplars(term, probabilities, extractor.classes)      # refuses too few
+    formula.check_enough(term, probabilities, extractor.classes)
     with_it = formula.fit(term, probabilities, extractor.classes) >= formula.LIKELY
     if (~with_it).sum() < formula.EACH:
         raise UserError('Of %d images that were drawn %d do not show %s; expected %d '

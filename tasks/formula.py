@@ -106,11 +106,33 @@ def enough(terms, probabilities, classes):
                for term in terms)
 
 
-def exemplars(term, probabilities, classes):
-    """Return the indices [EACH] of the images that show a term most surely.
+def candidates(term, probabilities, classes):
+    """Return the indices of the images that surely show a term, or the surest EACH.
 
-    Raises UserError where there are too few, naming the rarest attribute.
+    Raises UserError where too few show it at all; see check_enough.
     """
+    check_enough(term, probabilities, classes)
+    sure = fit(term, probabilities, classes)
+    return np.argsort(-sure, kind='stable')[:max(EACH, (sure >= SURE).sum())]
+
+
+def outcome(terms):
+    """Return what a sum should show, as a Term: what its terms add up to.
+
+    An attribute counts 1 where a term has it and -1 where it is without; those that
+    add up to 0 are left out.
+    """
+    names = dict.fromkeys(name for term in terms for name in term.attributes)
+    counts = {name: sum(term.sign * (1 if term.attributes[name] else -1)
+                        for term in terms if name in term.attributes)
+              for name in names}
+    shown = {name: count > 0 for name, count in counts.items() if count}
+    return Term(1, ','.join(('' if there else '-') + name
+                            for name, there in shown.items()), (), shown)
+
+
+def check_enough(term, probabilities, classes):
+    """Raise UserError where too few images show a term, naming its rarest attribute."""
     sure = fit(term, probabilities, classes)
     found = int((sure >= LIKELY).sum())
     if found < EACH:
@@ -123,4 +145,3 @@ def exemplars(term, probabilities, classes):
             'of it is %s, in %.1f %%: take another attribute, another --seed, or a '
             'better checkpoint.' % (len(sure), found, term.text, EACH, rarest,
                                     100 * shares[rarest]))
-    return np.argsort(-sure, kind='stable')[:EACH]

@@ -72,12 +72,14 @@ def test_an_attribute_that_the_classifier_lacks_is_named(tiny_config):
         formula.check_attributes(terms, CLASSES)
 
 
-def test_exemplars_are_those_whose_least_sure_attribute_is_surest(tiny_config):
+def test_exemplars_are_images_that_surely_show_the_term_or_the_surest(tiny_config):
     term, = formula.parse('Light,-Red', tiny_config())
     probabilities = np.array([[.9, .1], [1, .9], [.6, 0], [.95, .2], [.2, 0], [.7, .1]])
     np.testing.assert_allclose(formula.fit(term, probabilities, CLASSES),
                                [.9, .1, .6, .8, .2, .7])
-    assert list(formula.exemplars(term, probabilities, CLASSES)) == [0, 3, 5]
+    assert list(formula.candidates(term, probabilities, CLASSES)) == [0, 3, 5]
+    many = np.array([[.95, 0], [.8, 0], [.97, .02], [1, .2], [.99, .09], [.91, .05]])
+    assert set(formula.candidates(term, many, CLASSES)) == {0, 2, 4, 5}
     assert not formula.enough([term], probabilities, CLASSES)
     assert formula.enough([term], np.repeat(probabilities[:1] + [[.05, -.05]], 3, 0),
                           CLASSES)
@@ -88,7 +90,18 @@ def test_too_few_exemplars_name_the_rarest_attribute(tiny_config):
     probabilities = np.array([[.9, .1], [.9, .9], [.9, .8], [.9, .3]])
     with pytest.raises(UserError, match='Of 4 .* 2 show Light,-Red; expected 3 .*'
                                         'is -Red, in 50.0 %'):
-        formula.exemplars(term, probabilities, CLASSES)
+        formula.candidates(term, probabilities, CLASSES)
+
+
+@pytest.mark.parametrize('text, shown', [
+    ('Light,-Red - -Light,-Red + -Light,Red', {'Light': True, 'Red': True}),
+    ('Light,-Red - Light', {'Red': False}), ('Light - -Light', {'Light': True}),
+    ('Light - Light', {})])
+def test_what_a_sum_should_show(tiny_config, text, shown):
+    outcome = formula.outcome(formula.parse(text, tiny_config()))
+    assert outcome.attributes == shown
+    assert outcome.text == ','.join('-' * (not there) + name
+                                    for name, there in shown.items())
 
 
 # --- sums --------------------------------------------------------------------
@@ -175,12 +188,15 @@ def test_exemplars_are_chosen_by_the_classifier(call, tmp_path, capsys):
     light, dark = (sheet[:3 * 18 - 2, left:left + 16].mean() for left in (0, 18))
     assert light > dark + 0.5
     said = capsys.readouterr().out
-    assert 'the best of' in said
+    assert 'Light: exemplars are drawn from ' in said
+    tries = int(re.search(r'\nLight: the result in (\d+) of 64 draws', said).group(1))
+    assert 0 < tries <= 64
     results = [sheet[row * 18:row * 18 + 16, column * 18:column * 18 + 16]
                for row in range(3) for column in (3, 4, 5)]
     likely = classifier.attributes(np.array(results) / 127.5 - 1)[:, 0].mean()
     shown = re.search(r'mean probability of 9: Light (\d+) %\n', said).group(1)
     assert abs(int(shown) - 100 * likely) < 2
+    assert int(shown) > 50, 'the surest of 64'
 
 
 def test_an_attribute_is_turned_along_its_direction(call, tmp_path, capsys):
