@@ -279,7 +279,8 @@ def entries(row):
 
 def spread(mean, deviation):
     """Return a mean and its deviation, where it is known, as text."""
-    return '%#.4g' % mean + ('' if np.isnan(deviation) else ' ± %#.2g' % deviation)
+    texts = ['%#.4g' % mean] + ['%#.2g' % deviation] * (not np.isnan(deviation))
+    return ' ± '.join(text.rstrip('.') for text in texts)
 
 
 def save_json(path, evaluator, name, step):

@@ -108,6 +108,7 @@ def test_the_score_has_a_column_where_there_are_classes():
 
 def test_numbers_of_any_size_fit_the_table():
     assert evaluate.spread(2.481952e8, 1.2e7) == '2.482e+08 ± 1.2e+07'
+    assert evaluate.spread(1841, 25) == '1841 ± 25'
     assert evaluate.spread(-0.01234, float('nan')) == '-0.01234'
 
 
