@@ -45,16 +45,17 @@ def run(config, run, path):
             chosen = [latent.pictures(sess, config, list(term.indices))
                       for term in terms]
             save_sum(sess, model, terms, chosen, run)
-            return None
+        return
     extractor = extractors.make(config.replace(features='classifier'))
     try:
         formula.check_attributes(terms, extractor.classes)
         with tf.Graph().as_default(), sample.restored(config, path) as (sess, model):
             if len(terms) == 1:
-                return turn(sess, model, extractor, terms[0], run)
-            chosen = search(sess, model, extractor, terms)
-            say_results(terms, extractor,
-                        save_sum(sess, model, terms, chosen, run))
+                turn(sess, model, extractor, terms[0], run)
+            else:
+                chosen = search(sess, model, extractor, terms)
+                say_results(terms, extractor,
+                            save_sum(sess, model, terms, chosen, run))
     finally:
         extractor.close()
 
@@ -88,6 +89,12 @@ def judge(sess, model, extractor, terms, pictures):
     return np.concatenate(found)
 
 
+def probabilities_of(sess, model, extractor, pictures):
+    """Return the probabilities [N, K] of the attributes of all of some Pictures."""
+    return np.concatenate([extractor.attributes(images) for images in
+                           sample.draw_batches(sess, model, *pictures)])
+
+
 def search(sess, model, extractor, terms):
     """Return the Pictures of each term's exemplars, of TRIES draws the best ones."""
     pictures = drawn(sess, model.config)
@@ -113,9 +120,9 @@ def best_try(sess, model, extractor, terms, tries):
         return 0
     middles = [results(terms, chosen, model.config).take([SIDE * SIDE // 2])
                for chosen in tries]
-    images = sample.draw_batches(sess, model, *map(np.concatenate, zip(*middles)))
-    sure = formula.fit(wanted, np.concatenate(
-        [extractor.attributes(some) for some in images]), extractor.classes)
+    pictures = Pictures(*map(np.concatenate, zip(*middles)))
+    sure = formula.fit(wanted, probabilities_of(sess, model, extractor, pictures),
+                       extractor.classes)
     print('%s: the result in %d of %d draws of exemplars; the surest is shown'
           % (wanted.text, (sure >= formula.LIKELY).sum(), len(sure)))
     return int(sure.argmax())
@@ -173,11 +180,11 @@ def save_sum(sess, model, terms, chosen, run):
 
 def say_results(terms, extractor, images):
     """Print how likely each attribute of the formula is in the results of its sum."""
-    names = list(dict.fromkeys(name for term in terms for name in term.attributes))
-    likely = extractor.attributes(images).mean(0)
+    found = extractor.attributes(images)
     print('the results, mean probability of %d: %s' % (len(images), ', '.join(
-        '%s %.0f %%' % (name, 100 * likely[list(extractor.classes).index(name)])
-        for name in names)))
+        '%s %.0f %%' % (name, 100 * formula.column(
+            found, extractor.classes, name, True).mean())
+        for name in formula.named(terms))))
 
 
 def lay_out(exemplars, mean_images, result_images, pixel_image):
@@ -228,9 +235,7 @@ def direction_of(sess, model, extractor, term, pictures):
 
     Raises UserError where either has too few images.
     """
-    probabilities = np.concatenate([
-        extractor.attributes(images)
-        for images in sample.draw_batches(sess, model, *pictures)])
+    probabilities = probabilities_of(sess, model, extractor, pictures)
     formula.check_enough(term, probabilities, extractor.classes)
     with_it = formula.fit(term, probabilities, extractor.classes) >= formula.LIKELY
     if (~with_it).sum() < formula.EACH:

@@ -79,6 +79,7 @@ def forget(sess, model, extractor, which, path):
     print('learned from %d samples, of which %d have %s' % (
         len(has), has.sum(), attribute))
     judge = Judge(G, extractor, which)
+    chosen = np.flatnonzero(judge.has)[:PAIRS * SHOWN]
     for G in generators:
         places = where_they_differ(images, has, G.shape[:2])
         dropped = np.flatnonzero(fit(G.activations(z, y, places), has) > 0)
@@ -86,7 +87,6 @@ def forget(sess, model, extractor, which, path):
             G.name, len(dropped), G.shape[2], G.shape[1], G.shape[0], places.sum()))
         after = judge.without(G, dropped)
         judge.without_random(G, len(dropped))
-        chosen = np.flatnonzero(judge.has)[:PAIRS * SHOWN]
         if len(chosen):
             print('  sheet: %s' % save_pairs(judge.images[chosen], after[chosen],
                                              '%s_%s.png' % (path, G.name)))

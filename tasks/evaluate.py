@@ -279,8 +279,10 @@ def entries(row):
 
 def spread(mean, deviation):
     """Return a mean and its deviation, where it is known, as text."""
-    texts = ['%#.4g' % mean] + ['%#.2g' % deviation] * (not np.isnan(deviation))
-    return ' ± '.join(text.rstrip('.') for text in texts)
+    text = ('%#.4g' % mean).rstrip('.')
+    if np.isnan(deviation):
+        return text
+    return text + ' ± ' + ('%#.2g' % deviation).rstrip('.')
 
 
 def save_json(path, evaluator, name, step):

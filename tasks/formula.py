@@ -74,10 +74,14 @@ def parse_term(sign, text, formula, config):
                                  for name, part in zip(names, parts)})
 
 
+def named(terms):
+    """Return the attributes that the terms name, each once, in their order."""
+    return list(dict.fromkeys(name for term in terms for name in term.attributes))
+
+
 def check_attributes(terms, classes):
     """Raise UserError where a term names an attribute that the classifier lacks."""
-    unknown = sorted({name for term in terms for name in term.attributes}
-                     - set(classes))
+    unknown = sorted(set(named(terms)) - set(classes))
     if unknown:
         raise UserError('--formula: no attribute %s; the classifier knows %s.'
                         % (', '.join(unknown), ', '.join(classes)))
@@ -122,10 +126,9 @@ def outcome(terms):
     An attribute counts 1 where a term has it and -1 where it is without; those that
     add up to 0 are left out.
     """
-    names = dict.fromkeys(name for term in terms for name in term.attributes)
     counts = {name: sum(term.sign * (1 if term.attributes[name] else -1)
                         for term in terms if name in term.attributes)
-              for name in names}
+              for name in named(terms)}
     shown = {name: count > 0 for name, count in counts.items() if count}
     return Term(1, ','.join(('' if there else '-') + name
                             for name, there in shown.items()), (), shown)
