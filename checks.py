@@ -10,6 +10,9 @@ import math
 OF_CONVOLUTIONS = {'gf_dim', 'df_dim', 'kernel_size', 'd_head', 'bias'}
 AUGMENTATIONS = ('color', 'translation', 'cutout')
 
+# How runs went, and go on, that are older than these settings
+BEFORE = {'ema': 0, 'augment': 'none', 'augment_after': 0}
+
 # The data set of points (toy.py), and the settings that decide its runs
 GAUSSIAN = 'gaussian'
 OF_POINTS = {'dataset', 'batch_size', 'learning_rate', 'beta1', 'train_size', 'd_steps',
@@ -147,6 +150,10 @@ def variants(config):
     if config.penalty == 'none' and config.penalty_weight != usual:
         found.append('--penalty_weight %g is of a --penalty, and there is none: name '
                      'one, or leave it out.' % config.penalty_weight)
+    if config.augment == 'none' and config.augment_after not in (
+            type(config).augment_after, BEFORE['augment_after']):
+        found.append('--augment_after %d is of an --augment, and there is none: name '
+                     'one, or leave it out.' % config.augment_after)
     if config.label_smoothing and config.loss in ('wgan', 'hinge'):
         found.append('--label_smoothing needs labels, and --loss %s has none: take gan '
                      'or lsgan.' % config.loss)
@@ -185,7 +192,7 @@ def points(config):
     found = ['--%s %s has no effect on the points of --dataset %s: leave it out.'
              % (name, written(getattr(config, name)), GAUSSIAN)
              for name, default in usual.items() if name not in OF_POINTS
-             and getattr(config, name) != default]
+             and getattr(config, name) not in (default, BEFORE.get(name, default))]
     found += ['--%s is of images: leave it out.' % name
               for name in ('separate', 'eval_freq') if getattr(config, name)]
     if config.task not in (type(config).task, 'curves'):

@@ -97,6 +97,7 @@ class Config:
     penalty_weight: float = option(10.0, TRAINING, above=0, high=10**6)
     label_smoothing: float = option(0.0, TRAINING, low=0, high=0.5)
     augment: str = option('translation', TRAINING)
+    augment_after: int = option(4500, TRAINING, low=0, high=10**9)
     # files
     data_dir: str = option('data', CALL)
     cache_dir: str = option(None, CALL)
@@ -240,9 +241,8 @@ class Config:
                                  % shown(', '.join(unknown)))
             values.update({f.name: tuple(values[f.name]) for f in fields()
                            if isinstance(values.get(f.name), list)})
-            for name, none in ('ema', 0), ('augment', 'none'):
-                if values.get(name) is None:        # as it was once written for that
-                    values[name] = none
+            values.update((name, before) for name, before in checks.BEFORE.items()
+                          if values.get(name) is None)      # once written for that
             return cls(**values).check()
         except (OSError, TypeError, ValueError, RecursionError) as error:
             raise UserError('%s is not a config.json of this program: %s'

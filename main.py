@@ -156,6 +156,8 @@ Variants, to compare with what others did
                  take it off the label of real images (Salimans et al.: 0.1)
   augment        show D images changed at random: some of translation, color and cutout
                  (Zhao et al., 2020), as color,translation; or none (mnist: none)
+  augment_after  begin with that after so many steps: early on D is not yet ahead of G,
+                 and whole images teach faster; 0: from the start
 
 Machine
   gpu_memory_fraction

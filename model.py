@@ -194,10 +194,18 @@ class DCGAN:
         return linear(concat_label(h, y), 1, name=name + 'lin')
 
     def augment(self, images, which):
-        """Return images as D sees them, changed at random with --augment."""
-        names = self.config.augment
-        names = [] if names == 'none' else names.split(',')
-        return variants.augment(images, names, self.key + [(which + 1) << 50, 0])
+        """Return images as D sees them, changed at random with --augment.
+
+        From the first step after --augment_after on; before it, as they are.
+        """
+        c = self.config
+        if c.augment == 'none':
+            return images
+        seed = self.key + [(which + 1) << 50, 0]
+        return tf.cond(
+            self.step >= c.augment_after * c.d_steps,
+            lambda: variants.augment(images, c.augment.split(','), seed),
+            lambda: tf.identity(images))
 
     def penalty(self, real, fake):
         """Return the weighted penalty on D's gradient, 0 without --penalty."""

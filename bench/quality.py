@@ -9,8 +9,9 @@ is not done again, and a training that was cut off goes on from where it was sav
 the parts may be done one after another, in different sessions.
 
 Minutes are those of a quiet machine. First the training loops' speeds are measured, in
-turn and in one run; do that when nothing else runs (under load PyTorch's threads, which
-spin while they wait, lose far more than the others'). Each side then trains as many
+turn and in one run, this program's with D's images moved as they are later on; do that
+when nothing else runs (under load PyTorch's threads, which spin while they wait, lose
+far more than the others'). Each side then trains as many
 steps as its own median speed makes in 2, 4, 8, 16 and 32 minutes, however long that
 takes: load on the machine later changes nothing. The seconds that it really took, and
 the load, are written down beside. Only training counts: imports, graphs, packing,
@@ -55,6 +56,8 @@ MINUTES = (2, 4, 8, 16, 32)
 SIDES = ('ours', 'torch', 'carpedm20')
 CORES = 2
 FLAGS = ['--dataset', 'celebA', '--train', '--train_size', '18000']
+# What sets in later costs time: a speed without it would hold for the first steps alone
+ALWAYS = ['--augment_after', '0']
 
 
 # --- milestones --------------------------------------------------------------
@@ -153,7 +156,7 @@ def measure(folder, rounds, seconds):
     images = folder.images()
     with tempfile.TemporaryDirectory() as scratch:
         commands = {'ours': [sys.executable, quality_train.OURS, 'serve',
-                             os.path.join(scratch, 'run')] + folder.flags}
+                             os.path.join(scratch, 'run')] + folder.flags + ALWAYS}
         for name in quality_train.PEERS:
             commands[name] = quality_train.peer(name, images) + ['--serve']
         sides = {}

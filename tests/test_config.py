@@ -108,10 +108,30 @@ def test_runs_older_than_averages_and_moved_images_go_on_without(tmp_path, left)
     path = str(tmp_path / 'config.json')
     values = dataclasses.asdict(Config.make({}, {}))
     values = {name: value for name, value in values.items()
-              if name not in ('ema', 'augment')}
+              if name not in ('ema', 'augment', 'augment_after')}
     with open(path, 'w') as file:
         json.dump(dict(values, **left), file)
-    assert (Config.load(path).ema, Config.load(path).augment) == (0, 'none')
+    c = Config.load(path)
+    assert (c.ema, c.augment, c.augment_after) == (0, 'none', 0)
+
+
+def test_runs_with_images_moved_from_the_start_go_on_so(tmp_path):
+    path = str(tmp_path / 'config.json')
+    values = dict(dataclasses.asdict(Config.make({}, {})), augment='translation')
+    del values['augment_after']
+    with open(path, 'w') as file:
+        json.dump(values, file)
+    assert Config.load(path).augment_after == 0
+
+
+def test_older_runs_on_points_load(tmp_path):
+    path = str(tmp_path / 'config.json')
+    values = dataclasses.asdict(Config.make({'dataset': 'gaussian'},
+                                            dataset.defaults('gaussian')))
+    del values['augment_after']
+    with open(path, 'w') as file:
+        json.dump(dict(values, augment=None), file)
+    assert Config.load(path).dataset == 'gaussian'
 
 
 @pytest.mark.parametrize('text', ['', '[]', '{"epoch": 0}', '{"unheard_of": 1}', '3'])

@@ -182,7 +182,8 @@ def test_resuming_equals_never_having_stopped(tmp_path, folders):
 
 @pytest.mark.parametrize('flags', [
     '', '--d_steps 2 --spectral_norm --loss hinge', '--g_steps 2 --ema 0.9',
-    '--conditional --penalty r1 --augment color,translation,cutout'])
+    '--augment translation --augment_after 5',
+    '--conditional --penalty r1 --augment color,translation,cutout --augment_after 0'])
 def test_a_run_cut_off_in_an_epoch_goes_on_as_if_it_had_not_been(
         tmp_path, make_images, no_results, flags):
     for seed, name in enumerate(('cats', 'dogs')):

@@ -293,7 +293,8 @@ LABELS = {'classes': ('a', 'b', 'c')}
     {'kernel_size': 3}, {'d_head': 'conv'}, dict(LABELS, d_head='conv'),
     {'d_head': 'pool'}, dict(LABELS, d_head='pool'), {'bias': False},
     {'spectral_norm': True, 'loss': 'hinge'}, {'optimizer': 'sgd', 'momentum': 0.9},
-    {'augment': 'color,translation,cutout'}, MLP, dict(LABELS, **MLP),
+    {'augment': 'color,translation,cutout', 'augment_after': 0}, MLP,
+    dict(LABELS, **MLP),
     dict(LABELS, penalty='r1', ema=0.9, init='xavier')])
 def test_a_step_of_each_changes_both_networks(graph, tiny_config, changes):
     model = build(tiny_config(**changes))
@@ -403,19 +404,24 @@ def test_color_keeps_the_order_of_pixels_of_a_gray_image(graph):
 
 
 def test_d_sees_both_halves_augmented_and_g_learns_through_it(graph, tiny_config):
-    model = build(tiny_config(augment='translation,cutout'))
+    model = build(tiny_config(augment='translation,cutout', augment_after=0))
     plain, = tf.gradients(model.g_loss, [model.G])
     with start() as sess:
         gradient = sess.run(plain, feed(model))
     assert (gradient == 0).any() and (gradient != 0).any()      # cut out, and seen
 
 
-def test_by_default_d_sees_images_moved(graph, tiny_config):
-    model = build(tiny_config())
+@pytest.mark.parametrize('d_steps', [1, 3])
+def test_d_sees_images_moved_after_some_thousand_steps(graph, tiny_config, d_steps):
+    model = build(tiny_config(d_steps=d_steps))
+    after = model.config.augment_after
+    assert 1000 < after < 10000
     seen = model.augment(model.images, 0)
+    last, first = ({model.step: d_steps * step} for step in (after - 1, after))
     with start() as sess:
-        images, moved = sess.run([model.images, seen], feed(model))
-    assert np.abs(images - moved).max() > 0.1
+        images, still = sess.run([model.images, seen], {**feed(model), **last})
+        moved = sess.run(seen, {**feed(model), **first})
+    assert (images == still).all() and np.abs(images - moved).max() > 0.1
     known = np.append(images, -1)       # what comes in is black
     assert np.abs(moved.reshape(-1, 1) - known).min(1).max() < 1e-6
 
@@ -431,6 +437,7 @@ def test_without_augmentation_d_sees_the_images(graph, tiny_config):
     ({'augment': 'colour'}, "'colour'; expected some of color, translation, cutout"),
     ({'augment': ''}, "--augment is ''"), ({'momentum': 0.9}, '--beta1'),
     ({'penalty_weight': 3.0}, '--penalty_weight 3 is of a --penalty'),
+    ({'augment': 'none', 'augment_after': 7}, '--augment_after 7 is of an --augment'),
     ({'loss': 'wgan', 'label_smoothing': 0.1}, 'take gan or lsgan'),
     ({'augment': 'color,'}, 'expected some of'),
     ({'architecture': 'mlp', 'd_head': 'conv'}, 'no effect on --architecture mlp')])

@@ -12,6 +12,7 @@ import sys
 
 import pytest
 
+import checks
 import config as configs
 import dataset
 import download
@@ -399,7 +400,7 @@ def wrong_json(field):
     """Return values that the field of a config.json must refuse."""
     found = [{}, {'a': 1}, [[1]], [1, 2], float('nan'), float('inf'), 10**400]
     # of these None once stood for 0 and none
-    found += [] if field.default is None or field.name in ('ema', 'augment') else [None]
+    found += [] if field.default is None or field.name in checks.BEFORE else [None]
     found += [] if field.type is bool else [True]
     found += [] if field.type is str else ['text', '']
     return found + ([] if field.type in (int, float) else [3, 2.5])
