@@ -54,7 +54,6 @@ from config import UserError
 
 MINUTES = (2, 4, 8, 16, 32)
 SIDES = ('ours', 'torch', 'carpedm20')
-CORES = 2
 FLAGS = ['--dataset', 'celebA', '--train', '--train_size', '18000']
 # What sets in later costs time: a speed without it would hold for the first steps alone
 ALWAYS = ['--augment_after', '0']
@@ -158,7 +157,7 @@ def measure(folder, rounds, seconds):
         commands = {'ours': [sys.executable, quality_train.OURS, 'serve',
                              os.path.join(scratch, 'run')] + folder.flags + ALWAYS}
         for name in quality_train.PEERS:
-            commands[name] = quality_train.peer(name, images) + ['--serve']
+            commands[name] = quality_train.peer(name, folder, images) + ['--serve']
         sides = {}
         for name, command in commands.items():
             print('starting', name, file=sys.stderr)
@@ -172,7 +171,7 @@ def measure(folder, rounds, seconds):
             side.close()
     learn.write_json(folder.speeds_path, {
         'ours': folder.options.ours, 'width': folder.options.width,
-        'processor': speed.processor(), 'cores': CORES,
+        'processor': speed.processor(), 'cores': folder.options.cores,
         'date': time.strftime('%Y-%m-%d %H:%M'), 'load': loads,
         'sides': {name: dict(side.facts, images_per_s=side.median(),
                              rounds=[r['images_per_s'] for r in side.rounds])
@@ -195,6 +194,10 @@ def parse(arguments):
                         help='channels of all networks, few to try it out; by default '
                         '64 of the peers, and those of main.py')
     parser.add_argument('--seeds', default='0,1,2,3,4', help='of all sides, by commas')
+    parser.add_argument('--torch_device', default='cpu', help="where PyTorch's example "
+                        'computes: cpu, cuda; others take a GPU where they find one')
+    parser.add_argument('--cores', type=int, default=2, help='of the processor, for '
+                        'each side')
     parser.add_argument('--peer_seeds', help='of the peers, where others')
     parser.add_argument('--rounds', type=int, default=7, help='of --speeds')
     parser.add_argument('--seconds', type=float, default=10, help='a round takes')
@@ -213,7 +216,7 @@ def main(arguments):
     """Do the parts that the command line asks for."""
     options = parse(arguments)
     if hasattr(os, 'sched_setaffinity'):      # inherited by every side
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:options.cores])
     folder = Folder(options)
     everything = not (options.speeds or options.train or options.report)
     if options.speeds or everything and not os.path.exists(folder.speeds_path):

@@ -32,10 +32,11 @@ def reading_of(side, speeds):
     return max(names, key=lambda name: speeds[name]['images_per_s'])
 
 
-def peer(name, images):
+def peer(name, folder, images):
     """Return the command that starts a peer on these images."""
     interpreter, script, *arguments = PEERS[name]
-    return [interpreter, os.path.join(HERE, 'peers', script)] + arguments + images
+    return ([interpreter, os.path.join(HERE, 'peers', script)] + arguments + images
+            + ['--device', folder.options.torch_device])
 
 
 def train(folder, side, seed):
@@ -54,7 +55,7 @@ def train(folder, side, seed):
         train_ours(folder, path, seed, list(steps.values()))
         return
     name = reading_of(side, speeds['sides'])
-    call(peer(name, folder.images()) + [
+    call(peer(name, folder, folder.images()) + [
         '--seed', str(seed), '--folder', path,
         '--steps', ','.join(map(str, steps.values())),
         '--samples', str(folder.options.samples)])

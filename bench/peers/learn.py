@@ -38,6 +38,8 @@ def parse(arguments):
     parser.add_argument('--crop', type=int, default=108)
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--serve', action='store_true')
+    parser.add_argument('--device', default='cpu', help="of PyTorch's example;"
+                        ' the others take a GPU where they find one')
     parser.add_argument('--folder')
     parser.add_argument('--steps')
     parser.add_argument('--samples', type=int, default=5000)

@@ -55,13 +55,18 @@ def batches(options, step):
 
 
 class Peer:
-    """The example's networks, optimizers and data."""
+    """The example's networks, optimizers and data.
+
+    All random numbers are drawn on the processor: they are the same with any device.
+    """
 
     def __init__(self, options):
         torch.manual_seed(options.seed)
+        torch.backends.cudnn.allow_tf32 = False     # float32 on every device
         torch_dcgan.WIDTH = options.width
-        self.options, self.step = options, 0
-        self.G, self.D = (net.apply(initialise).to(memory_format=torch.channels_last)
+        self.options, self.device, self.step = options, options.device, 0
+        self.G, self.D = (net.apply(initialise).to(self.device,
+                                                   memory_format=torch.channels_last)
                           for net in (generator(), discriminator()))
         self.rule = Again(self.G, self.D, contextlib.nullcontext)
         self.batches = batches(options, 0)
@@ -69,7 +74,8 @@ class Peer:
     def advance(self):
         """Take one step on the next batch."""
         images = next(self.batches).contiguous(memory_format=torch.channels_last)
-        self.rule.step(images, torch.randn(BATCH, Z, 1, 1))
+        self.rule.step(images.to(self.device),
+                       torch.randn(BATCH, Z, 1, 1).to(self.device))
         self.step += 1
 
     def parts(self):
@@ -84,7 +90,7 @@ class Peer:
 
     def restore(self, path):
         """Read what save wrote; the data go on in another order."""
-        state = torch.load(path + '.pt')
+        state = torch.load(path + '.pt', map_location='cpu')
         for part, values in zip(self.parts(), state['parts']):
             part.load_state_dict(values)
         torch.set_rng_state(state['random'])
@@ -92,9 +98,10 @@ class Peer:
         self.batches = batches(self.options, self.step)
 
     def save_generator(self, path):
-        """Write G's weights."""
+        """Write G's weights, for any device."""
+        weights = {name: value.cpu() for name, value in self.G.state_dict().items()}
         with atomic_write(path + '.pt') as file:
-            torch.save(self.G.state_dict(), file)
+            torch.save(weights, file)
 
     def sample(self, num, seed):
         """Draw with statistics of the batch (train), as the example, and of eval()."""
@@ -105,9 +112,10 @@ class Peer:
     def draw(self, G, num, seed):
         """Return uint8 [num, 64, 64, 3], drawn in batches of 64."""
         random = torch.Generator().manual_seed(seed + 2**40)
-        drawn = [inverse_transform(
-            G(torch.randn(BATCH, Z, 1, 1, generator=random)).permute(0, 2, 3, 1))
-            for _ in range(-(-num // BATCH))]
+        z = (torch.randn(BATCH, Z, 1, 1, generator=random)
+             for _ in range(-(-num // BATCH)))
+        drawn = [inverse_transform(G(part.to(self.device)).permute(0, 2, 3, 1).cpu())
+                 for part in z]
         return np.concatenate(drawn)[:num]
 
 
