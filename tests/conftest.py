@@ -3,8 +3,8 @@
 import os
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
-# Not on a GPU, even where there is one: it computes in TF32, not bit for bit the same each
-# time, and sessions side by side would each take all of its memory
+# Not on a GPU, even where there is one: it computes in TF32, not bit for bit the same
+# each time, and sessions side by side would each take all of its memory
 os.environ['CUDA_VISIBLE_DEVICES'] = '-1'
 
 import numpy as np
