@@ -146,14 +146,13 @@ def variants(config):
                      % (shown(config.augment), ', '.join(AUGMENTATIONS)))
     if config.momentum and config.optimizer != 'sgd':
         found.append('--momentum is of --optimizer sgd; of adam it is --beta1.')
-    usual = type(config).penalty_weight
-    if config.penalty == 'none' and config.penalty_weight != usual:
-        found.append('--penalty_weight %g is of a --penalty, and there is none: name '
-                     'one, or leave it out.' % config.penalty_weight)
-    if config.augment == 'none' and config.augment_after not in (
-            type(config).augment_after, BEFORE['augment_after']):
-        found.append('--augment_after %d is of an --augment, and there is none: name '
-                     'one, or leave it out.' % config.augment_after)
+    for name, a, of in (('penalty_weight', 'a', 'penalty'),
+                        ('augment_after', 'an', 'augment')):
+        value, usual = getattr(config, name), getattr(type(config), name)
+        if getattr(config, of) == 'none' and value not in (
+                usual, BEFORE.get(name, usual)):
+            found.append('--%s %.10g is of %s --%s, and there is none: name one, or '
+                         'leave it out.' % (name, value, a, of))
     if config.label_smoothing and config.loss in ('wgan', 'hinge'):
         found.append('--label_smoothing needs labels, and --loss %s has none: take gan '
                      'or lsgan.' % config.loss)

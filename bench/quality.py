@@ -11,10 +11,10 @@ the parts may be done one after another, in different sessions.
 Minutes are those of a quiet machine. First the training loops' speeds are measured, in
 turn and in one run, this program's with D's images moved as they are later on; do that
 when nothing else runs (under load PyTorch's threads, which spin while they wait, lose
-far more than the others'). Each side then trains as many
-steps as its own median speed makes in 2, 4, 8, 16 and 32 minutes, however long that
-takes: load on the machine later changes nothing. The seconds that it really took, and
-the load, are written down beside. Only training counts: imports, graphs, packing,
+far more than the others'). Each side then trains as many steps as its own median speed
+makes in 2, 4, 8, 16 and 32 minutes, however long that takes: load on the machine later
+changes nothing. The seconds that it really took, and the load, are written down
+beside. Only training counts: imports, graphs, packing,
 sampling and judging do not; the peers' reading of image files does, as it is in their
 loops, and PyTorch's is measured from memory too and the faster one taken. This
 program's sheets and checkpoints are outside it as well.
@@ -115,14 +115,15 @@ class Folder:
         return steps_at(milestones(self.options.minutes), measured['images_per_s'],
                         measured['images_a_step'])
 
-    def images(self):
-        """Return the peers' arguments: the list of files, and the packed images."""
+    def for_peers(self):
+        """Return the peers' options: files, packed images, widths, device."""
         listed, data = os.path.join(self.path, 'files.txt'), dataset.load(self.config)
         if not os.path.exists(listed):
             paths = unpack(self.config, os.path.join(self.path, 'images'))
             with learn.atomic_write(listed, 'w') as file:
                 file.write('\n'.join(paths) + '\n')
         return ['--width', str(self.options.width or 64), '--files', listed,
+                '--device', self.options.torch_device,
                 '--packed', os.path.abspath(data.images.filename),
                 '--crop', str(self.config.input_height)]
 
@@ -152,12 +153,12 @@ def measure(folder, rounds, seconds):
     if any(os.path.isdir(os.path.join(folder.path, side)) for side in SIDES):
         raise UserError('%s holds trainings by the speeds measured before: measure '
                         'into another --out.' % folder.path)
-    images = folder.images()
+    options = folder.for_peers()
     with tempfile.TemporaryDirectory() as scratch:
         commands = {'ours': [sys.executable, quality_train.OURS, 'serve',
                              os.path.join(scratch, 'run')] + folder.flags + ALWAYS}
         for name in quality_train.PEERS:
-            commands[name] = quality_train.peer(name, folder, images) + ['--serve']
+            commands[name] = quality_train.peer(name, options) + ['--serve']
         sides = {}
         for name, command in commands.items():
             print('starting', name, file=sys.stderr)
@@ -172,6 +173,7 @@ def measure(folder, rounds, seconds):
     learn.write_json(folder.speeds_path, {
         'ours': folder.options.ours, 'width': folder.options.width,
         'processor': speed.processor(), 'cores': folder.options.cores,
+        'torch_device': folder.options.torch_device,
         'date': time.strftime('%Y-%m-%d %H:%M'), 'load': loads,
         'sides': {name: dict(side.facts, images_per_s=side.median(),
                              rounds=[r['images_per_s'] for r in side.rounds])

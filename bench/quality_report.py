@@ -19,9 +19,9 @@ BAR = 0.5               # ours at most so much of the better peer's distance
 COMPARED_AT = (8, 32)   # minutes
 DUPLICATES = 0.5        # a side has collapsed where more of its samples are such
 RECALL = 0.001          # or where its samples cover less of the real images
-PROTOCOL = ('Minutes of training on a quiet machine, two cores: steps = minutes times '
-            'the median speed above, measured in turn before; imports, packing, '
-            'sampling and judging not counted.')
+PROTOCOL = ('Minutes of training on a quiet machine: steps = minutes times the median '
+            'speed above, measured in turn before; imports, packing, sampling and '
+            'judging not counted.')
 
 
 def report(rows, anchors):
@@ -164,9 +164,10 @@ def took_table(rows):
 
 def speeds_table(speeds):
     """Return the table of the measured training loops."""
-    lines = ['%s, %d cores, %s; load average before %.1f, after %.1f; ours: %s'
-             % (speeds['processor'], speeds['cores'], speeds['date'], *speeds['load'],
-                speeds['ours'] or 'the defaults'), '',
+    lines = ['%s, %d cores, torch on %s, %s; load average before %.1f, after %.1f; '
+             'ours: %s'
+             % (speeds['processor'], speeds['cores'], speeds['torch_device'],
+                speeds['date'], *speeds['load'], speeds['ours'] or 'the defaults'), '',
              '| side | images/s, median | smallest | largest | images a step |',
              '| --- ' * 5 + '|']
     for name, side in speeds['sides'].items():

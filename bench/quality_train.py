@@ -32,11 +32,10 @@ def reading_of(side, speeds):
     return max(names, key=lambda name: speeds[name]['images_per_s'])
 
 
-def peer(name, folder, images):
-    """Return the command that starts a peer on these images."""
+def peer(name, options):
+    """Return the command that starts a peer with these options, as peers take them."""
     interpreter, script, *arguments = PEERS[name]
-    return ([interpreter, os.path.join(HERE, 'peers', script)] + arguments + images
-            + ['--device', folder.options.torch_device])
+    return [interpreter, os.path.join(HERE, 'peers', script)] + arguments + options
 
 
 def train(folder, side, seed):
@@ -55,7 +54,7 @@ def train(folder, side, seed):
         train_ours(folder, path, seed, list(steps.values()))
         return
     name = reading_of(side, speeds['sides'])
-    call(peer(name, folder, folder.images()) + [
+    call(peer(name, folder.for_peers()) + [
         '--seed', str(seed), '--folder', path,
         '--steps', ','.join(map(str, steps.values())),
         '--samples', str(folder.options.samples)])

@@ -58,7 +58,7 @@ def test_seeds_of_all_sides_in_turn():
 # --- the folder, and what is resumed -----------------------------------------
 
 SPEEDS = {'ours': '', 'width': None, 'processor': 'P', 'cores': 2, 'date': 'today',
-          'load': [0.1, 0.2], 'sides': {
+          'torch_device': 'cpu', 'load': [0.1, 0.2], 'sides': {
               name: {'images_per_s': 32.0, 'images_a_step': 64, 'rounds': [31.0, 32.0]}
               for name in ('ours', 'torch files', 'torch memory', 'carpedm20')}}
 
@@ -89,7 +89,7 @@ def test_a_finished_piece_is_not_done_again(folder, side, monkeypatch, capsys):
 def test_an_unfinished_piece_is_called_with_its_steps(folder, monkeypatch):
     calls = []
     monkeypatch.setattr(quality_train, 'call', calls.append)
-    monkeypatch.setattr(quality.Folder, 'images', lambda self: ['--files', 'list'])
+    monkeypatch.setattr(quality.Folder, 'for_peers', lambda self: ['--files', 'list'])
     finish(folder.of('torch', 0), 60)
     quality_train.train(folder, 'torch', 0)
     (command,) = calls
