@@ -13,9 +13,7 @@ import sys
 import urllib.parse
 from typing import NamedTuple
 
-from checks import LONGEST, is_plain, shown, written
-from config import UserError
-from fetch import (
+from dataset.fetch import (
     DownloadError,
     File,
     alone,
@@ -24,9 +22,11 @@ from fetch import (
     say,
     size_of,
 )
-from runs import nearest_folder
-from sources import ANIME
-from unpack import read_tar, unzip
+from dataset.sources import ANIME
+from dataset.unpack import read_tar, unzip
+from runs.folders import nearest_folder
+from settings.checks import LONGEST, is_plain, shown, written
+from settings.config import UserError
 from utils import atomic_write
 
 MNIST = ('https://ossci-datasets.s3.amazonaws.com/mnist/',

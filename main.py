@@ -17,11 +17,11 @@ except ImportError:
     sys.exit('Not installed yet. Run `make install` and use .venv/bin/python, or run '
              '`python -m pip install -r requirements.txt`.')
 
-import config as configs
-import flagparser
-import runs
 import tasks
-from config import Config, NotFoundError, UserError, shown
+from runs import folders
+from settings import config as configs
+from settings import parser
+from settings.config import Config, NotFoundError, UserError, shown
 
 # Every flag, a line each: a field of Config, which has its type, default and limits.
 HELP = """
@@ -218,18 +218,18 @@ def parse_flags(arguments):
     UserError for unknown flags, wrong values and stray words.
     """
     given = {}
-    paths, own = flagparser.take_flag_files(arguments)
+    paths, own = parser.take_flag_files(arguments)
     for path in paths:
-        with flagparser.blaming(path):
-            given.update(flagparser.parse(flagparser.read_flag_file(path),
+        with parser.blaming(path):
+            given.update(parser.parse(parser.read_flag_file(path),
                                           define_flags()))
-    given.update(flagparser.parse(own, define_flags()))
+    given.update(parser.parse(own, define_flags()))
     return given
 
 
 def own_flags(arguments):
     """Return what parse_flags does, of the command line without its flag files."""
-    return parse_flags(flagparser.take_flag_files(arguments)[1])
+    return parse_flags(parser.take_flag_files(arguments)[1])
 
 
 # --- tasks -------------------------------------------------------------------
@@ -241,8 +241,8 @@ def main(arguments):
         return 0
     try:
         given = parse_flags(arguments)
-        import dataset  # after --help: NumPy and Pillow take their time
-        config = Config.make(given, dataset.defaults(given.get(
+        from dataset import batches  # after --help: NumPy and Pillow take their time
+        config = Config.make(given, batches.defaults(given.get(
             'dataset', Config.dataset)))
         if config.task not in tasks.TASKS:
             raise UserError('--task %s: expected one of %s.'
@@ -291,23 +291,23 @@ def start_tensorflow(module):
 
 def run_training(config, given):
     """Train, from the newest checkpoint where there is one."""
-    import dataset
-    asked, (run, config) = config, runs.to_train(config, given)
+    from dataset import batches
+    asked, (run, config) = config, folders.to_train(config, given)
     if 'eval_samples' in given and not config.eval_freq:
         raise UserError('--eval_samples is for --eval_freq: add it, or leave '
                         '--eval_samples out.')
     if config.eval_freq:
         from metrics import extractors
         extractors.check(config)
-    runs.check_free(run)
+    folders.check_free(run)
     if config.dataset != configs.GAUSSIAN:
-        data = dataset.load(config)
+        data = batches.load(config)
         data.steps_per_epoch(config.batch_size)     # refuses too few images
-    with runs.locked(run):
-        run, config = runs.to_train(asked, given)   # it may have been trained meanwhile
+    with folders.locked(run):
+        run, config = folders.to_train(asked, given)    # trained meanwhile?
         if config.dataset == configs.GAUSSIAN:
             return start_tensorflow('toy').train(config, run)
-        runs.check_classes(run, config, data)
+        folders.check_classes(run, config, data)
         return start_tensorflow('train').train(config, run, data)
 
 
@@ -316,16 +316,17 @@ def run_task(config, given):
     if not tasks.TASKS[config.task].checkpoint:
         importlib.import_module('tasks.' + config.task).run(config)
         return 0
-    run, restored = runs.to_restore(config, given)
-    runs.check_folders(run.sample_dir)
-    step, path = runs.chosen(run, config.checkpoint)
+    run, restored = folders.to_restore(config, given)
+    folders.check_folders(run.sample_dir)
+    step, path = folders.chosen(run, config.checkpoint)
     if restored is not None:
         restored.check_label()
     if config.checkpoint is None:
-        step, path = start_tensorflow('session').newest(run.checkpoint_dir)
+        step, path = start_tensorflow('runs.checkpoints').newest(run.checkpoint_dir)
     print('checkpoint: %s (step %d)' % (path, step))
     if restored is None:
-        restored = start_tensorflow('session').infer_config(path, config, given)
+        restored = start_tensorflow('runs.checkpoints').infer_config(
+            path, config, given)
         print('no config.json there; told by the shapes: %s' % ', '.join(
             '%s %s' % (f.name, getattr(restored, f.name))
             for f in configs.fields(configs.NETWORK) if f.name != 'dataset'))

@@ -7,8 +7,7 @@ Convolutional Generative Adversarial Networks", 2016, with carpedm20's names.
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-import losses
-import variants
+from graph import augment, getters, losses
 from ops import (
     batch_norm,
     concat_label,
@@ -63,10 +62,10 @@ class DCGAN:
         D has none where one image's logit or gradient must not depend on the others.
         """
         c = self.config
-        initial = [variants.xavier] if c.init == 'xavier' else []
-        self.spectral_norm = variants.SpectralNorm() if c.spectral_norm else None
-        self.g_getter = variants.compose(initial)
-        self.d_getter = variants.compose(
+        initial = [getters.xavier] if c.init == 'xavier' else []
+        self.spectral_norm = getters.SpectralNorm() if c.spectral_norm else None
+        self.g_getter = getters.compose(initial)
+        self.d_getter = getters.compose(
             ([self.spectral_norm] if c.spectral_norm else []) + initial)
         self.d_norm = c.penalty == 'none' and not c.spectral_norm
         self.before_norm = 'apart' if c.bias else 'none'
@@ -204,7 +203,7 @@ class DCGAN:
         seed = self.key + [(which + 1) << 50, 0]
         return tf.cond(
             self.step >= c.augment_after * c.d_steps,
-            lambda: variants.augment(images, c.augment.split(','), seed),
+            lambda: augment.augment(images, c.augment.split(','), seed),
             lambda: tf.identity(images))
 
     def penalty(self, real, fake):
@@ -280,7 +279,7 @@ class DCGAN:
             return self.spectral_norm.updates
         with tf.control_dependencies(updates):
             clipped = c.loss == 'wgan' and c.penalty == 'none'
-            return variants.clip(self.d_vars) if clipped else []
+            return getters.clip(self.d_vars) if clipped else []
 
     def follow(self, updates):
         """Return ops that move --ema's averages after `updates` of the generator.
@@ -292,3 +291,37 @@ class DCGAN:
         with tf.control_dependencies(updates):
             return [average.assign_sub((1 - decay) * (average - weights.read_value()))
                     for weights, average in self.averages.values()]
+
+
+HIDDEN = 128     # units of the MLP
+
+
+class MLP(DCGAN):
+    """A generator and a discriminator of one hidden layer each: --architecture mlp.
+
+    With labels it is the conditional GAN of Mirza and Osindero, 2014, as tutorials
+    train it on MNIST: z and y, or image and y, side by side.
+    """
+
+    def generator(self, z, y=None, train=True, reuse=False):
+        """Draw images [N, H, W, C] in [-1, 1] from z [N, z_dim] and labels y."""
+        size = self.images.shape.as_list()[1:]
+        with tf.variable_scope('generator', reuse=reuse, custom_getter=self.g_getter):
+            h = tf.nn.relu(linear(concat_label(z, y), HIDDEN, name='g_h0_lin'))
+            h = linear(h, int(np.prod(size)), name='g_h1_lin')
+            return tf.reshape(tf.nn.tanh(h), [-1] + size)
+
+    def discriminator(self, images, y=None, reuse=False, train=True):
+        """Return the probability [N, 1] that each image is real, and its logit.
+
+        It has no batch norm: `train` makes no difference.
+        """
+        with tf.variable_scope('discriminator', reuse=reuse,
+                               custom_getter=self.d_getter):
+            h = tf.reshape(images, [-1, int(np.prod(images.shape.as_list()[1:]))])
+            h = lrelu(linear(concat_label(h, y), HIDDEN, name='d_h0_lin'))
+            logits = linear(h, 1, name='d_h1_lin')
+            return tf.nn.sigmoid(logits), logits
+
+
+ARCHITECTURES = {'dcgan': DCGAN, 'mlp': MLP}

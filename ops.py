@@ -9,7 +9,7 @@ import contextlib
 
 import tensorflow.compat.v1 as tf
 
-import convolution
+from graph import convolution
 
 tf.logging.set_verbosity(tf.logging.ERROR)
 tf.disable_v2_behavior()

@@ -15,12 +15,10 @@ import time
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-import history
-import losses
-import runs
-import session
-from guard import Diverged, check_finite
+from graph import losses
 from ops import draw_z, linear, make_optimizer
+from runs import checkpoints, folders, history, sessions
+from runs.guard import Diverged, check_finite
 from utils import show_all_variables
 
 A = np.array([[1.0, 2.0], [-0.1, 0.5]])
@@ -141,7 +139,7 @@ def train(config, run):
         except Diverged as error:
             print('error: %s' % error, file=sys.stderr)
             return 1
-        print('checkpoint: %s' % runs.latest(run.checkpoint_dir)[1])
+        print('checkpoint: %s' % folders.latest(run.checkpoint_dir)[1])
         trainer.show_results()
     return 0
 
@@ -157,7 +155,7 @@ def opened(config, run, path=None):
     """Give the Trainer of a run, at a checkpoint or its newest, in its own session."""
     tf.set_random_seed(config.seed)
     model = GaussianGAN(config)
-    with session.open_session(config) as sess:
+    with sessions.open_session(config) as sess:
         yield Trainer(config, run, model, sess, path)
 
 
@@ -168,12 +166,12 @@ class Trainer:
         self.config, self.run, self.model, self.sess = config, run, model, sess
         self.points = draw_points(config.train_size, config.seed)
         self.steps_per_epoch = config.train_size // config.batch_size // config.d_steps
-        self.saver = session.make_saver(tf.global_variables())
+        self.saver = checkpoints.make_saver(tf.global_variables())
         self.start = 0
         if path is None:
-            self.start, path = session.newest(run.checkpoint_dir) or (0, None)
+            self.start, path = checkpoints.newest(run.checkpoint_dir) or (0, None)
         if path:
-            session.restore(sess, self.saver, tf.global_variables(), path)
+            checkpoints.restore(sess, self.saver, tf.global_variables(), path)
         else:
             sess.run(tf.global_variables_initializer())
         count = max(REPORTED, config.num_samples or 0, config.train_size)
@@ -190,8 +188,8 @@ class Trainer:
                   % (run.name, first, first))
             return
         print(show_all_variables(self.model.d_vars + self.model.g_vars))
-        runs.make_folder(run.checkpoint_dir)
-        session.tidy(run.checkpoint_dir, self.start)
+        folders.make_folder(run.checkpoint_dir)
+        checkpoints.tidy(run.checkpoint_dir, self.start)
         config.save(run.config_path)
         with contextlib.closing(history.History(run.history_path, self.start)) as log:
             for epoch in range(first, config.epoch):
@@ -238,7 +236,7 @@ class Trainer:
                   100 * accuracy(values), format(2 * len(self.points), ','),
                   100 * values['d_acc_real'], 100 * values['d_acc_fake']))
         log.flush()
-        session.save(self.sess, self.saver, self.run, step, self.config.max_to_keep)
+        checkpoints.save(self.sess, self.saver, self.run, step, self.config.max_to_keep)
 
     def generate(self):
         """Return points float32 [REPORTED or more, 2] of the fixed z, by sampler."""

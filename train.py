@@ -14,15 +14,12 @@ import time
 import tensorflow.compat.v1 as tf
 from tqdm import tqdm
 
-import dataset
-import evaluation
-import events
-import history
-import session
-from architectures import ARCHITECTURES
-from guard import WEIGHTS_EVERY, Diverged, Guard, check_variables, message
-from runs import checkpoints, make_folder
-from tasks import sample
+from dataset import batches
+from metrics import evaluation
+from model import ARCHITECTURES
+from runs import checkpoints, events, history, sampling, sessions
+from runs.folders import make_folder, saved
+from runs.guard import WEIGHTS_EVERY, Diverged, Guard, check_variables, message
 from utils import make_gif, remove_leftovers, show_all_variables
 
 ANIMATION = 'training.gif'
@@ -34,12 +31,12 @@ def train(config, run, data):
     `data` is a dataset.Dataset. The status is 0, or as usual 128 + the signal's number
     after Ctrl-C or SIGTERM, on which the run is saved first.
     """
-    with session.memory():
+    with sessions.memory():
         trainer = Trainer(config.replace(classes=data.classes,
-                                         precision=session.choose_precision(config)),
+                                         precision=sessions.choose_precision(config)),
                           run, data)
     try:
-        with Stop() as stop, session.memory():
+        with Stop() as stop, sessions.memory():
             trainer.train(stop)
     except Diverged as error:
         print('error: %s' % error, file=sys.stderr)
@@ -117,7 +114,7 @@ class Trainer:
         self.images_per_step = config.batch_size * config.d_steps
         for folder in (run.checkpoint_dir, run.sample_dir):
             make_folder(folder)
-        self.start, self.newest = session.newest(run.checkpoint_dir) or (0, None)
+        self.start, self.newest = checkpoints.newest(run.checkpoint_dir) or (0, None)
         judged = config.eval_freq and self.start < self.total
         self.judge = evaluation.Judge(config, run, data) if judged else None
         tf.set_random_seed(config.seed)
@@ -132,11 +129,12 @@ class Trainer:
     def open(self):
         """Open the session, restore the newest checkpoint, write config.json."""
         config, run, variables = self.config, self.run, self.variables
-        self.saver = session.make_saver(variables)
-        initializer, z = tf.global_variables_initializer(), sample.fixed_z(config)
-        self.sess = session.open_session(config)
+        self.saver = checkpoints.make_saver(variables)
+        initializer, z = tf.global_variables_initializer(), sampling.fixed_z(config)
+        self.sess = sessions.open_session(config)
         if self.newest:
-            session.restore(self.sess, self.saver, variables, self.newest, whole=True)
+            checkpoints.restore(
+                self.sess, self.saver, variables, self.newest, whole=True)
         else:
             self.sess.run(initializer)
         self.sample_z = self.sess.run(z)
@@ -153,10 +151,10 @@ class Trainer:
     def tidy(self):
         """Remove what goes beyond the step from which the run goes on."""
         run = self.run
-        session.tidy(run.checkpoint_dir, self.start)
+        checkpoints.tidy(run.checkpoint_dir, self.start)
         if self.newest:
-            session.keep_newest(run, self.config.max_to_keep)
-            session.write_state(run.checkpoint_dir)
+            checkpoints.keep_newest(run, self.config.max_to_keep)
+            checkpoints.write_state(run.checkpoint_dir)
         for folder in (run.checkpoint_dir, run.best_dir, run.sample_dir):
             remove_leftovers(folder)
         self.remove_stale_pictures()
@@ -231,7 +229,7 @@ class Trainer:
 
     def feed(self, index):
         """Return what the `index`-th batch feeds: images, labels and the key of z."""
-        number = dataset.batch_number(index)
+        number = batches.batch_number(index)
         images, y = self.data.batch(number, self.config.batch_size, self.config.seed)
         feed = {self.model.images: images, self.model.step: number}
         if y is not None:
@@ -252,10 +250,10 @@ class Trainer:
     def sample(self, epoch, step):
         """Write the sheet of the fixed z, to a PNG and to the event file."""
         self.check_weights(step)
-        labels = sample.make_labels(len(self.sample_z), self.config)
-        images = sample.draw(self.sess, self.model, self.sample_z, labels)
+        labels = sampling.make_labels(len(self.sample_z), self.config)
+        images = sampling.draw(self.sess, self.model, self.sample_z, labels)
         self.guard.look(images, step)
-        path = sample.save_sheet(images, labels, os.path.join(
+        path = sampling.save_sheet(images, labels, os.path.join(
             self.run.sample_dir, 'train_%04d_%08d.png' % (epoch, step)))
         with open(path, 'rb') as file:
             picture = tf.Summary.Image(encoded_image_string=file.read())
@@ -286,7 +284,7 @@ class Trainer:
         """
         self.check_weights(step)
         self.history.flush()
-        session.save(self.sess, self.saver, self.run, step, self.config.max_to_keep)
+        checkpoints.save(self.sess, self.saver, self.run, step, self.config.max_to_keep)
         evaluation.prune(self.run)
 
     def check_weights(self, step):
@@ -323,8 +321,8 @@ class Trainer:
     def show_results(self):
         """Draw the animation and the loss picture; say where everything is."""
         run, sheets = self.run, self.sheets()
-        print('checkpoint: %s' % checkpoints(run.checkpoint_dir)[-1][1])
-        for _, path in checkpoints(run.best_dir)[-1:]:
+        print('checkpoint: %s' % saved(run.checkpoint_dir)[-1][1])
+        for _, path in saved(run.best_dir)[-1:]:
             print('best:       %s (--checkpoint best)' % path)
         if len(sheets):
             print('sheet:      %s' % sheets[-1])

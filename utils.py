@@ -1,4 +1,4 @@
-"""Pictures and files: ranges, crops, sheets, PNG and GIF, atomic writes.
+"""Pictures and files: ranges, sheets, PNG and GIF, atomic writes.
 
 NumPy and Pillow only. Images inside the program are float32 [N, H, W, C] in
 [-1, 1]; on disk and in the cache they are uint8 in 0..255.
@@ -13,8 +13,6 @@ import tempfile
 
 import numpy as np
 from PIL import Image
-
-from pictures import imread, in_mode
 
 try:
     import fcntl
@@ -35,41 +33,6 @@ def inverse_transform(images):
     """Turn float images in [-1, 1] into uint8 in 0..255, shape unchanged."""
     images = np.asarray(images, np.float32)
     return np.clip(np.rint((images + 1) * 127.5), 0, 255).astype(np.uint8)
-
-
-# --- crops -------------------------------------------------------------------
-
-def center_crop(size, crop_height, crop_width):
-    """Return the box (left, top, right, bottom) of the central crop of an image.
-
-    `size` is (width, height). Where the image is smaller than the crop, the largest
-    central box of about the crop's shape is taken. All are whole pixels.
-    """
-    width, height = size
-    scale = min(1, width / crop_width, height / crop_height)
-    crop_width = max(1, int(round(crop_width * scale)))
-    crop_height = max(1, int(round(crop_height * scale)))
-    left, top = (width - crop_width) // 2, (height - crop_height) // 2
-    return left, top, left + crop_width, top + crop_height
-
-
-def get_image(source, input_height, input_width, resize_height, resize_width,
-              crop=True, c_dim=3):
-    """Read one image as uint8 [resize_height, resize_width, c_dim].
-
-    With `crop`, its central input_height x input_width pixels (where those are
-    None, the largest central box of the output's shape), else all of it, resized.
-    Raises what imread raises.
-    """
-    image = imread(source)
-    if crop:
-        image = image.crop(center_crop(
-            image.size, input_height or 1e9 * resize_height,
-            input_width or 1e9 * resize_width))
-    image = in_mode(image, 'L' if c_dim == 1 else 'RGB')
-    if image.size != (resize_width, resize_height):
-        image = image.resize((resize_width, resize_height), Image.BICUBIC)
-    return np.asarray(image, np.uint8).reshape(resize_height, resize_width, c_dim)
 
 
 # --- sheets ------------------------------------------------------------------

@@ -20,7 +20,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
 import main  # noqa: E402
-from archives import read_mnist  # noqa: E402
+from dataset.archives import read_mnist  # noqa: E402
 
 
 def draw(flags):

@@ -18,7 +18,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from matplotlib.figure import Figure
 from PIL import Image
 
-from history import save_figure
+from runs.history import save_figure
 
 ROOT = sys.path[0]
 COMPARISONS = {

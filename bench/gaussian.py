@@ -20,11 +20,10 @@ import numpy as np
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-import dataset  # noqa: E402
-import history  # noqa: E402
 import main  # noqa: E402
-import runs  # noqa: E402
-from config import Config, UserError  # noqa: E402
+from dataset import batches  # noqa: E402
+from runs import folders, history  # noqa: E402
+from settings.config import Config, UserError  # noqa: E402
 
 LAST = 3                # epochs that are judged
 ACCURACY = 0.43, 0.57
@@ -36,8 +35,8 @@ def train(flags, seed, folder):
     toy = main.start_tensorflow('toy')
     given = main.parse_flags(['--dataset', 'gaussian', *flags, '--train',
                               '--seed', str(seed), '--checkpoint_dir', folder])
-    config = Config.make(given, dataset.defaults('gaussian'))
-    run = runs.at(config, 'seed%d' % seed)
+    config = Config.make(given, batches.defaults('gaussian'))
+    run = folders.at(config, 'seed%d' % seed)
     with toy.tf.Graph().as_default(), toy.opened(config, run) as trainer, \
             contextlib.redirect_stdout(io.StringIO()):
         trainer.train()

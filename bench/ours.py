@@ -17,23 +17,23 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 import numpy as np
 import turns
 
-import dataset
 import main as program
-from config import Config
-from runs import Run, chosen
+from dataset import batches
+from runs.folders import Run, chosen
+from settings.config import Config
 from utils import atomic_write, inverse_transform
 
 
 def make_config(flags):
     """Return the Config that main.py makes of these flags."""
     given = program.parse_flags(flags)
-    return Config.make(given, dataset.defaults(given['dataset']))
+    return Config.make(given, batches.defaults(given['dataset']))
 
 
 def serve(folder, *flags):
     """Serve steps of the training loop."""
     out, config = turns.keep_stdout(), make_config(flags)
-    data = dataset.load(config)
+    data = batches.load(config)
     trainer = program.start_tensorflow('train').Trainer(
         config, Run('speed', folder, folder), data)
     trainer.save = trainer.sample = lambda *arguments: None
@@ -51,7 +51,7 @@ def draw(folder, step, num, seed, path):
     """Write samples of the checkpoint of a step: uint8 [num, H, W, C], by z of seed."""
     run = Run(os.path.basename(folder), folder, folder)
     config = Config.load(run.config_path).replace(num_samples=int(num), seed=int(seed))
-    sample = program.start_tensorflow('tasks.sample')
+    sample = program.start_tensorflow('runs.sampling')
     _, checkpoint = chosen(run, step)
     with sample.restored(config, checkpoint) as (sess, model):
         images = sample.draw(sess, model, sess.run(sample.fixed_z(config)),

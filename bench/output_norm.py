@@ -16,8 +16,7 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 import tensorflow.compat.v1 as tf
 
 import main
-from architectures import ARCHITECTURES
-from model import DCGAN
+from model import ARCHITECTURES, DCGAN
 from ops import batch_norm
 
 

@@ -19,8 +19,8 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import numpy as np
 from PIL import Image
 
-import dataset
-from config import Config
+from dataset import batches
+from settings.config import Config
 
 IMAGES = 16000
 
@@ -50,8 +50,8 @@ def pack(folder):
     """Pack the folder 'celebA' in `folder` anew with two workers."""
     with tempfile.TemporaryDirectory() as cache:
         config = Config.make({'data_dir': folder, 'cache_dir': cache, 'threads': 2},
-                             dataset.defaults('celebA'))
-        dataset.load(config, echo=lambda text: None)
+                             batches.defaults('celebA'))
+        batches.load(config, echo=lambda text: None)
 
 
 def measure_packing(archive, rounds):
@@ -74,7 +74,7 @@ def measure_reading(rounds, count=250000):
         block = np.random.default_rng(0).integers(0, 256, (1000, 64, 64, 3), np.uint8)
         for start in range(0, count, 1000):
             images[start:start + 1000] = block
-        data = dataset.Dataset(np.load(path, mmap_mode='r'))
+        data = batches.Dataset(np.load(path, mmap_mode='r'))
         data.batch(0, 64, 0)
 
         def read():

@@ -18,7 +18,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import numpy as np
 from PIL import Image
 
-import history
+from runs import history
 from utils import imsave
 
 LOSSES = ('d_loss_real', 'd_loss_fake', 'g_loss')

@@ -49,8 +49,8 @@ import speed
 import turns
 from tqdm import tqdm
 
-import dataset
-from config import UserError
+from dataset import batches
+from settings.config import UserError
 
 MINUTES = (2, 4, 8, 16, 32)
 SIDES = ('ours', 'torch', 'carpedm20')
@@ -117,7 +117,7 @@ class Folder:
 
     def for_peers(self):
         """Return the peers' options: files, packed images, widths, device."""
-        listed, data = os.path.join(self.path, 'files.txt'), dataset.load(self.config)
+        listed, data = os.path.join(self.path, 'files.txt'), batches.load(self.config)
         if not os.path.exists(listed):
             paths = unpack(self.config, os.path.join(self.path, 'images'))
             with learn.atomic_write(listed, 'w') as file:
@@ -131,9 +131,9 @@ class Folder:
 def unpack(config, folder):
     """Return the paths of the image files; those in a zip are put into a folder."""
     os.makedirs(folder, exist_ok=True)
-    row, paths = dataset.DATASETS[config.dataset], []
+    row, paths = batches.DATASETS[config.dataset], []
     source = os.path.abspath(os.path.join(config.data_dir, config.dataset))
-    members = row.find(source, config, dataset.DATASETS).images
+    members = row.find(source, config, batches.DATASETS).images
     archives = {path: zipfile.ZipFile(path)
                 for path in {m[0] for m in members if isinstance(m, tuple)}}
     for member in tqdm(members, 'unpacking', disable=None):

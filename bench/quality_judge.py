@@ -15,13 +15,13 @@ import learn
 import numpy as np
 from tqdm import tqdm
 
-import dataset
-from config import NotFoundError
+from dataset import batches
 from metrics import extractors
 from metrics.frechet import frechet_distance
 from metrics.moments import Moments
 from metrics.neighbours import nearest
 from metrics.precision_recall import precision_recall
+from settings.config import NotFoundError
 from utils import transform
 
 FEATURES = ('classifier', 'pixels')
@@ -36,7 +36,7 @@ class Judge:
     def __init__(self, name, config):
         self.extractor = extractors.make(config.replace(features=name))
         self.label = self.extractor.label
-        images = dataset.load(config).images
+        images = batches.load(config).images
         self.real = self.moments(images)
         self.some = self.features(images[::max(1, len(images) // COMPARED)][:COMPARED])
         distances = nearest(self.some, self.some, leave_out=True)[1][:, 0]
@@ -47,7 +47,7 @@ class Judge:
     def of_held_out(self, config):
         """Return the Moments of the images held out, None where there are none."""
         try:
-            images = dataset.load(config.replace(part='held_out')).images
+            images = batches.load(config.replace(part='held_out')).images
         except NotFoundError:
             return None
         return self.moments(images)

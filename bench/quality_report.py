@@ -12,7 +12,7 @@ import learn
 import numpy as np
 from matplotlib.figure import Figure
 
-from history import save_figure
+from runs.history import save_figure
 from utils import merge, transform
 
 BAR = 0.5               # ours at most so much of the better peer's distance

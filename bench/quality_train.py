@@ -10,9 +10,8 @@ import learn
 import quality_judge
 import speed
 
-import dataset
-import history
-import runs
+from dataset import batches
+from runs import folders, history
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 OURS = os.path.join(HERE, 'ours.py')
@@ -68,8 +67,8 @@ def finished(path, step):
 
 def train_ours(folder, path, seed, steps):
     """Train by main.py, stopped once the last milestone is saved; draw the samples."""
-    per_epoch = dataset.load(folder.config).steps_per_epoch(folder.config.batch_size)
-    there = dict(runs.checkpoints(path))
+    per_epoch = batches.load(folder.config).steps_per_epoch(folder.config.batch_size)
+    there = dict(folders.saved(path))
     if not set(steps) <= set(there):
         command = [sys.executable, os.path.join(os.path.dirname(HERE), 'main.py')]
         command += folder.flags + [
@@ -91,7 +90,7 @@ def train_ours(folder, path, seed, steps):
 
 def note_milestones(path, steps):
     """Note the milestones of main.py's run that are new; tell whether all are there."""
-    there = dict(runs.checkpoints(path))
+    there = dict(folders.saved(path))
     for step in set(steps) & set(there):
         note = learn.milestone_path(path, step)
         if not os.path.exists(note):

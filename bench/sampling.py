@@ -24,20 +24,19 @@ def serve_ours(batch):
     import numpy as np
     import tensorflow.compat.v1 as tf
 
-    import session
-    from config import Config
     from model import DCGAN
-    from tasks import sample
+    from runs import sampling, sessions
+    from settings.config import Config
     config = Config.make(dict(gf_dim=64, df_dim=64, ema=0, precision='float32'), {})
     model = DCGAN(config)
-    sample.CHUNK = batch
+    sampling.CHUNK = batch
     z = np.random.default_rng(0).standard_normal((12 * batch, config.z_dim), np.float32)
-    with session.open_session(config) as sess:
+    with sessions.open_session(config) as sess:
         sess.run(tf.global_variables_initializer())
 
         def run(steps):
             for _ in range(steps):
-                for images in sample.draw_batches(sess, model, z, None):
+                for images in sampling.draw_batches(sess, model, z, None):
                     assert len(images) == batch
         turns.serve(run, len(z), out, warm_up=1)
 

@@ -13,10 +13,10 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 import numpy as np
 import turns
 
-from bench import flops
-from config import Config
-from dataset import Dataset
-from runs import Run
+import flops
+from dataset.batches import Dataset
+from runs.folders import Run
+from settings.config import Config
 from train import Trainer
 
 BATCH = 64

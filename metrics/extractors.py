@@ -13,8 +13,8 @@ extractors are never to be compared.
 
 import os
 
-from config import NotFoundError, UserError
 from metrics import features, labels
+from settings.config import NotFoundError, UserError
 
 INCEPTION = os.path.join('inception', 'classify_image_graph_def.pb')    # in --data_dir
 

@@ -22,9 +22,9 @@ tried on small graphs of the same names, not on the one itself.
 import tensorflow.compat.v1 as tf
 from google.protobuf.message import DecodeError
 
-from config import NotFoundError, UserError
 from metrics.features import INCEPTION_REMEDY, NO_INCEPTION
 from metrics.network import Network
+from settings.config import NotFoundError, UserError
 from utils import quiet
 
 INPUT, POOL, LOGITS = 'ExpandDims:0', 'pool_3:0', 'softmax/logits/MatMul'

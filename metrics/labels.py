@@ -9,9 +9,8 @@ import typing
 
 import numpy as np
 
-import dataset
-import sources
-from config import NotFoundError, UserError
+from dataset import batches, sources
+from settings.config import NotFoundError, UserError
 
 RARE = 0.02             # an attribute that fewer images have, or lack, is left out
 TENTH = 10              # one of so many images is held out where no others are
@@ -41,7 +40,7 @@ def load(config, echo=print):
     Raises UserError where there are neither labels nor attributes, or one image alone.
     """
     config = with_labels(config)
-    data = dataset.load(config, echo)
+    data = batches.load(config, echo)
     exclusive = data.labels.ndim == 1
     targets, kept = to_targets(data)
     classes = tuple(np.array(data.classes)[kept])
@@ -83,9 +82,9 @@ def with_labels(config):
     if names:
         return config.replace(conditional=False, attributes=','.join(names))
     config = config.replace(conditional=True, attributes=None)
-    row = dataset.DATASETS.get(config.dataset) or dataset.Row(sources.find_images, {})
+    row = batches.DATASETS.get(config.dataset) or batches.Row(sources.find_images, {})
     try:
-        row.find(folder, config, dataset.DATASETS)
+        row.find(folder, config, batches.DATASETS)
     except NotFoundError:
         raise
     except UserError as error:
@@ -98,7 +97,7 @@ def with_labels(config):
 def own_test(config, echo):
     """Return the test images that the data set itself brings, None without any."""
     try:
-        return dataset.load(config.replace(part='held_out', train_size=None), echo)
+        return batches.load(config.replace(part='held_out', train_size=None), echo)
     except NotFoundError:
         return None
 
@@ -109,7 +108,7 @@ def to_targets(data):
     All labels; of attributes those that neither nearly all images have nor nearly none.
     """
     if data.labels.ndim == 1:
-        return (dataset.one_hot(data.labels, len(data.classes)),
+        return (batches.one_hot(data.labels, len(data.classes)),
                 np.arange(len(data.classes)))
     targets = (data.labels > 0).astype(np.float32)
     share = targets.mean(axis=0, dtype=np.float64)

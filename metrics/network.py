@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 from tqdm import tqdm
 
-import session
+from runs import sessions
 
 BATCH = 128         # images in a run of the session: memory stays bounded
 FEW = 20            # batches without a progress bar
@@ -30,7 +30,7 @@ class Network:
     def start(self, config):
         """Open the session: GPU memory and threads as in `config`, but in float32."""
         with self.graph.as_default():
-            self.sess = session.open_session(config.replace(precision='float32'))
+            self.sess = sessions.open_session(config.replace(precision='float32'))
 
     def run(self, tensors, images):
         """Return the value [N, D] of each of `tensors` for images, batch by batch.

@@ -18,11 +18,11 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 from tqdm import tqdm
 
-import runs
-from config import UserError
 from metrics import extractors
-from tasks import films, formula, latent, sample
-from tasks.latent import Pictures
+from runs import folders, sampling
+from settings.config import UserError
+from tasks.parts import films, formula, latent
+from tasks.parts.latent import Pictures
 from utils import merge, save_images
 
 SEARCH = -2         # keys the z among which exemplars are searched
@@ -41,7 +41,7 @@ def run(config, run, path):
     """Draw the pictures of --formula from the checkpoint at `path`."""
     terms = formula.parse(config.formula, config)
     if terms[0].indices:
-        with sample.restored(config, path) as (sess, model):
+        with sampling.restored(config, path) as (sess, model):
             chosen = [latent.pictures(sess, config, list(term.indices))
                       for term in terms]
             save_sum(sess, model, terms, chosen, run)
@@ -49,7 +49,7 @@ def run(config, run, path):
     extractor = extractors.make(config.replace(features='classifier'))
     try:
         formula.check_attributes(terms, extractor.classes)
-        with tf.Graph().as_default(), sample.restored(config, path) as (sess, model):
+        with tf.Graph().as_default(), sampling.restored(config, path) as (sess, model):
             if len(terms) == 1:
                 turn(sess, model, extractor, terms[0], run)
             else:
@@ -62,7 +62,7 @@ def run(config, run, path):
 
 def base_path(run, name):
     """Return the path of a picture without its ending; make its folder."""
-    runs.make_folder(run.sample_dir)
+    folders.make_folder(run.sample_dir)
     return os.path.join(run.sample_dir, name)
 
 
@@ -70,8 +70,8 @@ def base_path(run, name):
 
 def drawn(sess, config):
     """Return LIMIT Pictures of the prior, every label in turn."""
-    z = sess.run(sample.keyed_z(config, LIMIT, SEARCH))
-    rows = sample.label_rows(config)
+    z = sess.run(sampling.keyed_z(config, LIMIT, SEARCH))
+    rows = sampling.label_rows(config)
     if not len(rows):
         return latent.with_labels(z, config)
     return Pictures(z, rows[np.arange(LIMIT) % len(rows)])
@@ -80,7 +80,7 @@ def drawn(sess, config):
 def judge(sess, model, extractor, terms, pictures):
     """Return probabilities [N, K] of the first images, of as many as are needed."""
     found, number = [], 0
-    for images in sample.draw_batches(sess, model, *pictures):
+    for images in sampling.draw_batches(sess, model, *pictures):
         found.append(extractor.attributes(images))
         number += len(images)
         if number >= LEAST and formula.enough(terms, np.concatenate(found),
@@ -92,7 +92,7 @@ def judge(sess, model, extractor, terms, pictures):
 def probabilities_of(sess, model, extractor, pictures):
     """Return the probabilities [N, K] of the attributes of all of some Pictures."""
     return np.concatenate([extractor.attributes(images) for images in
-                           sample.draw_batches(sess, model, *pictures)])
+                           sampling.draw_batches(sess, model, *pictures)])
 
 
 def search(sess, model, extractor, terms):
@@ -163,7 +163,7 @@ def save_sum(sess, model, terms, chosen, run):
     Return the results, images [SIDE * SIDE, H, W, C].
     """
     def draw(pictures):
-        return sample.draw(sess, model, *pictures)
+        return sampling.draw(sess, model, *pictures)
 
     exemplars = [draw(pictures) for pictures in chosen]
     images = draw(results(terms, chosen, model.config))
@@ -221,8 +221,8 @@ def turn(sess, model, extractor, term, run):
     say_change(sess, model, extractor, term, direction, steps,
                pictures.take(np.arange(LIMIT - JUDGED, LIMIT)))
     shown = latent.pictures(sess, config, list(range(min(TURNED,
-                                                         sample.count(config)))))
-    images = [sample.draw(sess, model, *shifted(shown, direction, step, config))
+                                                         sampling.count(config)))))
+    images = [sampling.draw(sess, model, *shifted(shown, direction, step, config))
               for step in steps]
     cells = [image for row in zip(*images) for image in row]
     base = base_path(run, re.sub(r'[/\\]', '_', 'turn_' + term.text))
@@ -255,7 +255,7 @@ def say_change(sess, model, extractor, term, direction, steps, pictures):
     """Print the mean probability of a term at each step along its direction."""
     likely = []
     for step in tqdm(steps, desc='turning', disable=None):
-        images = sample.draw(sess, model, *shifted(pictures, direction, step,
+        images = sampling.draw(sess, model, *shifted(pictures, direction, step,
                                                    model.config))
         likely.append(formula.fit(term, extractor.attributes(images),
                                   extractor.classes).mean())
@@ -269,5 +269,5 @@ def turning(sess, model, shown, direction):
     config = model.config
     swing = np.cos(2 * np.pi * np.arange(config.frames) / config.frames)
     for step in -REACH * latent.deviation(config.z_dist) * swing:
-        images = sample.draw(sess, model, *shifted(shown, direction, step, config))
+        images = sampling.draw(sess, model, *shifted(shown, direction, step, config))
         yield merge(images, (1, len(images)))

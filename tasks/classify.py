@@ -22,13 +22,13 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.svm import LinearSVC
 from tqdm import tqdm
 
-import runs
-from config import UserError
 from metrics.arrays import blocks
 from model import map_channels, map_sizes
 from ops import move_averages
-from tasks import labelled
-from tasks.sample import restored
+from runs import folders
+from runs.sampling import restored
+from settings.config import UserError
+from tasks.parts import labelled
 from utils import atomic_write, transform
 
 SIDE = 4            # of the maps that features are taken from
@@ -68,7 +68,7 @@ def run(config, run, path):
         raise UserError('--task classify takes the maps of convolutions; the D of '
                         '--architecture %s has none.' % config.architecture)
     data = labelled.load(config, feature_count(config))
-    runs.make_folder(run.sample_dir)
+    folders.make_folder(run.sample_dir)
     tf.set_random_seed(config.seed)
     with restored(config, path) as (sess, model):
         features = build_features(model)

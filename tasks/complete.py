@@ -13,17 +13,16 @@ import typing
 import numpy as np
 from tqdm import tqdm
 
-import dataset
-import masks
-import packing
-import runs
-from config import NotFoundError, UserError
-from folders import walk
+from dataset import batches, packing
+from dataset.files import walk
+from dataset.sources import wanted
 from metrics.arrays import BLOCK, blocks
 from metrics.neighbours import nearest
-from search import Search, descend
-from sources import wanted
+from runs import folders, sampling
+from settings.config import NotFoundError, UserError
 from tasks import sample
+from tasks.parts import masks
+from tasks.parts.search import Search, descend
 from utils import atomic_write, make_gif, save_images, transform
 
 KEY = -2            # keys the first z; see sample.FIXED
@@ -48,11 +47,11 @@ def run(config, run, path):
     """Complete --images, or held-out ones, and judge it by what was hidden."""
     names, images = read_images(config)
     mask, name = read_mask(config)
-    runs.make_folder(run.sample_dir)
+    folders.make_folder(run.sample_dir)
     base = os.path.join(run.sample_dir, 'complete_' + name)
     images = transform(images)
     neighbours = nearest_images(config, mask, images)
-    with sample.restored(config, path) as (sess, model), \
+    with sampling.restored(config, path) as (sess, model), \
             Animation(mask, images, config.iterations, base + '.gif') as animation:
         drawn = search_all(sess, model, mask, images, animation.take)
         report(judge(completed(mask, images, drawn, neighbours), mask, config, base),
@@ -100,7 +99,7 @@ def prepare(path, config):
 def held_out(config):
     """Return the names and pixels of held-out images; see read_images."""
     try:
-        images = dataset.load(config.replace(part='held_out')).images
+        images = batches.load(config.replace(part='held_out')).images
     except NotFoundError as error:
         raise NotFoundError('%s\nOr name the images to complete: --images FILE…'
                             % error)
@@ -139,7 +138,7 @@ def nearest_images(config, mask, images):
     is not on this machine.
     """
     try:
-        training = dataset.load(config).images
+        training = batches.load(config).images
     except NotFoundError as error:
         print('note: no nearest training image, as there are none here. %s' % error)
         return None
@@ -190,11 +189,11 @@ def first_z(sess, model, mask, known):
     """
     c = model.config
     draws = max(DRAWS, c.restarts)
-    rows = sample.label_rows(c)
+    rows = sampling.label_rows(c)
     labels = np.arange(draws) % len(rows) if len(rows) else np.full(draws, -1)
-    z = sess.run(sample.keyed_z(c, draws, KEY))
+    z = sess.run(sampling.keyed_z(c, draws, KEY))
     weights = np.sqrt(masks.importance(mask))[:, None]
-    drawn = masks.observe(mask, sample.draw(sess, model, z, labels))
+    drawn = masks.observe(mask, sampling.draw(sess, model, z, labels))
     chosen, _ = nearest((weights * known).reshape(len(known), -1),
                         (weights * drawn).reshape(draws, -1), c.restarts)
     y = rows[labels[chosen]] if len(rows) else np.zeros(chosen.shape + (0,))

@@ -9,9 +9,8 @@ import typing
 import numpy as np
 from tqdm import tqdm
 
-import history
-import runs
-from config import Config, NotFoundError, UserError
+from runs import folders, history
+from settings.config import Config, NotFoundError, UserError
 
 WARM_UP = 0.1       # the share of a run before its best may come
 PANELS = (('d_loss', "D's loss"), ('g_loss', "G's loss"),
@@ -32,7 +31,7 @@ class Curve(typing.NamedTuple):
 def run(config):
     """Draw the runs of --runs into --sample_dir/curves.png and print their table."""
     curves = read_all(config)
-    runs.make_folder(config.sample_dir)
+    folders.make_folder(config.sample_dir)
     path = os.path.join(config.sample_dir, 'curves.png')
     print(table(curves))
     losses = sorted({curve.loss for curve in curves})
@@ -50,7 +49,7 @@ def read_all(config):
     Raises NotFoundError, with the names that there are, where one has no history.
     """
     folder, names = os.path.abspath(config.checkpoint_dir), config.runs or config.name
-    if not names and os.path.exists(runs.Run('', folder, '').history_path):
+    if not names and os.path.exists(folders.Run('', folder, '').history_path):
         folder, names = os.path.split(folder)       # a run's own folder
     elif config.runs:
         names = list(dict.fromkeys(name.strip() for name in names.split(',')))
@@ -84,7 +83,7 @@ def read(folder, name):
 
     Raises UserError where its history.csv is another kind of file.
     """
-    run = runs.Run(name, os.path.join(folder, name), '')
+    run = folders.Run(name, os.path.join(folder, name), '')
     raw = history.read(run.history_path)
     if not len(raw['step']):
         return None

@@ -21,10 +21,9 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 from PIL import Image
 
-import runs
-from config import UserError
 from metrics import extractors
-from tasks import sample
+from runs import folders, sampling
+from settings.config import UserError
 from utils import save_images
 
 SAMPLES = 2000      # to learn from, and as many new ones to judge by: --num_samples
@@ -42,7 +41,7 @@ def run(config, run, path):
     extractor = extractors.make(config.replace(features='classifier'))
     try:
         which = index_of(config.attribute, extractor.classes)
-        with sample.restored(config, path) as (sess, model):
+        with sampling.restored(config, path) as (sess, model):
             forget(sess, model, extractor, which, os.path.join(
                 run.sample_dir, 'drop_%s' % config.attribute.replace('/', '_')))
     finally:
@@ -75,7 +74,7 @@ def forget(sess, model, extractor, which, path):
     images = G.draw(z, y)
     has = extractor.attributes(images)[:, which] > 0.5
     check_enough(has, attribute)
-    runs.make_folder(os.path.dirname(path))
+    folders.make_folder(os.path.dirname(path))
     print('learned from %d samples, of which %d have %s' % (
         len(has), has.sum(), attribute))
     judge = Judge(G, extractor, which)
@@ -195,8 +194,8 @@ class Generator:
         """Return z [N, z_dim] and the y of each (None without labels), by the seed."""
         config = self.model.config
         num = config.num_samples or SAMPLES
-        z = self.sess.run(sample.keyed_z(config, num, key))
-        rows = sample.label_rows(config)
+        z = self.sess.run(sampling.keyed_z(config, num, key))
+        rows = sampling.label_rows(config)
         return z, rows[np.arange(num) % len(rows)] if len(rows) else None
 
     def draw(self, z, y, dropped=()):
@@ -212,8 +211,8 @@ class Generator:
     def run(self, wanted, z, y, feed):
         """Return what is wanted of z and y, computed in parts."""
         parts = []
-        for start in range(0, len(z), sample.CHUNK):
-            part = slice(start, start + sample.CHUNK)
+        for start in range(0, len(z), sampling.CHUNK):
+            part = slice(start, start + sampling.CHUNK)
             feed = dict(feed)
             feed[self.model.z] = z[part]
             if y is not None:

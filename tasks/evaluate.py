@@ -14,16 +14,14 @@ import tensorflow.compat.v1 as tf
 from scipy.ndimage import gaussian_filter
 from tqdm import tqdm
 
-import dataset
-import evaluation
-import runs
-import session
-from architectures import ARCHITECTURES
-from config import NotFoundError, UserError
+from dataset import batches
+from metrics import evaluation
 from metrics.copies import copies
 from metrics.judge import FEWEST, Result, compare, fd_name
 from metrics.neighbours import nearest_in_parts
-from tasks import sample
+from model import ARCHITECTURES
+from runs import folders, sampling, sessions
+from settings.config import NotFoundError, UserError
 from utils import atomic_write, save_images, transform
 
 NUM = 10000         # samples, where --num_samples is not given
@@ -52,7 +50,7 @@ def run(config, run, path):
     num = count(config, data)
     evaluator = Evaluator(config, data, held_out, num)
     with contextlib.closing(evaluator.extractor):
-        runs.make_folder(run.sample_dir)
+        folders.make_folder(run.sample_dir)
         step = int(path.rpartition('-')[2])
         base = os.path.join(run.sample_dir, 'evaluate_%s_%d' % (
             re.split(r'\W', evaluator.label)[0], step))
@@ -73,10 +71,10 @@ def load(config, run):
     if config.label is not None:
         raise UserError('--label %s: --task evaluate compares with images of all '
                         'labels. Leave it out.' % config.label)
-    data = dataset.load(config)
-    runs.check_classes(run, config, data)
+    data = batches.load(config)
+    folders.check_classes(run, config, data)
     try:
-        return data, dataset.load(config.replace(part='held_out'))
+        return data, batches.load(config.replace(part='held_out'))
     except NotFoundError as error:
         print('note: no comparison with held-out images. %s' % error)
         return data, None
@@ -121,9 +119,9 @@ class Evaluator:
         self.other = self.describe_real(self.order[num:2 * num], 'other real images')
         self.z = evaluation.judged_z(config, num)
         self.y = evaluation.judged_y(config, self.data, num)
-        with sample.restored(config, path) as (sess, model), \
+        with sampling.restored(config, path) as (sess, model), \
                 tqdm(desc='judging', unit=' rows', disable=None) as self.bar:
-            samples = self.describe(sample.draw_y(sess, model, self.z, self.y), num,
+            samples = self.describe(sampling.draw_y(sess, model, self.z, self.y), num,
                                     'samples')
             self.add('samples, step %d' % step, samples)
             self.add('samples, untrained', self.describe_untrained())
@@ -145,9 +143,9 @@ class Evaluator:
         with tf.Graph().as_default():
             tf.set_random_seed(self.config.seed)
             model = ARCHITECTURES[self.config.architecture](self.config)
-            with session.open_session(self.config) as sess:
+            with sessions.open_session(self.config) as sess:
                 sess.run(tf.global_variables_initializer())
-                return self.describe(sample.draw_y(sess, model, self.z, self.y),
+                return self.describe(sampling.draw_y(sess, model, self.z, self.y),
                                      self.num, 'untrained samples')
 
     def add(self, images, described, real=None, against=TRAINING):
@@ -231,7 +229,7 @@ class Evaluator:
     def save_sheet(self, sess, model, chosen, indices, path):
         """Write a sheet: a row for each sample, a gap, its nearest training images."""
         y = None if self.y is None else self.y[chosen]
-        images = np.concatenate(list(sample.draw_y(sess, model, self.z[chosen], y)))
+        images = np.concatenate(list(sampling.draw_y(sess, model, self.z[chosen], y)))
         cells = []
         for image, found in zip(images, indices[chosen]):
             cells += [image, None, *transform(self.data.images[found])]

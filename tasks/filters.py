@@ -14,13 +14,11 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 from tqdm import tqdm
 
-import dataset
 import ops
-import runs
-import session
-from architectures import ARCHITECTURES
-from config import UserError
-from tasks import sample
+from dataset import batches
+from model import ARCHITECTURES
+from runs import folders, sampling, sessions
+from settings.config import UserError
 from utils import imsave, merge
 
 SCANNED = 10000     # images that are looked through, without --num_samples
@@ -50,14 +48,14 @@ def run(config, run, path):
     if config.architecture != 'dcgan':
         raise UserError('--task filters looks at convolutions; --architecture %s has '
                         'none.' % config.architecture)
-    data = dataset.load(config)
-    runs.check_classes(run, config, data)
-    runs.make_folder(run.sample_dir)
+    data = batches.load(config)
+    folders.check_classes(run, config, data)
+    folders.make_folder(run.sample_dir)
     chosen = evenly_spaced(len(data), config.num_samples or SCANNED)
     print('looking through %d of the %d images' % (len(chosen), len(data)))
     sides = []
     for name, opened in (('untrained', untrained(config, data)),
-                         ('trained', sample.restored(config, path))):
+                         ('trained', sampling.restored(config, path))):
         with tf.Graph().as_default(), opened as (sess, model):
             sides.append(look(sess, model, data, chosen, name))
     for name, about in SHEETS.items():
@@ -77,7 +75,7 @@ def untrained(config, data):
     tf.set_random_seed(config.seed)
     model = ARCHITECTURES[config.architecture](config)
     images, y = data.take(evenly_spaced(len(data), CALIBRATION))
-    with session.open_session(config) as sess:
+    with sessions.open_session(config) as sess:
         sess.run(tf.global_variables_initializer())
         sess.run([moving.assign(value) for moving, value in model.d_stats_real],
                  feed(model, images, y))

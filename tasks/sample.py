@@ -1,33 +1,27 @@
 """Sampling: images from the moving-average sampler, as a sheet or one by one."""
 
-import collections
-import concurrent.futures
-import contextlib
-import itertools
 import os
 import re
 
 import numpy as np
-import tensorflow.compat.v1 as tf
-from tqdm import tqdm
 
-import runs
-import session
-from architectures import ARCHITECTURES
-from config import COMBINED
-from ops import draw_z
-from utils import image_manifold_size, imsave, inverse_transform, save_images
-
-FIXED = -1        # keys the z of sheets; a training step's key is the step, 0 or more
-CHUNK = 64        # images drawn in a run of the session
-AT_ONCE = 3       # runs side by side: one takes the cores that another leaves idle
-FEW = 256         # images without a progress bar
+from runs import folders
+from runs.sampling import (
+    count,
+    draw_batches,
+    fixed_z,
+    label_rows,
+    make_labels,
+    restored,
+    save_sheet,
+)
+from utils import imsave, inverse_transform
 
 
 def run(config, run, path):
     """Draw --num_samples images from the checkpoint at `path` into the run's folder."""
     y = make_labels(count(config), config)
-    runs.make_folder(run.sample_dir)
+    folders.make_folder(run.sample_dir)
     with restored(config, path) as (sess, model):
         z = fixed_z(config)
         batches = draw_batches(sess, model, sess.run(z), y)
@@ -44,98 +38,11 @@ def run(config, run, path):
                                            os.path.join(run.sample_dir, name + '.png')))
 
 
-@contextlib.contextmanager
-def restored(config, path):
-    """Give (session, model) of a run with the weights of the checkpoint at `path`.
-
-    Variables made later are the caller's to initialise. Raises what session.restore
-    does.
-    """
-    model = ARCHITECTURES[config.architecture](config)
-    with session.open_session(config) as sess:
-        saver = session.make_saver(model.variables)
-        session.restore(sess, saver, model.variables, path)
-        yield sess, model
-
-
-def count(config):
-    """Return --num_samples; by default 64, or 10 for each row."""
-    return config.sheet_size
-
-
-def label_rows(config):
-    """Return the y of each row of a sheet, float32 [rows, y_dim]; none without labels.
-
-    They are the labels, or with --label that one. Of attributes there is a row for each
-    combination of -1 and 1, the first attribute changing last; of more than COMBINED,
-    a row without any, then one for each alone.
-    """
-    names, bits = config.classes, (False, True)
-    if config.label:
-        rows = [config.label.split(',') if config.attributes else [config.label]]
-    elif not config.attributes:
-        rows = [[name] for name in names]
-    elif len(names) > COMBINED:
-        rows = [[]] + [[name] for name in names]
-    else:
-        rows = [list(itertools.compress(names, chosen))
-                for chosen in itertools.product(bits, repeat=len(names))]
-    absent = -1 if config.attributes else 0
-    return np.array([[1 if name in row else absent for name in names] for row in rows],
-                    np.float32)
-
-
-def make_labels(num, config):
-    """Return the row of the sheet of each of `num` images, int [num], in order.
-
-    Each row has its share of them; all are -1 without labels.
-    """
-    rows = len(label_rows(config))
-    return np.sort(np.arange(num) % rows) if rows else np.full(num, -1)
-
-
 def say_rows(config):
     """Print which attributes the images of each row have."""
     for number, y in enumerate(label_rows(config), 1):
         there = [name for name, sign in zip(config.classes, y) if sign > 0]
         print('row %d: %s' % (number, ', '.join(there) or 'none'))
-
-
-def draw(sess, model, z, labels):
-    """Return float32 images [N, H, W, C] of z [N, z_dim] and their labels, by sampler.
-
-    `labels` are rows of a sheet, int [N], or y itself, float32 [N, y_dim].
-    """
-    return np.concatenate(list(draw_batches(sess, model, z, labels)))
-
-
-def draw_batches(sess, model, z, labels):
-    """Yield what draw returns in parts, so that any number fits into memory."""
-    labels = np.asarray(labels)
-    y = labels if labels.ndim == 2 or model.y is None else (
-        label_rows(model.config)[labels])
-    with tqdm(total=len(z), desc='sampling', unit=' images',
-              disable=None if len(z) > FEW else True) as bar:
-        for images in draw_y(sess, model, z, y):
-            yield images
-            bar.update(len(images))
-
-
-def draw_y(sess, model, z, y=None):
-    """Yield images of z [N, z_dim] and y [N, y_dim], as draw_batches does."""
-    waiting = collections.deque()
-
-    def draw_part(start):
-        feed = {model.z: z[start:start + CHUNK]}
-        if model.y is not None:
-            feed[model.y] = y[start:start + CHUNK]
-        return sess.run(model.sampler_images, feed)
-
-    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-        for start in range(0, len(z), CHUNK):
-            waiting.append(pool.submit(draw_part, start))
-            while len(waiting) == AT_ONCE or waiting and start + CHUNK >= len(z):
-                yield waiting.popleft().result()
 
 
 def empty_folder(folder):
@@ -153,27 +60,3 @@ def save_separate(batches, folder):
         imsave(inverse_transform(image), os.path.join(folder, '%06d.png' % index))
     return index + 1
 
-
-def save_sheet(images, labels, path):
-    """Write a sheet: about square, or a row for each label where there are several."""
-    kinds = np.unique(labels)
-    if len(kinds) == 1:
-        return save_images(images, image_manifold_size(len(images)), path)
-    rows = [list(images[labels == kind]) for kind in kinds]
-    columns = max(map(len, rows))
-    cells = [image for row in rows for image in row + [None] * (columns - len(row))]
-    return save_images(cells, (len(rows), columns), path)
-
-
-def fixed_z(config):
-    """Return the op that draws the z of the sheets of a run's training."""
-    return keyed_z(config, count(config), FIXED)
-
-
-def keyed_z(config, num, key):
-    """Return the op that draws z, float32 [num, z_dim], by the seed and a key below 0.
-
-    Other keys give other z; those of 0 and more are a training step's.
-    """
-    return draw_z(config.z_dist, [num, config.z_dim],
-                  [tf.constant(config.seed, tf.int64), key])

@@ -11,9 +11,9 @@ import os
 import numpy as np
 from tqdm import tqdm
 
-import runs
-from tasks import films, latent, sample
-from tasks.latent import Pictures
+from runs import folders, sampling
+from tasks.parts import films, latent
+from tasks.parts.latent import Pictures
 from utils import image_manifold_size, merge, save_images
 
 STOPS = 6           # z of a walk without --indices: the first ones of the sheet
@@ -25,9 +25,9 @@ FROM_Z_TO_Z = ('sphere', 'line')
 def run(config, run, path):
     """Draw the walk of --walk from the checkpoint at `path` into the run's folder."""
     chosen = indices(config)
-    with sample.restored(config, path) as (sess, model):
+    with sampling.restored(config, path) as (sess, model):
         start = latent.pictures(sess, config, chosen)
-        runs.make_folder(run.sample_dir)
+        folders.make_folder(run.sample_dir)
         base = os.path.join(run.sample_dir, 'walk_' + config.walk)
         if config.walk in FROM_Z_TO_Z:
             between(sess, model, start, base)
@@ -47,7 +47,7 @@ def indices(config):
         return latent.parse_indices(config.indices, config,
                                     2 if config.walk in FROM_Z_TO_Z else 1)
     number = {'sphere': STOPS, 'line': STOPS, 'dimensions_random': MOST}
-    return list(range(min(number.get(config.walk, 1), sample.count(config))))
+    return list(range(min(number.get(config.walk, 1), sampling.count(config))))
 
 
 def frames(sess, model, pictures, size):
@@ -56,7 +56,8 @@ def frames(sess, model, pictures, size):
     The Pictures of a frame follow each other.
     """
     cells = len(pictures.z) // model.config.frames
-    images = itertools.chain.from_iterable(sample.draw_batches(sess, model, *pictures))
+    images = itertools.chain.from_iterable(
+        sampling.draw_batches(sess, model, *pictures))
     for _ in range(model.config.frames):
         yield merge(list(itertools.islice(images, cells)), size)
 
@@ -71,14 +72,15 @@ def between(sess, model, stops, base):
     but with --indices each stop keeps its label, and with --label there is one.
     """
     config, number = model.config, len(stops.z)
-    rows = sample.label_rows(config)
+    rows = sampling.label_rows(config)
     apart = len(rows) > 1 and config.indices is None
     places, columns = row_places(number), COLUMNS
     if apart:
         places = np.linspace(0, number, 2 * number + 1)
         columns = len(places)
     way = latent.loop(stops, places, config.walk, config.z_dist)
-    images = sample.draw(sess, model, *(under_each(way, rows, False) if apart else way))
+    images = sampling.draw(
+        sess, model, *(under_each(way, rows, False) if apart else way))
     print('sheet: %s' % save_images(images, (len(images) // columns, columns),
                                     base + '.png'))
     places = np.arange(config.frames) * number / config.frames
@@ -124,10 +126,10 @@ def ranked(sess, model, start):
     A change is the mean difference of a pixel between both ends, in levels of 255.
     """
     config, changes = model.config, []
-    for first in tqdm(range(0, config.z_dim, sample.CHUNK), disable=None,
+    for first in tqdm(range(0, config.z_dim, sampling.CHUNK), disable=None,
                       desc='comparing dimensions'):
-        some = np.arange(first, min(first + sample.CHUNK, config.z_dim))
-        images = sample.draw(sess, model, *moved(
+        some = np.arange(first, min(first + sampling.CHUNK, config.z_dim))
+        images = sampling.draw(sess, model, *moved(
             start, some, latent.span(config.z_dist)))
         ends = images.reshape((len(some), 2) + images.shape[1:])
         changes.append(127.5 * np.abs(ends[:, 1] - ends[:, 0]).mean((1, 2, 3)))
@@ -152,7 +154,7 @@ def save_dimensions(sess, model, start, base):
     """Write one sheet with a row for each dimension, from its lowest value up."""
     order = ranked(sess, model, start)
     values = np.linspace(*latent.span(model.config.z_dist), num=COLUMNS)
-    images = sample.draw(sess, model, *moved(start, order, values))
+    images = sampling.draw(sess, model, *moved(start, order, values))
     print('sheet: %s' % save_images(images, (len(order), COLUMNS), base + '.png'))
 
 

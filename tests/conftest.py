@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from config import Config
+from settings.config import Config
 
 # float32, so that tests see the same numbers on every processor
 TINY = dict(output_height=16, gf_dim=4, df_dim=4, z_dim=8, batch_size=8,

@@ -8,9 +8,9 @@ import zipfile
 import numpy as np
 from PIL import Image
 
-import dataset
 import main
-from config import Config
+from dataset import batches
+from settings.config import Config
 
 ROOT = os.path.dirname(os.path.abspath(main.__file__))
 FACES = os.path.join(ROOT, 'data', 'toonfaces')
@@ -32,7 +32,7 @@ def test_the_bundle_is_4000_faces_with_their_attributes():
 def test_the_bundled_faces_are_various_colour_pictures(tmp_path):
     config = Config.make({'dataset': 'toonfaces', 'train_size': 50, 'cache_dir': str(
         tmp_path), 'data_dir': os.path.join(ROOT, 'data')}, {})
-    images = dataset.load(config, echo=lambda text: None).images
+    images = batches.load(config, echo=lambda text: None).images
     assert images.shape == (50, 64, 64, 3)
     assert np.asarray(images, float).std(axis=0).mean() > 20
 

@@ -1,5 +1,6 @@
 """The documents: their code is the program's, their tests and files exist."""
 
+import glob
 import os
 import re
 
@@ -30,9 +31,8 @@ def test_code_in_how_it_works_is_the_programs():
 def test_tests_named_in_how_it_works_exist():
     names = set(re.findall(r'`(test_\w+)`', read('docs/how-it-works.md')))
     assert len(names) >= 15
-    folder = os.path.join(ROOT, 'tests')
-    code = ''.join(read(os.path.join('tests', name)) for name in os.listdir(folder)
-                   if name.endswith('.py'))
+    tests = glob.glob(os.path.join(ROOT, 'tests', '**', '*.py'), recursive=True)
+    code = ''.join(map(read, tests))
     missing = [name for name in names if 'def %s(' % name not in code]
     assert not missing
 

@@ -10,9 +10,9 @@ import time
 import pytest
 from PIL import Image
 
-import config as configs
 import main
-from config import UserError
+from settings import config as configs
+from settings.config import UserError
 
 ROOT = os.path.dirname(os.path.abspath(main.__file__))
 
@@ -133,12 +133,12 @@ def test_a_broken_flag_file_says_what_is_wrong(text, expected, tmp_path):
 
 
 def test_presets_parse_and_make_a_config():
-    import dataset
+    from dataset import batches
     presets = glob.glob(os.path.join(ROOT, 'configs', '**', '*.flags'), recursive=True)
     assert len(presets) >= 20
     for path in presets:
         given = main.parse_flags(['--flagfile', path])
-        configs.Config.make(given, dataset.defaults(given.get('dataset', 'celebA')))
+        configs.Config.make(given, batches.defaults(given.get('dataset', 'celebA')))
 
 
 def test_carpedm20s_preset_is_his():

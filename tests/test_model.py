@@ -9,8 +9,8 @@ import tensorflow.compat.v1 as tf
 
 import main
 import model as models
-from config import Config
 from model import DCGAN
+from settings.config import Config
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)

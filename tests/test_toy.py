@@ -9,27 +9,26 @@ import pytest
 import tensorflow.compat.v1 as tf
 from PIL import Image
 
-import checks
-import config as configs
-import dataset
-import history
 import main
-import runs
 import toy
 from bench import gaussian
-from config import Config, UserError
+from dataset import batches
+from runs import folders, history
+from settings import checks
+from settings import config as configs
+from settings.config import Config, UserError
 
 SHORT = ['--train_size', '200', '--epoch', '2']
 
 
 def make_config(**given):
-    return Config.make(dict(given, dataset='gaussian'), dataset.defaults('gaussian'))
+    return Config.make(dict(given, dataset='gaussian'), batches.defaults('gaussian'))
 
 
 @contextlib.contextmanager
 def new_trainer(folder, **given):
     config = make_config(checkpoint_dir=str(folder), sample_dir=str(folder), **given)
-    with tf.Graph().as_default(), toy.opened(config, runs.at(config)) as trainer:
+    with tf.Graph().as_default(), toy.opened(config, folders.at(config)) as trainer:
         yield trainer
 
 
@@ -43,7 +42,7 @@ def call(words):
 
 
 @pytest.fixture
-def folders(tmp_path):
+def places(tmp_path):
     return ['--checkpoint_dir', str(tmp_path / 'c'), '--sample_dir',
             str(tmp_path / 's'), '--dataset', 'gaussian']
 
@@ -186,8 +185,8 @@ def test_accuracy_counts_all_points_real_and_generated(tmp_path):
         assert toy.accuracy(values) == pytest.approx(sum(right) / 600)
 
 
-def test_lines_rows_pictures_checkpoints_and_table(folders, tmp_path, capsys):
-    assert call(folders + SHORT + ['--train']) == 0
+def test_lines_rows_pictures_checkpoints_and_table(places, tmp_path, capsys):
+    assert call(places + SHORT + ['--train']) == 0
     out = capsys.readouterr().out
     lines = re.findall(r'^epoch (\d)/2 .* D right: ([\d.]+)% of 400 \(real ([\d.]+)% '
                        r'generated ([\d.]+)%\)$', out, re.MULTILINE)
@@ -207,12 +206,12 @@ def test_lines_rows_pictures_checkpoints_and_table(folders, tmp_path, capsys):
     assert re.search(r'^mean +1\.000 +2\.000 +-?\d+\.\d{3} +-?\d+\.\d{3}$', out,
                      re.MULTILINE)
     assert re.search(r'^covariance +1\.010 +1\.950 ', out, re.MULTILINE)
-    steps = [step for step, _ in runs.checkpoints(str(tmp_path / 'c' / 'gaussian'))]
+    steps = [step for step, _ in folders.saved(str(tmp_path / 'c' / 'gaussian'))]
     assert steps == [50, 100]
 
 
-def test_a_damaged_checkpoint_is_passed_over(folders, tmp_path, capsys):
-    assert call(folders + SHORT + ['--train']) == 0
+def test_a_damaged_checkpoint_is_passed_over(places, tmp_path, capsys):
+    assert call(places + SHORT + ['--train']) == 0
     folder = tmp_path / 'c' / 'gaussian'
     path = folder / 'DCGAN.model-100.data-00000-of-00001'
     whole = path.read_bytes()
@@ -220,12 +219,12 @@ def test_a_damaged_checkpoint_is_passed_over(folders, tmp_path, capsys):
     said = []
     for more in [], ['--checkpoint', '50']:
         capsys.readouterr()
-        assert call(folders + more) == 0
+        assert call(places + more) == 0
         said.append(capsys.readouterr().out)
     assert 'warning: the checkpoint %s' % folder in said[0]
     assert 'DCGAN.model-50 (step 50)' in said[0] and 'warning' not in said[1]
     assert said[0].splitlines()[-6:] == said[1].splitlines()[-6:]
-    assert call(folders + SHORT + ['--train']) == 0
+    assert call(places + SHORT + ['--train']) == 0
     assert path.read_bytes() == whole
     assert (folder / (path.name + '.damaged')).exists()
 
@@ -287,15 +286,15 @@ def test_resumed_is_as_if_never_stopped(tmp_path, capsys):
 
 
 def test_a_finished_run_stays_as_it_is_and_sampling_draws_from_it(
-        folders, tmp_path, capsys):
-    assert call(folders + SHORT + ['--train']) == 0
+        places, tmp_path, capsys):
+    assert call(places + SHORT + ['--train']) == 0
     first = capsys.readouterr().out
-    assert call(folders + SHORT + ['--train']) == 0
+    assert call(places + SHORT + ['--train']) == 0
     assert 'has been trained for 2 epochs' in capsys.readouterr().out
-    assert call(folders + SHORT + ['--train', '--loss', 'wgan']) == 2
+    assert call(places + SHORT + ['--train', '--loss', 'wgan']) == 2
     assert 'add --name' in capsys.readouterr().err
     os.remove(str(tmp_path / 's' / 'gaussian' / 'scatter.png'))
-    assert call(folders) == 0
+    assert call(places) == 0
     out = capsys.readouterr().out
     assert os.path.exists(str(tmp_path / 's' / 'gaussian' / 'scatter.png'))
     assert out[out.index('mean'):] == first[first.index('mean'):]
@@ -304,7 +303,7 @@ def test_a_finished_run_stays_as_it_is_and_sampling_draws_from_it(
 # --- what is refused ---------------------------------------------------------
 
 def test_nan_ends_the_run_with_the_last_good_checkpoint_kept(
-        folders, tmp_path, capsys, monkeypatch):
+        places, tmp_path, capsys, monkeypatch):
     evaluate, values = toy.Trainer.evaluate, []
 
     def broken(self):
@@ -312,9 +311,9 @@ def test_nan_ends_the_run_with_the_last_good_checkpoint_kept(
         return dict(values[-1], g_loss=float('nan')) if len(values) > 1 else values[0]
 
     monkeypatch.setattr(toy.Trainer, 'evaluate', broken)
-    assert call(folders + SHORT + ['--train']) == 1
+    assert call(places + SHORT + ['--train']) == 1
     assert 'g_loss is nan' in capsys.readouterr().err
-    steps = [step for step, _ in runs.checkpoints(str(tmp_path / 'c' / 'gaussian'))]
+    steps = [step for step, _ in folders.saved(str(tmp_path / 'c' / 'gaussian'))]
     assert steps == [50]
 
 
@@ -326,8 +325,8 @@ def test_nan_ends_the_run_with_the_last_good_checkpoint_kept(
     (['--train', '--loss', 'other'], 'lsgan'),
     (['--task', 'nothing'], '--task')])
 def test_bad_input_ends_with_status_2_and_says_what_to_do(
-        words, expected, folders, capsys):
-    assert call(folders + words) == 2
+        words, expected, places, capsys):
+    assert call(places + words) == 2
     assert expected in capsys.readouterr().err
 
 

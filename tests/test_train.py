@@ -12,13 +12,11 @@ import pytest
 import tensorflow.compat.v1 as tf
 from PIL import Image
 
-import dataset
-import history
 import main
-import runs
-import session
 import train
-from config import Config, UserError
+from dataset import batches
+from runs import checkpoints, folders, history
+from settings.config import Config, UserError
 
 TINY = ['--output_height', '16', '--gf_dim', '4', '--df_dim', '4', '--z_dim', '8',
         '--batch_size', '8', '--num_samples', '6', '--g_steps', '1', '--ema', '0',
@@ -26,7 +24,7 @@ TINY = ['--output_height', '16', '--gf_dim', '4', '--df_dim', '4', '--z_dim', '8
 
 
 @pytest.fixture
-def folders(tmp_path, make_images):
+def places(tmp_path, make_images):
     """Return the flags that point everything into tmp_path, with 40 images there."""
     make_images(str(tmp_path / 'data' / 'noise'), 40)
     return ['--dataset', 'noise', '--data_dir', str(tmp_path / 'data'),
@@ -45,12 +43,12 @@ def make_trainer(tmp_path, tiny_config):
     """Return a function that opens a Trainer of 40 random images in two classes."""
     rng = np.random.default_rng(0)
     images, labels = rng.integers(0, 256, (40, 16, 16, 3), np.uint8), np.arange(40) % 2
-    run = runs.Run('r', str(tmp_path / 'checkpoint'), str(tmp_path / 'samples'))
+    run = folders.Run('r', str(tmp_path / 'checkpoint'), str(tmp_path / 'samples'))
     with contextlib.ExitStack() as stack:
         def make(**changes):
             config = tiny_config(conditional=True, classes=('a', 'b'), **changes)
             stack.enter_context(tf.Graph().as_default())
-            made = train.Trainer(config, run, dataset.Dataset(
+            made = train.Trainer(config, run, batches.Dataset(
                 images, labels, config.classes))
             stack.callback(made.close)
             return made
@@ -76,8 +74,8 @@ def assert_equal(a, b):
         np.testing.assert_array_equal(a[name], b[name], err_msg=name)
 
 
-def test_a_run_writes_all_that_it_says(tmp_path, folders, capsys):
-    assert call(*folders, *TINY, '--train', '--epoch', 2, '--name', 'r',
+def test_a_run_writes_all_that_it_says(tmp_path, places, capsys):
+    assert call(*places, *TINY, '--train', '--epoch', 2, '--name', 'r',
                 '--sample_freq', 4, '--ckpt_freq', 3, '--max_to_keep', 2,
                 '--summary_freq', 5) == 0
     said = capsys.readouterr().out
@@ -89,7 +87,7 @@ def test_a_run_writes_all_that_it_says(tmp_path, folders, capsys):
         assert column in said
 
     checkpoint, samples = tmp_path / 'checkpoint' / 'r', tmp_path / 'samples' / 'r'
-    assert [step for step, _ in runs.checkpoints(str(checkpoint))] == [9, 10]
+    assert [step for step, _ in folders.saved(str(checkpoint))] == [9, 10]
     assert Config.load(str(checkpoint / 'config.json')).epoch == 2
     for path in (checkpoint / 'DCGAN.model-10', samples / 'train_0002_00000010.png',
                  samples / 'training.gif', samples / 'losses.png'):
@@ -110,8 +108,8 @@ def test_a_run_writes_all_that_it_says(tmp_path, folders, capsys):
     assert ((lines['d_acc_real'] >= 0) & (lines['d_acc_real'] <= 1)).all()
 
 
-def test_event_files_hold_losses_histograms_and_pictures(tmp_path, folders):
-    call(*folders, *TINY, '--train', '--epoch', 1, '--name', 'r', '--summary_freq', 2,
+def test_event_files_hold_losses_histograms_and_pictures(tmp_path, places):
+    call(*places, *TINY, '--train', '--epoch', 1, '--name', 'r', '--summary_freq', 2,
          '--sample_freq', 5)
     logs = tmp_path / 'checkpoint' / 'r' / 'logs'
     steps = collections.defaultdict(list)
@@ -125,7 +123,7 @@ def test_event_files_hold_losses_histograms_and_pictures(tmp_path, folders):
     assert steps['samples'] == [5]
 
 
-def test_the_loop_calls_the_session_once_a_step(folders, monkeypatch):
+def test_the_loop_calls_the_session_once_a_step(places, monkeypatch):
     calls = []
     usual = tf.Session.run
 
@@ -142,7 +140,7 @@ def test_the_loop_calls_the_session_once_a_step(folders, monkeypatch):
         return values
     monkeypatch.setattr(tf.Session, 'run', run)
     monkeypatch.setattr(train.Trainer, 'train_step', step)
-    call(*folders, *TINY, '--train', '--epoch', 1, '--name', 'r')
+    call(*places, *TINY, '--train', '--epoch', 1, '--name', 'r')
     assert len(trained) == 5
     for count, fetched in trained:
         assert count == 1
@@ -151,7 +149,7 @@ def test_the_loop_calls_the_session_once_a_step(folders, monkeypatch):
 
 @pytest.mark.parametrize('flag, d, g, steps', [
     ('--g_steps', 1, 2, 5), ('--d_steps', 2, 1, 2)])
-def test_more_updates_are_further_runs(folders, monkeypatch, flag, d, g, steps):
+def test_more_updates_are_further_runs(places, monkeypatch, flag, d, g, steps):
     counts = collections.Counter()
     usual = tf.Session.run
 
@@ -162,14 +160,14 @@ def test_more_updates_are_further_runs(folders, monkeypatch, flag, d, g, steps):
                                  for name in names)
         return usual(self, fetches, *arguments, **more)
     monkeypatch.setattr(tf.Session, 'run', run)
-    call(*folders, *TINY, '--train', '--epoch', 1, '--name', 'r', flag, 2)
+    call(*places, *TINY, '--train', '--epoch', 1, '--name', 'r', flag, 2)
     assert (counts['d'], counts['g']) == (d * steps, g * steps)
 
 
-def test_resuming_equals_never_having_stopped(tmp_path, folders):
-    call(*folders, *TINY, '--train', '--epoch', 3, '--name', 'whole')
-    call(*folders, *TINY, '--train', '--epoch', 1, '--name', 'parts')
-    call(*folders, *TINY, '--train', '--epoch', 3, '--name', 'parts')
+def test_resuming_equals_never_having_stopped(tmp_path, places):
+    call(*places, *TINY, '--train', '--epoch', 3, '--name', 'whole')
+    call(*places, *TINY, '--train', '--epoch', 1, '--name', 'parts')
+    call(*places, *TINY, '--train', '--epoch', 3, '--name', 'parts')
     whole, parts = (tmp_path / 'checkpoint' / name for name in ('whole', 'parts'))
     assert_equal(values_of(whole, 15), values_of(parts, 15))
     a, b = (history.read(str(f / 'history.csv')) for f in (whole, parts))
@@ -194,14 +192,14 @@ def test_a_run_cut_off_in_an_epoch_goes_on_as_if_it_had_not_been(
 
     def outcome():
         assert call(*line) == 0
-        step, path = runs.latest(str(tmp_path / 'r'))
+        step, path = folders.latest(str(tmp_path / 'r'))
         sheet = tmp_path / 's' / 'r' / ('train_0002_%08d.png' % step)
         lines = history.read(str(tmp_path / 'r' / 'history.csv'))
         del lines['seconds']
         return step, values_of(tmp_path / 'r', step), lines, sheet.read_bytes()
     last, values, lines, sheet = outcome()
     assert last == (4 if '--d_steps' in flags else 10)
-    for step, path in runs.checkpoints(str(tmp_path / 'r')):
+    for step, path in folders.saved(str(tmp_path / 'r')):
         if step > 3:                    # as if killed in the second epoch, or the first
             os.remove(path + '.index')
     again = outcome()
@@ -213,8 +211,8 @@ def test_a_run_cut_off_in_an_epoch_goes_on_as_if_it_had_not_been(
     assert ('ema/generator/g_h0_lin/Matrix' in values) == ('--ema' in flags)
 
 
-def test_a_lower_max_to_keep_on_resume_is_kept_to(tmp_path, folders, no_results):
-    line = [*folders, *TINY, '--train', '--name', 'r*']
+def test_a_lower_max_to_keep_on_resume_is_kept_to(tmp_path, places, no_results):
+    line = [*places, *TINY, '--train', '--name', 'r*']
     call(*line, '--epoch', 1, '--ckpt_freq', 1)
     call(*line, '--epoch', 2, '--ckpt_freq', 5, '--max_to_keep', 2)
     names = os.listdir(tmp_path / 'checkpoint' / 'r*')
@@ -223,8 +221,8 @@ def test_a_lower_max_to_keep_on_resume_is_kept_to(tmp_path, folders, no_results)
         for ending in ('data-00000-of-00001', 'index')]
 
 
-def test_sheets_of_steps_that_are_taken_again_go_first(tmp_path, folders):
-    line = [*folders, *TINY, '--train', '--sample_freq', 2]
+def test_sheets_of_steps_that_are_taken_again_go_first(tmp_path, places):
+    line = [*places, *TINY, '--train', '--sample_freq', 2]
     call(*line, '--name', 'r*', '--epoch', 2)
     samples, other = tmp_path / 'samples' / 'r*', tmp_path / 'samples' / 'rx'
     other.mkdir()
@@ -250,44 +248,44 @@ def test_an_animation_that_shows_such_sheets_goes_too(tmp_path, make_trainer):
     assert os.listdir(samples) == ['test.png']
 
 
-def test_training_seconds_add_up_over_resumes(tmp_path, folders):
+def test_training_seconds_add_up_over_resumes(tmp_path, places):
     for epochs in (1, 2):
-        call(*folders, *TINY, '--train', '--epoch', epochs, '--name', 'r')
+        call(*places, *TINY, '--train', '--epoch', epochs, '--name', 'r')
     seconds = history.read(str(tmp_path / 'checkpoint/r/history.csv'))['seconds']
     assert len(seconds) == 10
     assert (np.diff(seconds) > 0).all()
 
 
-def test_a_finished_run_says_so_and_takes_no_step(tmp_path, folders, capsys):
+def test_a_finished_run_says_so_and_takes_no_step(tmp_path, places, capsys):
     for _ in range(2):
-        assert call(*folders, *TINY, '--train', '--epoch', 1, '--name', 'r') == 0
+        assert call(*places, *TINY, '--train', '--epoch', 1, '--name', 'r') == 0
     assert 'has been trained for 1 epochs' in capsys.readouterr().out
     assert len(history.read(str(tmp_path / 'checkpoint/r/history.csv'))['step']) == 5
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_and_leaves_with_the_usual_status(tmp_path, folders, number,
+def test_a_signal_saves_and_leaves_with_the_usual_status(tmp_path, places, number,
                                                          monkeypatch):
-    usual = dataset.Dataset.batch
+    usual = batches.Dataset.batch
 
     def batch(self, step, *arguments):
         if step == 2:
             os.kill(os.getpid(), number)
         return usual(self, step, *arguments)
-    monkeypatch.setattr(dataset.Dataset, 'batch', batch)
+    monkeypatch.setattr(batches.Dataset, 'batch', batch)
     handlers = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]
-    status = call(*folders, *TINY, '--train', '--epoch', 2, '--name', 'r')
+    status = call(*places, *TINY, '--train', '--epoch', 2, '--name', 'r')
     assert status == 128 + number
     folder = tmp_path / 'checkpoint' / 'r'
-    assert [step for step, _ in runs.checkpoints(str(folder))] == [3]
+    assert [step for step, _ in folders.saved(str(folder))] == [3]
     assert [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)] == handlers
     monkeypatch.undo()
-    assert call(*folders, *TINY, '--train', '--epoch', 2, '--name', 'r') == 0
+    assert call(*places, *TINY, '--train', '--epoch', 2, '--name', 'r') == 0
     steps = history.read(str(folder / 'history.csv'))['step']
     np.testing.assert_array_equal(steps, np.arange(1, 11))
 
 
-def test_a_signal_while_a_sheet_is_drawn_loses_no_step(tmp_path, folders, monkeypatch):
+def test_a_signal_while_a_sheet_is_drawn_loses_no_step(tmp_path, places, monkeypatch):
     usual = train.Trainer.sample
 
     def sample(self, epoch, step):
@@ -295,34 +293,34 @@ def test_a_signal_while_a_sheet_is_drawn_loses_no_step(tmp_path, folders, monkey
         if step == 2:
             os.kill(os.getpid(), signal.SIGTERM)
     monkeypatch.setattr(train.Trainer, 'sample', sample)
-    assert call(*folders, *TINY, '--train', '--epoch', 2, '--name', 'r',
+    assert call(*places, *TINY, '--train', '--epoch', 2, '--name', 'r',
                 '--sample_freq', 2) == 143
     folder = tmp_path / 'checkpoint' / 'r'
-    assert [step for step, _ in runs.checkpoints(str(folder))] == [2]
+    assert [step for step, _ in folders.saved(str(folder))] == [2]
     assert len(history.read(str(folder / 'history.csv'))['step']) == 2
 
 
-def test_lines_after_the_last_checkpoint_are_dropped_on_resume(tmp_path, folders):
-    call(*folders, *TINY, '--train', '--epoch', 1, '--name', 'r')
+def test_lines_after_the_last_checkpoint_are_dropped_on_resume(tmp_path, places):
+    call(*places, *TINY, '--train', '--epoch', 1, '--name', 'r')
     path = tmp_path / 'checkpoint' / 'r' / 'history.csv'
     with open(path, 'a') as file:
         file.write('6,2,9.9,1,1,1,1,1\n7,2,9.9,1,')
-    call(*folders, *TINY, '--train', '--epoch', 2, '--name', 'r')
+    call(*places, *TINY, '--train', '--epoch', 2, '--name', 'r')
     np.testing.assert_array_equal(history.read(str(path))['step'], np.arange(1, 11))
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_before_it_is_saved(
-        tmp_path, folders, monkeypatch):
-    usual = dataset.Dataset.batch
+        tmp_path, places, monkeypatch):
+    usual = batches.Dataset.batch
 
     def batch(self, step, *arguments):
         images, y = usual(self, step, *arguments)
         return (images * np.nan if step == 6 else images), y
-    monkeypatch.setattr(dataset.Dataset, 'batch', batch)
-    assert call(*folders, *TINY, '--train', '--epoch', 2, '--name', 'r',
+    monkeypatch.setattr(batches.Dataset, 'batch', batch)
+    assert call(*places, *TINY, '--train', '--epoch', 2, '--name', 'r',
                 '--ckpt_freq', 5) == 1
     folder = tmp_path / 'checkpoint' / 'r'
-    assert [step for step, _ in runs.checkpoints(str(folder))] == [5]
+    assert [step for step, _ in folders.saved(str(folder))] == [5]
     for value in values_of(folder, 5).values():
         assert np.isfinite(value).all()
 
@@ -333,7 +331,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_it_is_saved(
     ('generator/g_h0_lin/Matrix', 4), ('generator/g_h0_lin/Matrix', 6),
     ('generator/g_bn0/moving_variance', 4)])
 def test_a_weight_that_is_not_finite_is_never_saved(
-        tmp_path, folders, monkeypatch, capsys, name, after):
+        tmp_path, places, monkeypatch, capsys, name, after):
     usual = train.Trainer.train_step
 
     def step(self, number):
@@ -345,25 +343,25 @@ def test_a_weight_that_is_not_finite_is_never_saved(
             variable.load(value, self.sess)
         return values
     monkeypatch.setattr(train.Trainer, 'train_step', step)
-    assert call(*folders, *TINY, '--train', '--epoch', 2, '--name', 'r',
+    assert call(*places, *TINY, '--train', '--epoch', 2, '--name', 'r',
                 '--ckpt_freq', 3) == 1
     assert 'error: step ' in capsys.readouterr().err
     folder = tmp_path / 'checkpoint' / 'r'
-    assert [step for step, _ in runs.checkpoints(str(folder))] == [3]
+    assert [step for step, _ in folders.saved(str(folder))] == [3]
     for value in values_of(folder, 3).values():
         assert np.isfinite(value).all()
 
 
 def test_the_history_on_disk_is_as_long_as_the_checkpoint_says(
-        tmp_path, folders, monkeypatch, no_results):
-    lengths, usual = {}, session.save
+        tmp_path, places, monkeypatch, no_results):
+    lengths, usual = {}, checkpoints.save
 
     def save(sess, saver, run, step, max_to_keep):
         with open(run.history_path) as file:
             lengths[step] = len(file.readlines()) - 1       # the first has the names
         return usual(sess, saver, run, step, max_to_keep)
-    monkeypatch.setattr(session, 'save', save)
-    call(*folders, *TINY, '--train', '--epoch', 1, '--name', 'r', '--ckpt_freq', 2)
+    monkeypatch.setattr(checkpoints, 'save', save)
+    call(*places, *TINY, '--train', '--epoch', 1, '--name', 'r', '--ckpt_freq', 2)
     assert lengths == {2: 2, 4: 4, 5: 5}
 
 
@@ -421,20 +419,20 @@ def test_the_seed_decides_weights_batches_z_and_sheets(make_trainer):
 
 @pytest.mark.parametrize('size', [1, 2, 3])
 def test_the_workers_take_all_batches_once_in_turn(size):
-    of = [[dataset.batch_number(i, rank, size) for i in range(4)]
+    of = [[batches.batch_number(i, rank, size) for i in range(4)]
           for rank in range(size)]
     for rank, numbers in enumerate(of):
         assert numbers == list(range(rank, 4 * size, size))
     assert sorted(sum(of, [])) == list(range(4 * size))
-    assert dataset.batch_number(7) == 7
+    assert batches.batch_number(7) == 7
 
 
 # --- what is refused ---------------------------------------------------------
 
-def test_a_run_with_other_values_is_refused(tmp_path, folders, capsys):
-    call(*folders, *TINY, '--train', '--epoch', 1, '--name', 'r')
+def test_a_run_with_other_values_is_refused(tmp_path, places, capsys):
+    call(*places, *TINY, '--train', '--epoch', 1, '--name', 'r')
     files = sorted(os.listdir(tmp_path / 'checkpoint' / 'r'))
-    assert call(*folders, *TINY, '--train', '--name', 'r', '--z_dim', 9) == 2
+    assert call(*places, *TINY, '--train', '--name', 'r', '--z_dim', 9) == 2
     assert '--z_dim: 8 in config.json, 9 now' in capsys.readouterr().err
     assert sorted(os.listdir(tmp_path / 'checkpoint' / 'r')) == files
 
@@ -442,11 +440,11 @@ def test_a_run_with_other_values_is_refused(tmp_path, folders, capsys):
 @pytest.mark.parametrize('flag, file', [
     ('--checkpoint_dir', 'file'), ('--sample_dir', 'folder/r')])
 def test_a_folder_that_cannot_be_written_to_is_named_before_the_first_step(
-        tmp_path, folders, capsys, monkeypatch, flag, file):
+        tmp_path, places, capsys, monkeypatch, flag, file):
     (tmp_path / 'folder').mkdir()
     (tmp_path / file).write_text('no folder')
     monkeypatch.setattr(train.Trainer, 'train_step', None)
-    assert call(*folders, *TINY, '--train', '--name', 'r',
+    assert call(*places, *TINY, '--train', '--name', 'r',
                 flag, tmp_path / file.split('/')[0]) == 2
     error = capsys.readouterr().err
     assert error.startswith('error: ')
@@ -461,18 +459,18 @@ def test_a_folder_that_is_there_but_takes_no_file_is_refused():
 
 
 def test_a_config_that_is_a_folder_is_refused_in_a_new_run_too(
-        tmp_path, folders, capsys, monkeypatch):
+        tmp_path, places, capsys, monkeypatch):
     (tmp_path / 'checkpoint' / 'r' / 'config.json').mkdir(parents=True)
     monkeypatch.setattr(train.Trainer, 'train_step', None)
-    assert call(*folders, *TINY, '--train', '--name', 'r') == 2
+    assert call(*places, *TINY, '--train', '--name', 'r') == 2
     error = capsys.readouterr().err
     assert error.startswith('error: ')
     assert 'config.json' in error
 
 
 def test_a_damaged_checkpoint_is_not_trained_on(
-        tmp_path, folders, capsys, no_results, monkeypatch):
-    line = [*folders, *TINY, '--train', '--name', 'r']
+        tmp_path, places, capsys, no_results, monkeypatch):
+    line = [*places, *TINY, '--train', '--name', 'r']
     assert call(*line, '--epoch', 1) == 0
     newest = tmp_path / 'checkpoint' / 'r' / 'DCGAN.model-5'
     os.truncate(str(newest) + '.data-00000-of-00001', 1000)
@@ -483,8 +481,8 @@ def test_a_damaged_checkpoint_is_not_trained_on(
     assert {f: f.read_bytes() for f in newest.parent.iterdir() if f.is_file()} == files
 
 
-def test_too_few_images_for_a_batch_are_refused(folders, capsys):
-    assert call(*folders, '--train', '--batch_size', 41) == 2
+def test_too_few_images_for_a_batch_are_refused(places, capsys):
+    assert call(*places, '--train', '--batch_size', 41) == 2
     assert '40 images' in capsys.readouterr().err
 
 
@@ -501,10 +499,10 @@ def test_conditional_training_writes_a_row_for_each_class(tmp_path, make_images)
         assert sheet.size == (2 * 18 - 2, 3 * 18 - 2)
 
 
-def test_a_checkpoint_without_config_is_not_trained_on(tmp_path, folders):
-    call(*folders, *TINY, '--train', '--epoch', 1, '--name', 'r')
+def test_a_checkpoint_without_config_is_not_trained_on(tmp_path, places):
+    call(*places, *TINY, '--train', '--epoch', 1, '--name', 'r')
     os.remove(tmp_path / 'checkpoint' / 'r' / 'config.json')
     config = Config.make({'name': 'r', 'checkpoint_dir': str(tmp_path / 'checkpoint')},
                          {})
     with pytest.raises(UserError, match='no config.json'):
-        runs.to_train(config, {})
+        folders.to_train(config, {})

@@ -2,10 +2,9 @@
 
 import tensorflow.compat.v1 as tf
 
-import config as configs
-import runs
-import session
 from model import DCGAN
+from runs import checkpoints, folders, sessions
+from settings import config as configs
 
 CONTRAST = 10       # the weights times this, so that the images are not all gray
 
@@ -15,12 +14,12 @@ def save(root, name, classes=()):
     config = configs.Config.make(dict(
         output_height=16, gf_dim=4, df_dim=4, z_dim=8, ema=0, name=name, dataset='flat',
         checkpoint_dir=str(root), conditional=bool(classes), classes=classes), {})
-    with tf.Graph().as_default(), session.open_session(config) as sess:
+    with tf.Graph().as_default(), sessions.open_session(config) as sess:
         tf.set_random_seed(0)
-        run, model = runs.at(config), DCGAN(config)
-        runs.make_folder(run.checkpoint_dir)
+        run, model = folders.at(config), DCGAN(config)
+        folders.make_folder(run.checkpoint_dir)
         config.save(run.config_path)
         sess.run(tf.variables_initializer(model.variables))
         sess.run([v.assign(CONTRAST * v) for v in model.g_vars
                   if v.op.name.split('/')[-1] in ('w', 'Matrix')])
-        session.save(sess, session.make_saver(model.variables), run, 1, 1)
+        checkpoints.save(sess, checkpoints.make_saver(model.variables), run, 1, 1)

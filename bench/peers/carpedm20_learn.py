@@ -12,7 +12,8 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 from carpedm20 import BATCH, Z, build, step
 
-from utils import get_image, inverse_transform, transform
+from dataset.pictures import get_image
+from utils import inverse_transform, transform
 
 
 class Peer:

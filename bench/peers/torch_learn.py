@@ -17,7 +17,8 @@ import torch_dcgan
 from torch.utils import data
 from torch_dcgan import BATCH, Again, Z, discriminator, generator, initialise
 
-from utils import atomic_write, get_image, inverse_transform, transform
+from dataset.pictures import get_image
+from utils import atomic_write, inverse_transform, transform
 
 WORKERS = 2     # the example's default
 

@@ -21,8 +21,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'
 import numpy as np
 from PIL import Image, ImageCms
 
-import dataset
-from config import Config
+from dataset import batches, cache
+from settings.config import Config
 
 SIZE = 24, 20
 EXTREMES = 0, 1, 2, 0x7f, 0x80, 0xff, 0x7fff, 0xffff, 0x7fffffff, 0xffffffff
@@ -199,10 +199,10 @@ def fuzz(folder, count, seed, threads):
                               threads=threads), {})
     watch, start = Watch(), time.monotonic()
     watch.start()
-    loaded = dataset.load(config, lambda text: None)
+    loaded = batches.load(config, lambda text: None)
     watch.over.set()
     seconds = time.monotonic() - start
-    with open(dataset.cache_base(config) + '.report.txt', encoding='utf-8') as file:
+    with open(cache.cache_base(config) + '.report.txt', encoding='utf-8') as file:
         lines = file.read().splitlines()
     assert len(lines) + len(loaded) == 2 * count
     check_plain(loaded, lines, names)

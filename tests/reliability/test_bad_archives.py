@@ -27,12 +27,9 @@ from PIL import Image
 from test_archives import load_cifar, load_mnist, tarred, write_cifar, write_mnist
 from test_downloads import Child, until
 
-import archives
 import download
-import fetch
-import sources
-import unpack
-from config import UserError
+from dataset import archives, fetch, sources, unpack
+from settings.config import UserError
 
 data = test_archives.data
 server, table, run = test_fetch.server, test_fetch.table, test_fetch.run
@@ -509,7 +506,7 @@ def mutate_in_place(data, seed, count):
 
 
 def archives_image(path, name):
-    import packing
+    from dataset import packing
     result = packing.pack_image((path, name), (8, 8, 8, 8, False, 3))
     assert isinstance(result, (str, np.ndarray))
     return result

@@ -23,18 +23,15 @@ import numpy as np
 import pytest
 import test_sources
 from PIL import Image
-from test_dataset import fix_header
+from test_batches import fix_header
 from test_downloads import until
 from test_image_kinds import ROOT
+from test_pictures import encode, png
 from test_sources import cache_files, cache_path, grays, load, make_zip, numbered, paint
-from test_utils import encode, png
 
-import config as configs
-import dataset
-import folders
-import packing
-import sources
-from config import UserError
+from dataset import batches, cache, files, packing, sources
+from settings import config as configs
+from settings.config import UserError
 
 data = test_sources.data
 
@@ -223,7 +220,7 @@ def bombs():
 
 READ = """
 import json, os, resource, sys
-import packing
+from dataset import packing
 arguments = 8, 8, 8, 8, False, 3
 packing.pack_image(sys.argv[1] + '/good', arguments)    # whatever is loaded once
 with open('/proc/self/statm') as file:
@@ -362,8 +359,8 @@ def test_a_table_that_never_ends_is_not_read(data):
 
 AS_ANOTHER = """
 import os, sys
-import dataset, pictures
-from config import Config, UserError
+from dataset import batches, pictures
+from settings.config import Config, UserError
 pictures.kinds()        # what is loaded late, only the owner of Python's files may read
 if os.getuid() == 0:
     os.setgroups([])
@@ -372,7 +369,7 @@ if os.getuid() == 0:
 config = Config.make(dict(dataset='mine', data_dir=sys.argv[1], output_height=8,
                           cache_dir=sys.argv[2], threads=1), {})
 try:
-    print(len(dataset.load(config, lambda text: None)))
+    print(len(batches.load(config, lambda text: None)))
 except UserError as error:
     print(error)
 """
@@ -428,7 +425,7 @@ def spoil(data, config, change):
         if not echoed:
             change()
         echoed.append(text)
-    return dataset.load(config, echo)
+    return batches.load(config, echo)
 
 
 @pytest.mark.parametrize('count, threads', [(9, 1), (600, 2)])
@@ -455,12 +452,12 @@ def test_files_that_vanish_or_are_cut_while_being_packed(data, count, threads):
 
 def test_files_that_vanish_before_they_are_looked_at(data, monkeypatch):
     numbered(data / 'mine', 5)
-    fingerprint = dataset.fingerprint
+    fingerprint = cache.fingerprint
 
     def later(source, config):
         os.remove(str(data / 'mine' / '001.png'))
         return fingerprint(source, config)
-    monkeypatch.setattr(dataset, 'fingerprint', later)
+    monkeypatch.setattr(batches, 'fingerprint', later)
     assert grays(load(data)[0]) == [0, 2, 3, 4]
     assert report(data)['001.png'].startswith('FileNotFoundError: ')
 
@@ -468,7 +465,7 @@ def test_files_that_vanish_before_they_are_looked_at(data, monkeypatch):
 def test_a_folder_that_vanishes_while_it_is_walked(data, monkeypatch):
     numbered(data / 'mine', 2)
     numbered(data / 'mine' / 'sub', 2)
-    walked = folders.walk(str(data / 'mine'))
+    walked = files.walk(str(data / 'mine'))
     first = next(walked)
     for name in ('000.png', '001.png'):
         os.remove(str(data / 'mine' / 'sub' / name))
@@ -539,8 +536,8 @@ def test_a_decoder_that_hangs_ends_the_run(data, monkeypatch):
 
 LOAD = """
 import sys, time
-import dataset, packing
-from config import Config
+from dataset import batches, packing
+from settings.config import Config
 
 def slowly(image, arguments):
     time.sleep(0.05)
@@ -548,7 +545,7 @@ def slowly(image, arguments):
 
 if __name__ == '__main__':
     packing.pack_image = slowly
-    dataset.load(Config.make(dict(dataset='mine', data_dir=sys.argv[1], threads=2,
+    batches.load(Config.make(dict(dataset='mine', data_dir=sys.argv[1], threads=2,
                                   output_height=8), {}))
 """
 
@@ -658,7 +655,7 @@ def messy(data):
     return data
 
 
-def cache(data, folder, **given):
+def packed(data, folder, **given):
     """Pack into a folder of its own; return {name: content} of the cache."""
     load(data, cache_dir=str(folder), **given)
     return {path.name: path.read_bytes() for path in folder.iterdir()}
@@ -689,7 +686,7 @@ class Shuffled:
 
 def test_the_order_of_the_file_systems_lists_decides_nothing(messy, tmp_path,
                                                              monkeypatch):
-    expected = cache(messy, tmp_path / '0')
+    expected = packed(messy, tmp_path / '0')
     scandir, listdir = os.scandir, os.listdir
     rng, orders = np.random.default_rng(0), set()
     monkeypatch.setattr(os, 'scandir', lambda path='.': Shuffled(scandir(path), rng))
@@ -697,12 +694,12 @@ def test_the_order_of_the_file_systems_lists_decides_nothing(messy, tmp_path,
         rng.permutation(listdir(path))))
     for i in range(1, 4):
         orders.add(tuple(os.listdir(str(messy / 'mine'))))
-        assert cache(messy, tmp_path / str(i)) == expected
+        assert packed(messy, tmp_path / str(i)) == expected
     assert len(orders) == 3
 
 
 def test_two_packings_are_the_same_bytes_by_any_number_of_workers(messy, tmp_path):
-    packings = [cache(messy, tmp_path / str(i), threads=threads)
+    packings = [packed(messy, tmp_path / str(i), threads=threads)
                 for i, threads in enumerate((1, 1, 2, 3))]
     assert len(packings[0]) == 3 and packings[0] == packings[1]
     assert packings[2] == packings[3] == packings[0]
@@ -710,9 +707,9 @@ def test_two_packings_are_the_same_bytes_by_any_number_of_workers(messy, tmp_pat
 
 PACK = """
 import sys
-import dataset
-from config import Config
-dataset.load(Config.make(dict(dataset='mine', data_dir=sys.argv[1], output_height=8,
+from dataset import batches
+from settings.config import Config
+batches.load(Config.make(dict(dataset='mine', data_dir=sys.argv[1], output_height=8,
                               cache_dir=sys.argv[2], threads=1), {}))
 """
 

@@ -17,11 +17,10 @@ import pytest
 import test_archives
 from test_archives import FOLDERS, NAMES, python2, write_cifar
 
-import archives
-import pickles
-from config import UserError
+from dataset import archives, pickles
+from settings.config import UserError
 
-ROOT = os.path.dirname(os.path.abspath(archives.__file__))
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(archives.__file__)))
 MEMORY = 2**30
 TAIL = b'.'
 
@@ -412,15 +411,15 @@ def test_the_search_finds(code, count):
     lambda file: np.savez(file, a=np.array([{}], object)), lambda file: None])
 def test_a_cache_that_is_a_pickle_is_packed_anew(tmp_path, make_images, save):
     """A .npy of objects in the place of the cache is not loaded."""
-    import dataset
-    from config import Config
+    from dataset import batches, cache
+    from settings.config import Config
     make_images(str(tmp_path / 'data' / 'set'), 6)
     config = Config.make(dict(dataset='set', data_dir=str(tmp_path / 'data'), threads=1,
                               output_height=16), {})
-    images = np.array(dataset.load(config, lambda text: None).images)
-    base = dataset.cache_base(config)
+    images = np.array(batches.load(config, lambda text: None).images)
+    base = cache.cache_base(config)
     with open(base + '.npy', 'wb') as file:
         save(file)
-    again = dataset.load(config, lambda text: None).images
+    again = batches.load(config, lambda text: None).images
     assert again.dtype == np.uint8
     np.testing.assert_array_equal(again, images)

@@ -15,10 +15,9 @@ from starts import FLAGS, values_of
 
 import main
 import ops  # noqa: F401  (turns TensorFlow 2 behaviour off)
-import runs
-import session
 import train
-from config import UserError
+from runs import checkpoints, folders, sessions
+from settings.config import Config, UserError
 
 SAMPLE = FLAGS[:2] + ['--name', 'r']
 DATA, INDEX = '.data-00000-of-00001', '.index'
@@ -29,10 +28,10 @@ def small(graph, tmp_path):
     """Return a folder with the checkpoints of steps 1 to 3, and what they hold."""
     v, w = tf.get_variable('a/v', [30, 10]), tf.get_variable('a/w', [7])
     with tf.Session() as sess:
-        saver = session.make_saver([v, w])
+        saver = checkpoints.make_saver([v, w])
         for step in (1, 2, 3):
             sess.run(tf.global_variables_initializer())
-            session.write(sess, saver, str(tmp_path), step)
+            checkpoints.write(sess, saver, str(tmp_path), step)
     return tmp_path
 
 
@@ -83,7 +82,7 @@ def contents(folder):
 
 
 def steps(folder):
-    return [step for step, _ in runs.checkpoints(str(folder))]
+    return [step for step, _ in folders.saved(str(folder))]
 
 
 # --- writing -------------------------------------------------------------------
@@ -95,14 +94,15 @@ def test_the_index_comes_last_and_the_state_after_it(small, graph, monkeypatch):
     def replace(source, path):
         usual(source, path)
         order.append(os.path.basename(path))
-        for _, found in runs.checkpoints(str(small)):
-            assert session.damage(found) is None
+        for _, found in folders.saved(str(small)):
+            assert checkpoints.damage(found) is None
         assert tf.train.latest_checkpoint(str(small)) in [
-            path for _, path in runs.checkpoints(str(small))]
+            path for _, path in folders.saved(str(small))]
     monkeypatch.setattr(os, 'replace', replace)
     with tf.Session() as sess:
         sess.run(tf.global_variables_initializer())
-        session.write(sess, session.make_saver(tf.global_variables()), str(small), 10)
+        saver = checkpoints.make_saver(tf.global_variables())
+        checkpoints.write(sess, saver, str(small), 10)
     assert order == ['DCGAN.model-10' + DATA, 'DCGAN.model-10' + INDEX, 'checkpoint']
     assert tf.train.latest_checkpoint(str(small)) == str(small / 'DCGAN.model-10')
     assert len(os.listdir(small)) == 2 * 4 + 1
@@ -119,7 +119,7 @@ def test_what_cut_off_saves_left_goes_and_nothing_else(small):
             'DCGAN.model-3.json', 'mine' + DATA, 'notes.txt']
     for name in kept:
         (small / name).write_bytes(b'')
-    session.tidy(str(small), 3)
+    checkpoints.tidy(str(small), 3)
     assert sorted(os.listdir(small)) == sorted(before + kept)
 
 
@@ -164,7 +164,7 @@ def harmed(small, count, seed):
             continue
         (small / (path.name + ending)).write_bytes(content)
         said = []
-        step, found = session.newest(str(small), said.append)
+        step, found = checkpoints.newest(str(small), said.append)
         assert step in (2, 3)
         if step == 2:
             noticed += 1
@@ -193,14 +193,14 @@ def test_much_damage_is_noticed_or_does_not_matter(small):
 def test_a_file_that_is_missing_or_empty(small, ending):
     path = small / ('DCGAN.model-3' + ending)
     path.write_bytes(b'')
-    assert session.newest(str(small), print)[0] == 2
+    assert checkpoints.newest(str(small), print)[0] == 2
     os.remove(path)
-    assert session.newest(str(small), print)[0] == 2
+    assert checkpoints.newest(str(small), print)[0] == 2
 
 
 def test_a_checkpoint_that_its_training_removes_meanwhile_is_no_damage(
         small, monkeypatch):
-    usual = session.damage
+    usual = checkpoints.damage
 
     def damage(path):
         if path.endswith('-3'):
@@ -208,9 +208,9 @@ def test_a_checkpoint_that_its_training_removes_meanwhile_is_no_damage(
                 if name.startswith('DCGAN.model-3'):
                     shutil.move(small / name, small / name.replace('-3', '-5'))
         return usual(path)
-    monkeypatch.setattr(session, 'damage', damage)
+    monkeypatch.setattr(checkpoints, 'damage', damage)
     said = []
-    assert session.newest(str(small), said.append)[0] == 5
+    assert checkpoints.newest(str(small), said.append)[0] == 5
     assert not [line for line in said if 'damaged' in line]
 
 
@@ -267,13 +267,13 @@ def test_a_damaged_one_is_not_counted_among_the_newest(copied):
     os.truncate('checkpoint/r/DCGAN.model-16' + DATA, 100)
     assert call(*FLAGS, '--epoch', 2, '--max_to_keep', 1, '--ckpt_freq', 1) == 0
     assert steps('checkpoint/r') == [16]
-    assert session.damage('checkpoint/r/DCGAN.model-16') is None
+    assert checkpoints.damage('checkpoint/r/DCGAN.model-16') is None
 
 
 @pytest.mark.parametrize('flags', [SAMPLE, [*FLAGS, '--epoch', 3]])
 def test_where_all_are_damaged_each_is_named_and_nothing_is_touched(
         copied, flags, capsys):
-    for index, (_, path) in enumerate(runs.checkpoints('checkpoint/r')):
+    for index, (_, path) in enumerate(folders.saved('checkpoint/r')):
         os.truncate(path + (DATA, INDEX)[index % 2], 30)
     before = contents(copied)
     assert call(*flags) == 2
@@ -287,21 +287,21 @@ def test_where_all_are_damaged_each_is_named_and_nothing_is_touched(
 @pytest.mark.parametrize('which', ['16', 'best'])
 def test_one_that_was_asked_for_is_not_replaced_by_another(copied, which, capsys):
     folder = 'checkpoint/r/best' if which == 'best' else 'checkpoint/r'
-    os.truncate(runs.checkpoints(folder)[-1][1] + DATA, 100)
+    os.truncate(folders.saved(folder)[-1][1] + DATA, 100)
     assert call(*SAMPLE, '--checkpoint', which) == 2
     error = capsys.readouterr().err
-    assert runs.checkpoints(folder)[-1][1] in error and '--checkpoint STEP' in error
+    assert folders.saved(folder)[-1][1] in error and '--checkpoint STEP' in error
 
 
 @pytest.mark.slow
 def test_a_damaged_best_one_is_set_aside_before_training_goes_on(
         copied, capsys, no_results):
-    (step, path), = runs.checkpoints('checkpoint/r/best')
+    (step, path), = folders.saved('checkpoint/r/best')
     os.truncate(path + DATA, 100)
     assert call(*FLAGS, '--epoch', 3) == 0
     assert 'the best checkpoint %s is damaged' % path in capsys.readouterr().out
-    (again, path), = runs.checkpoints('checkpoint/r/best')
-    assert again > step and session.damage(path) is None
+    (again, path), = folders.saved('checkpoint/r/best')
+    assert again > step and checkpoints.damage(path) is None
 
 
 # --- memory --------------------------------------------------------------------
@@ -310,7 +310,7 @@ def test_a_damaged_best_one_is_set_aside_before_training_goes_on(
 def test_a_network_that_does_not_fit_into_memory_is_told(graph):
     huge = tf.fill(tf.placeholder_with_default([2**22, 2**22], [2]), 1.0)
     with tf.Session() as sess, pytest.raises(MemoryError, match='--batch_size'), \
-            session.memory():
+            sessions.memory():
         sess.run(huge)
 
 
@@ -330,16 +330,17 @@ def test_variables_that_differ_are_named(small, graph):
         here = [tf.get_variable('a/v', [30, 11]), tf.get_variable('a/w', [7]),
                 tf.get_variable('d_optim/a/v/Adam', [30, 10])]
         with pytest.raises(UserError) as error:
-            session.restore(sess, session.make_saver(here), here,
+            checkpoints.restore(sess, checkpoints.make_saver(here), here,
                             str(small / 'DCGAN.model-3'))
         lines = str(error.value).splitlines()
         assert lines[1:] == ['  a/v: [30, 11] here, [30, 10] there',
                              '  d_optim/a/v/Adam: [30, 10] here, missing there']
         fits = here[1:2]
-        saver = session.make_saver(fits)
-        session.restore(sess, saver, fits, str(small / 'DCGAN.model-3'))
+        saver = checkpoints.make_saver(fits)
+        checkpoints.restore(sess, saver, fits, str(small / 'DCGAN.model-3'))
         with pytest.raises(UserError, match=r'  a/v: missing here, \[30, 10\] there'):
-            session.restore(sess, saver, fits, str(small / 'DCGAN.model-3'), whole=True)
+            checkpoints.restore(
+                sess, saver, fits, str(small / 'DCGAN.model-3'), whole=True)
 
 
 @pytest.mark.parametrize('change, names', [
@@ -354,7 +355,7 @@ def test_a_checkpoint_of_another_network_is_refused_in_training(
         copied, change, names, capsys):
     """As config.json would have it: by the flags it is refused already."""
     path = 'checkpoint/r/config.json'
-    train.session.runs.Config.load(path).replace(**change).save(path)
+    Config.load(path).replace(**change).save(path)
     assert call('--train', '--name', 'r', '--dataset', 'noise') == 2
     error = capsys.readouterr().err
     for name in names:
@@ -387,14 +388,14 @@ def test_a_run_in_use_is_refused_until_its_process_dies(copied, capsys, no_resul
 
 
 def test_two_that_start_at_once_do_not_both_train(copied):
-    run = runs.Run('r', 'checkpoint/new', 'samples/new')
-    runs.check_free(run)
+    run = folders.Run('r', 'checkpoint/new', 'samples/new')
+    folders.check_free(run)
     assert not os.path.exists('checkpoint/new')
-    with runs.locked(run):
-        for refused in runs.check_free, lambda run: runs.locked(run).__enter__():
+    with folders.locked(run):
+        for refused in folders.check_free, lambda run: folders.locked(run).__enter__():
             with pytest.raises(UserError, match='checkpoint/new is in use'):
                 refused(run)
-    runs.check_free(run)
+    folders.check_free(run)
 
 
 # --- NaN -----------------------------------------------------------------------

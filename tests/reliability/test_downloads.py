@@ -36,8 +36,7 @@ from test_fetch import (
 )
 
 import download
-import fetch
-import web
+from dataset import fetch, web
 
 server, table, run = test_fetch.server, test_fetch.table, test_fetch.run
 OTHER = bytes(reversed(BODY))

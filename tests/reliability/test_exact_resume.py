@@ -11,7 +11,7 @@ import pytest
 import starts as processes
 from starts import FLAGS, SLOW, assert_same
 
-import runs
+from runs import folders
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def fresh(whole, tmp_path):
 def test_a_whole_run_has_all_that_is_compared(whole):
     assert len(processes.history_of(whole / 'checkpoint/r')) == 16
     assert len(list((whole / 'samples/r').glob('train_*.png'))) == 6
-    assert runs.checkpoints(str(whole / 'checkpoint/r/best'))
+    assert folders.saved(str(whole / 'checkpoint/r/best'))
     assert (whole / 'samples/r/training.gif').exists()
 
 
@@ -57,7 +57,7 @@ def wait_for_saves(start, folder, rng):
 
 
 def newest(folder):
-    found = runs.checkpoints(str(folder / 'checkpoint/r'))
+    found = folders.saved(str(folder / 'checkpoint/r'))
     return found[-1][0] if found else 0
 
 

@@ -12,14 +12,14 @@ import sys
 
 import pytest
 
-import checks
-import config as configs
-import dataset
 import download
 import main
-import runs
 import tasks
-from config import Config, UserError
+from dataset import batches
+from runs import folders
+from settings import checks
+from settings import config as configs
+from settings.config import Config, UserError
 
 ROOT = os.path.dirname(os.path.abspath(main.__file__))
 FIELDS = [f for f in configs.fields() if f.name not in ('classes', 'part')]
@@ -36,8 +36,8 @@ class Started(Exception):
 def snapshot(folder):
     """Return what lies below a folder: {path: (kind and mode, size, time)}."""
     found = {}
-    for above, folders, files in os.walk(str(folder)):
-        for name in folders + files:
+    for above, below, files in os.walk(str(folder)):
+        for name in below + files:
             stat = os.lstat(os.path.join(above, name))
             found[os.path.join(above, name)] = (
                 stat.st_mode, stat.st_size if name in files else 0, stat.st_mtime_ns)
@@ -503,8 +503,8 @@ def test_a_folder_that_must_not_be_written_to_is_found_before_training(
         usual(path, mode) and not (path == denied and mode & os.W_OK)))
     for folder in denied, os.path.join(denied, 'below', 'that'):
         with pytest.raises(UserError, match='no permission to write to .*locked'):
-            runs.check_folders(folder)
-    runs.check_folders(str(tmp_path), str(tmp_path / 'new' / 'one'))
+            folders.check_folders(folder)
+    folders.check_folders(str(tmp_path), str(tmp_path / 'new' / 'one'))
     assert not (tmp_path / 'new').exists()
 
 
@@ -512,7 +512,7 @@ def test_what_is_good_reaches_tensorflow(refused, data, tmp_path, capsys):
     with pytest.raises(Started, match='train'):
         refused(['--train'] + data)
     make_run(tmp_path)
-    with pytest.raises(Started, match='session'):     # reads the checkpoint first
+    with pytest.raises(Started, match='runs.checkpoints'):     # it is read first
         refused(['--name', 'run', '--num_samples', '5'])
 
 
@@ -549,7 +549,7 @@ def test_help_is_printed_whatever_the_terminal_can_show(encoding, tmp_path):
 @pytest.mark.skipif(not hasattr(os, 'geteuid') or os.geteuid() != 0,
                     reason='only root can become another user')
 def test_a_locked_folder_is_refused_to_a_user_who_is_not_root(tmp_path):
-    code = ('import os, sys; sys.path.insert(0, %r); import main, dataset; '
+    code = ('import os, sys; sys.path.insert(0, %r); import main, dataset.batches; '
             'os.setgid(%d); os.setuid(%d); sys.exit(main.main(sys.argv[1:]))'
             % (ROOT, NOBODY, NOBODY))
     result = subprocess.run(
@@ -611,4 +611,4 @@ def test_a_mirror_with_a_port_and_a_path_is_an_address():
 
 
 def test_data_sets_are_all_known():
-    assert set(download.BUNDLED) | set(download.BY_HAND) <= set(dataset.DATASETS)
+    assert set(download.BUNDLED) | set(download.BY_HAND) <= set(batches.DATASETS)

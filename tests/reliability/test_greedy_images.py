@@ -10,11 +10,10 @@ import pytest
 import test_sources
 from PIL import Image
 from test_bad_images import read_alone, report
+from test_pictures import RED, encode
 from test_sources import grays, load, numbered
-from test_utils import RED, encode
 
-import packing
-import pictures
+from dataset import packing, pictures
 
 data = test_sources.data
 ARGUMENTS = 8, 8, 8, 8, False, 3

@@ -1,4 +1,4 @@
-"""Pictures of every kind come out upright and in right colours; more: test_utils.py."""
+"""Pictures of every kind come out upright, in right colours; see test_pictures.py."""
 
 import io
 import os
@@ -12,11 +12,11 @@ import icc
 import numpy as np
 import pytest
 from PIL import Image
-from test_utils import BLUE, GREEN, RED, WHITE, encode, halves, png, read
+from test_pictures import BLUE, GREEN, RED, WHITE, encode, halves, png, read
 
-import utils
+from dataset import pictures
 
-ROOT = os.path.dirname(os.path.abspath(utils.__file__))
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(pictures.__file__)))
 LOSSLESS = {'JPEG': dict(quality=95), 'WEBP': dict(lossless=True),
             'AVIF': dict(quality=100, speed=10)}
 FOUR = {(0, 0): RED, (0, 1): GREEN, (1, 0): BLUE, (1, 1): (0, 0, 0)}     # row, column
@@ -24,7 +24,7 @@ FOUR = {(0, 0): RED, (0, 1): GREEN, (1, 0): BLUE, (1, 1): (0, 0, 0)}     # row, 
 
 def colour_of(image, kind, **options):
     """Return the colour of a picture of one colour, written as a file."""
-    return utils.imread(encode(image, kind, **LOSSLESS.get(kind, {}),
+    return pictures.imread(encode(image, kind, **LOSSLESS.get(kind, {}),
                                **options)).getpixel((3, 3))
 
 
@@ -71,7 +71,7 @@ def test_a_cmyk_profile(kind):
 def test_srgbs_own_profile_costs_no_bit(mode):
     pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     image = Image.fromarray(pixels).convert(mode)
-    result = utils.imread(encode(image, 'PNG', icc_profile=icc.srgb()))
+    result = pictures.imread(encode(image, 'PNG', icc_profile=icc.srgb()))
     assert result.mode == mode
     np.testing.assert_array_equal(np.asarray(result), np.asarray(image))
 
@@ -99,7 +99,7 @@ def test_mutated_profiles_never_cost_the_picture():
             for _ in range(rng.choice((1, 2, 8))):
                 content[rng.randrange(len(content))] = rng.choice(
                     (0, 1, 255, rng.randrange(256)))
-            result = utils.imread(encode(plain(mode, 0), 'TIFF',
+            result = pictures.imread(encode(plain(mode, 0), 'TIFF',
                                          icc_profile=bytes(content)))
             assert result.size == (16, 16)
 
@@ -107,15 +107,15 @@ def test_mutated_profiles_never_cost_the_picture():
 WITHOUT = """
 import sys
 sys.modules['PIL._imagingcms'] = None
-import utils
-print(utils.imread(sys.argv[1]).getpixel((3, 3)))
+from dataset import pictures
+print(pictures.imread(sys.argv[1]).getpixel((3, 3)))
 """
 
 
 def test_without_little_cms_the_pixels_are_taken_as_they_are(tmp_path):
     path = str(tmp_path / 'a.png')
     plain('RGB', RED).save(path, icc_profile=icc.swapped())
-    assert utils.imread(path).getpixel((3, 3)) == BLUE
+    assert pictures.imread(path).getpixel((3, 3)) == BLUE
     done = subprocess.run([sys.executable, '-c', WITHOUT, path], cwd=ROOT, check=True,
                           capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.stderr) == ('(255, 0, 0)\n', '')
@@ -146,8 +146,8 @@ def test_each_orientation_is_undone(kind, orientation):
     exif = Image.Exif()
     exif[0x112] = orientation
     upright = orientation not in range(1, 9)
-    image = utils.imread(encode(lying(1 if upright else orientation), kind, exif=exif,
-                                **LOSSLESS.get(kind, {})))
+    image = pictures.imread(encode(lying(1 if upright else orientation), kind,
+                                   exif=exif, **LOSSLESS.get(kind, {})))
     assert image.size == (32, 16)
     for (row, column), colour in FOUR.items():
         found = image.getpixel((8 + 16 * column, 4 + 8 * row))
@@ -163,7 +163,7 @@ def test_mutated_exif_does_not_cost_the_picture(kind):
         for _ in range(rng.choice((1, 2, 4))):
             content[rng.randrange(6, len(content))] = rng.choice(
                 (0, 1, 255, rng.randrange(256)))
-        image = utils.imread(encode(plain('RGB', RED), kind, exif=bytes(content),
+        image = pictures.imread(encode(plain('RGB', RED), kind, exif=bytes(content),
                                     **LOSSLESS.get(kind, {})))
         np.testing.assert_allclose(image.getpixel((3, 3)), RED, rtol=0, atol=3)
 
@@ -192,23 +192,23 @@ def tiff(order, photometric, signed, data):
 @pytest.mark.parametrize('order', ['<', '>'])
 def test_16_bit_colour_tiff_is_scaled_not_clipped(order):
     values = np.array([[(0, 25700, 65535), (257, 51400, 32896)] * 2] * 2, order + 'u2')
-    image = utils.imread(io.BytesIO(tiff(order, 2, False, values.tobytes())))
+    image = pictures.imread(io.BytesIO(tiff(order, 2, False, values.tobytes())))
     assert image.mode == 'RGB'
     np.testing.assert_array_equal(np.asarray(image), values // 257)
 
 
 def test_16_bit_gray_tiff_whose_0_is_white():
     values = np.array([[0, 25700, 51400, 65535]] * 2, '<u2')
-    image = utils.imread(io.BytesIO(tiff('<', 0, False, values.tobytes())))
+    image = pictures.imread(io.BytesIO(tiff('<', 0, False, values.tobytes())))
     np.testing.assert_array_equal(np.asarray(image), 255 - values // 257)
 
 
 def test_signed_16_bit_tiff_is_refused_below_0():
     values = np.array([[0, 257, 25700, 32639]] * 2, '<i2')
-    image = utils.imread(io.BytesIO(tiff('<', 1, True, values.tobytes())))
+    image = pictures.imread(io.BytesIO(tiff('<', 1, True, values.tobytes())))
     np.testing.assert_array_equal(np.asarray(image), values // 257)
     with pytest.raises(ValueError, match='from -32639 to 0, expected 0 to 65535'):
-        utils.imread(io.BytesIO(tiff('<', 1, True, (-values).tobytes())))
+        pictures.imread(io.BytesIO(tiff('<', 1, True, (-values).tobytes())))
 
 
 @pytest.mark.parametrize('most', [1, 15, 255, 1023, 65535])
@@ -218,7 +218,7 @@ def test_pnm_of_any_depth(most):
         content = ('%s 3 1 %d\n' % (kind, most)).encode() + b''.join(
             struct.pack('>%d%s' % (channels, form), *[value] * channels)
             for value in (0, most // 2, most))
-        pixels = np.asarray(utils.imread(io.BytesIO(content))).reshape(3, channels)
+        pixels = np.asarray(pictures.imread(io.BytesIO(content))).reshape(3, channels)
         expected = [0, most // 2 * 255 / most, 255]
         np.testing.assert_allclose(pixels[:, 0], expected, rtol=0, atol=1)
         assert pixels[0, 0] == 0 and pixels[2, 0] == 255
@@ -227,7 +227,7 @@ def test_pnm_of_any_depth(most):
 def test_the_transparent_gray_of_a_16_bit_png_is_white():
     row = struct.pack('>3H', 25700, 0, 65535)
     clear = [(b'tRNS', struct.pack('>H', 25700))]
-    image = utils.imread(io.BytesIO(png(3, 2, 16, 0, [row] * 2, clear)))
+    image = pictures.imread(io.BytesIO(png(3, 2, 16, 0, [row] * 2, clear)))
     assert np.asarray(image)[0].tolist() == [255, 0, 255]
 
 
@@ -247,7 +247,7 @@ def test_inverted_adobe_jpeg_of_ycck(rgb):
     content = encode(raw, 'JPEG', quality=95, subsampling=0).getvalue()
     at = content.index(b'Adobe') + 11
     assert content[at] == 0                 # no transform; 2 means YCCK
-    image = utils.imread(io.BytesIO(content[:at] + b'\2' + content[at + 1:]))
+    image = pictures.imread(io.BytesIO(content[:at] + b'\2' + content[at + 1:]))
     np.testing.assert_allclose(image.getpixel((3, 3)), rgb, rtol=0, atol=4)
 
 
@@ -270,14 +270,14 @@ def test_very_long_pictures(kind, width, height, crop):
     source = encode(Image.new('RGB', (width, height), BLUE), kind)
     for given in ((None, None), (108, 108)):
         source.seek(0)
-        result = utils.get_image(source, *given, 16, 24, crop=crop)
+        result = pictures.get_image(source, *given, 16, 24, crop=crop)
         np.testing.assert_allclose(result, np.full((16, 24, 3), BLUE), rtol=0, atol=3)
 
 
 def test_a_long_picture_is_cropped_at_its_middle():
     image = Image.new('RGB', (2, 60000), RED)
     image.paste(GREEN, (0, 29998, 2, 30002))
-    result = utils.get_image(encode(image, 'PNG'), None, None, 8, 8)
+    result = pictures.get_image(encode(image, 'PNG'), None, None, 8, 8)
     np.testing.assert_array_equal(result, np.full((8, 8, 3), GREEN))
 
 
@@ -291,11 +291,11 @@ APART = 'icon.icns', 'packed.pcx'
 def test_a_cut_file_is_refused_or_whole(name):
     """No picture is used whose lower half is gray because the file ends early."""
     content = fuzz_images.good()[name]
-    whole = np.asarray(utils.imread(io.BytesIO(content)))
+    whole = np.asarray(pictures.imread(io.BytesIO(content)))
     ends = random.Random(name).sample(range(len(content)), 25)
     for end in [*ends, len(content) - 1, len(content) // 2]:
         try:
-            found = np.asarray(utils.imread(io.BytesIO(content[:end])))
+            found = np.asarray(pictures.imread(io.BytesIO(content[:end])))
         except Exception:
             continue
         np.testing.assert_array_equal(found, whole)

@@ -8,7 +8,7 @@ import tracemalloc
 
 import pytest
 
-import history
+from runs import history
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 proc = pytest.mark.skipif(not os.path.isdir('/proc/self'), reason='measures by /proc')

@@ -11,8 +11,7 @@ import pytest
 import starts as processes
 from starts import FLAGS, SLOW, assert_same
 
-import runs
-import session
+from runs import checkpoints, folders
 
 EPOCHS = ('--epoch', 2)     # 16 steps
 NOBODY = 65534
@@ -49,9 +48,9 @@ def failed(start, *names):
 
 def good(folder):
     """Check what is left: whole checkpoints, a history as long, nothing half."""
-    found = runs.checkpoints(str(folder / 'checkpoint/r'))
+    found = folders.saved(str(folder / 'checkpoint/r'))
     for _, path in found:
-        assert session.damage(path) is None
+        assert checkpoints.damage(path) is None
     names = processes.listing(folder)
     assert not [n for n in names if n.endswith('.part') or '.saving' in n]
     return [step for step, _ in found]
@@ -89,7 +88,7 @@ def filled(starts, whole, folder, place, until):
 
 def saved(folder, count):
     return lambda start: start.until(
-        lambda: len(runs.checkpoints(str(folder / 'checkpoint/r'))) >= count)
+        lambda: len(folders.saved(str(folder / 'checkpoint/r'))) >= count)
 
 
 @pytest.mark.slow
@@ -209,7 +208,7 @@ def test_a_folder_that_cannot_be_written_to_is_named_before_all_else(
     user = NOBODY if os.geteuid() == 0 else None
     before = processes.listing(readable)
     start = starts(readable, *(str(f).format(free=free) for f in flags), user=user,
-                   setup='import session; session.tf.Session = None')
+                   setup='from runs import sessions; sessions.tf.Session = None')
     assert start.wait() == 2, start.said()
     error = start.err.read_text()
     assert error.startswith('error: ') and named in error

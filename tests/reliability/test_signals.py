@@ -7,8 +7,7 @@ import pytest
 import starts as processes
 from starts import FLAGS, assert_same
 
-import runs
-import session
+from runs import checkpoints, folders
 
 EPOCHS = ('--epoch', 2)     # 16 steps
 BOTH = (signal.SIGINT, signal.SIGTERM)
@@ -26,11 +25,11 @@ setattr(holder, %r, marked)
 '''
 # In training, a step's work is done before the run is saved; before it, none is
 SAVED = {'step': ('train', 'Trainer', 'train_step'),
-         'judging': ('evaluation', 'Judge', 'judge'),
-         'keeping': ('evaluation', 'Judge', 'keep'),
+         'judging': ('metrics.evaluation', 'Judge', 'judge'),
+         'keeping': ('metrics.evaluation', 'Judge', 'keep'),
          'sampling': ('train', 'Trainer', 'sample'),
-         'saving': ('session', '', 'write')}
-UNSAVED = {'packing': ('dataset', '', 'write_images'),
+         'saving': ('runs.checkpoints', '', 'write')}
+UNSAVED = {'packing': ('dataset.cache', '', 'write_images'),
            'graph': ('train', 'Trainer', 'open'),
            'results': ('train', 'Trainer', 'show_results')}
 
@@ -56,9 +55,9 @@ def saves_and_leaves(starts, whole, folder, place, number):
     start = signalled(starts, folder, place, number)
     assert start.status == 128 + number, start.said()
     assert 'once more to leave at once' in start.err.read_text()
-    step, path = runs.latest(str(folder / 'checkpoint/r'))
+    step, path = folders.latest(str(folder / 'checkpoint/r'))
     assert 'the run is saved after step %d' % step in start.out.read_text()
-    assert session.damage(path) is None
+    assert checkpoints.damage(path) is None
     rows = processes.history_of(folder / 'checkpoint/r')
     assert [int(row['step']) for row in rows] == list(range(1, step + 1))
     assert step < 16
@@ -70,7 +69,7 @@ def saves_and_leaves(starts, whole, folder, place, number):
 def leaves(starts, whole, folder, place, number):
     start = signalled(starts, folder, place, number)
     assert start.status == 128 + number, start.said()
-    made = runs.checkpoints(str(folder / 'checkpoint/r'))
+    made = folders.saved(str(folder / 'checkpoint/r'))
     assert bool(made) == (place == 'results')
     again = starts(folder, *FLAGS, *EPOCHS)
     assert again.wait() == 0, again.said()
@@ -149,7 +148,7 @@ def test_it_saves_where_whoever_read_has_gone_by_the_same_ctrl_c(
         starts, whole, folder):
     start = starts(folder, *FLAGS, *EPOCHS, setup=GONE)
     assert start.wait() == 1 and 'Traceback' not in start.said()
-    assert runs.latest(str(folder / 'checkpoint/r'))[0] == 5
+    assert folders.latest(str(folder / 'checkpoint/r'))[0] == 5
     again = starts(folder, *FLAGS, *EPOCHS)
     assert again.wait() == 0, again.said()
     assert_same(whole, folder)

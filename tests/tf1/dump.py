@@ -13,11 +13,14 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(
 
 import tensorflow.compat.v1 as tf  # noqa: E402
 
-import dataset  # noqa: E402
-import runs  # noqa: E402
-import session  # noqa: E402
-from config import Config  # noqa: E402
+from dataset import batches  # noqa: E402
 from model import DCGAN  # noqa: E402
+from runs import (
+    checkpoints,  # noqa: E402
+    folders,  # noqa: E402
+    sessions,  # noqa: E402
+)
+from settings.config import Config  # noqa: E402
 
 
 def main(data_dir, out, *folders):
@@ -36,24 +39,25 @@ def dump(data_dir, folder):
     The checkpoint's Adam slots are restored too: fresh ones would turn a gradient of
     rounding noise into a step of the whole learning rate, in any weight.
     """
-    config = Config.load(os.path.join(folder, runs.CONFIG)).replace(data_dir=data_dir)
-    step, path = runs.latest(folder)
-    data = dataset.load(config)
+    config = Config.load(os.path.join(folder, folders.CONFIG)).replace(
+        data_dir=data_dir)
+    step, path = folders.latest(folder)
+    data = batches.load(config)
     model = DCGAN(config)
     model.build_optimizers()
     rng = np.random.RandomState(0)
     chosen = np.arange(config.batch_size) * (len(data) // config.batch_size)
-    feed = {model.images: dataset.transform(data.images[chosen]),
+    feed = {model.images: batches.transform(data.images[chosen]),
             model.z: rng.standard_normal((config.batch_size, config.z_dim)),
             model.step: step}
     if config.conditional:
         # Of each label: maps of one label alone would be one more bias.
-        feed[model.y] = dataset.one_hot(data.labels[chosen], config.y_dim)
+        feed[model.y] = batches.one_hot(data.labels[chosen], config.y_dim)
     values = {name: getattr(model, name) for name in (
         'd_loss_real', 'd_loss_fake', 'g_loss', 'G', 'sampler_images')}
     variables = tf.global_variables()
-    with session.open_session(config) as sess:
-        session.restore(sess, session.make_saver(variables), variables, path)
+    with sessions.open_session(config) as sess:
+        checkpoints.restore(sess, checkpoints.make_saver(variables), variables, path)
         found = sess.run(values, feed)
         sess.run(dict(model.scalars, d_optim=model.d_optim, g_optim=model.g_optim),
                  feed)

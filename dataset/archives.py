@@ -1,0 +1,283 @@
+"""Data sets that come in archives: IDX files of MNIST's kind, CIFAR-10, LSUN's LMDB.
+
+Their finders are those of sources.py. NumPy; for LSUN the package lmdb.
+"""
+
+import functools
+import glob
+import gzip
+import io
+import itertools
+import operator
+import os
+import re
+import struct
+import zipfile
+import zlib
+
+import numpy as np
+
+from dataset import pickles, unpack
+from dataset.pictures import check_file
+from dataset.sources import choose, part_of
+from settings.config import NotFoundError, UserError
+
+DIGITS = tuple('0123456789')
+FASHION = ('T-shirt/top', 'Trouser', 'Pullover', 'Dress', 'Coat', 'Sandal', 'Shirt',
+           'Sneaker', 'Bag', 'Ankle boot')
+CIFAR_BATCHES = {'train': ['data_batch_%d' % i for i in range(1, 6)],
+                 'test': ['test_batch']}
+CIFAR_PLACES = ('', 'cifar-10-batches-bin', 'cifar-10-batches-py',
+                'cifar-10-binary.tar.gz', 'cifar-10-python.tar.gz')
+
+# Bytes: no file may make more in memory, whatever it says of itself.
+MOST_CIFAR = 2**28      # the python version has 186 million, unpacked
+MOST_IMAGE = 2**28      # the largest picture that Pillow draws without a warning
+MOST_IDX = 2**31
+
+
+# --- a member of an archive --------------------------------------------------
+
+def open_member(path, name):
+    """Return as a file what an image is packed from: a member of a zip or an LMDB."""
+    if not os.path.isdir(path):
+        archive = open_zip(path, os.stat(path).st_mtime_ns)
+        return io.BytesIO(unpack.read_member(archive, name, MOST_IMAGE))
+    with open_lmdb(path) as env, env.begin() as transaction:
+        return io.BytesIO(transaction.get(name.encode('latin-1')))
+
+
+@functools.lru_cache(maxsize=4)
+def open_zip(path, mtime):
+    """Open a zip file once a process: its table alone may be 200,000 lines long."""
+    return zipfile.ZipFile(path)
+
+
+# --- MNIST and Fashion-MNIST -------------------------------------------------
+
+def find_mnist(folder, config, known, classes=DIGITS):
+    """Read the images of four IDX files, which must be there, plain or .gz.
+
+    Those of t10k are the ones held out.
+    """
+    read = {split: read_mnist(folder, split) for split in ('train', 't10k')}
+    images, labels = read['train' if config.part == 'train' else 't10k']
+    files = [idx_path(folder, split, kind) for split in ('train', 't10k')
+             for kind in ('images-idx3', 'labels-idx1')]
+    return arrays(config, images, labels, classes, files)
+
+
+def arrays(config, images, labels, classes, files):
+    """Return the Source of the first config.train_size of images in memory."""
+    if config.part == 'held_out':       # by those who made the data set
+        config = config.replace(part='train', train_size=None)
+    images, labels = images[:config.train_size], labels[:config.train_size]
+    names = ['image %d' % i for i in range(len(images))]
+    return choose(config, list(images), names, labels.tolist(), classes, files)
+
+
+def read_mnist(folder, split):
+    """Return images uint8 [N, 28, 28] and labels uint8 [N]; split: train or t10k."""
+    images = read_idx(idx_path(folder, split, 'images-idx3'), 3)
+    labels = read_idx(idx_path(folder, split, 'labels-idx1'), 1)
+    top = labels.max(initial=0)
+    if len(images) != len(labels) or top > 9:
+        raise UserError('%s: %d %s images and %d labels up to %d; expected a label up '
+                        'to 9 for each image. Fetch it again: python download.py %s'
+                        % (folder, len(images), split, len(labels), top,
+                           os.path.basename(folder)))
+    return images, labels
+
+
+def idx_path(folder, split, kind):
+    """Return the path of one of the IDX files, plain or .gz. Raises NotFoundError."""
+    name = '%s-%s-ubyte' % (split, kind)
+    for ending in ('', '.gz'):
+        path = os.path.join(folder, name + ending)
+        if os.path.isfile(path):
+            return path
+    raise NotFoundError('No %s or %s.gz in %s. Fetch them: python download.py %s'
+                        % (name, name, folder, os.path.basename(folder)))
+
+
+def read_idx(path, ndim):
+    """Read an IDX file of unsigned bytes with `ndim` dimensions, plain or .gz.
+
+    No more is read than its header says. Raises UserError.
+    """
+    try:
+        with (gzip.open if path.endswith('.gz') else open)(path, 'rb') as file:
+            header = file.read(4 + 4 * ndim)
+            magic, *shape = struct.unpack('>%dI' % (1 + ndim), header)
+            size = functools.reduce(operator.mul, shape)    # may be beyond an int64
+            expected = len(header) + size
+            fits = magic == 0x800 + ndim and expected <= MOST_IDX
+            content = file.read(size + 1) if fits else b''
+    except (OSError, EOFError, zlib.error, struct.error) as error:
+        raise UserError('%s cannot be read (%s): fetch it again.' % (path, error))
+    if magic == 0x800 + ndim and not fits:
+        raise UserError('%s would hold %d bytes, more than %d: fetch it again.'
+                        % (path, expected, MOST_IDX))
+    if not fits or len(content) != size:
+        found = len(header + content) if fits else os.path.getsize(path)
+        raise UserError('%s is not an IDX file of %d dimensions: its magic number is '
+                        '%d and its size %d, expected %d and %d. Fetch it again.'
+                        % (path, ndim, magic, found, 0x800 + ndim, expected))
+    return np.frombuffer(content, np.uint8).reshape(shape)
+
+
+# --- CIFAR-10 ----------------------------------------------------------------
+
+def find_cifar10(folder, config, known):
+    """Read CIFAR-10's training images, from the python or the binary version.
+
+    Either as downloaded, a .tar.gz, or unpacked. Its test images are the ones held out.
+    """
+    split = 'train' if config.part == 'train' else 'test'
+    return arrays(config, *read_cifar10(folder, split))
+
+
+def read_cifar10(folder, split):
+    """Return images uint8 [N, 32, 32, 3], labels uint8 [N], their names, and the files.
+
+    split: train or test. Raises NotFoundError where neither version is there.
+    """
+    versions = [([name + '.bin' for name in CIFAR_BATCHES[split]], 'batches.meta.txt',
+                 parse_binary), (CIFAR_BATCHES[split], 'batches.meta', parse_python)]
+    names = {name for batches, meta, _ in versions for name in batches + [meta]}
+    places = [os.path.join(folder, place) for place in CIFAR_PLACES]
+    for place in filter(os.path.exists, places):
+        contents, files = (
+            (unpack.read_tar(place, names, MOST_CIFAR), [place])
+            if os.path.isfile(place) else read_folder(place, names))
+        for batches, meta, parse in versions:
+            if contents.keys() & {*batches, meta}:
+                return cifar10_arrays(place, batches, meta, contents, parse) + (files,)
+    for place in filter(os.path.isfile, places):
+        raise UserError('%s holds no batch of CIFAR-10. Fetch it again: python '
+                        'download.py cifar10' % place)
+    raise NotFoundError('No %s in %s, nor the folder in one of them. Fetch it: python '
+                        'download.py cifar10'
+                        % (' or '.join(CIFAR_PLACES[-2:]), folder))
+
+
+def read_folder(folder, names):
+    """Return ({name: content}, paths) of those of the files that are in a folder."""
+    paths = [os.path.join(folder, name) for name in sorted(names)]
+    paths, contents = [path for path in paths if os.path.isfile(path)], {}
+    for path in paths:
+        with open(path, 'rb') as file:
+            contents[os.path.basename(path)] = file.read(MOST_CIFAR + 1)
+        if len(contents[os.path.basename(path)]) > MOST_CIFAR:
+            raise UserError('%s is larger than %d bytes: no file of CIFAR-10 is.'
+                            % (path, MOST_CIFAR))
+    return contents, paths
+
+
+def cifar10_arrays(place, batches, meta, contents, parse):
+    """Return (images, labels, their names) of the files' contents."""
+    missing = [name for name in batches + [meta] if name not in contents]
+    if missing:
+        raise NotFoundError('No %s in %s. Fetch it again: python download.py cifar10'
+                            % (', '.join(missing), place))
+    try:
+        pixels, labels = zip(*(parse(contents[name]) for name in batches))
+        pixels, labels = np.concatenate(pixels), np.concatenate(labels)
+        images = pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+        classes = parse(contents[meta], meta=True)
+        if len(labels) != len(images) or labels.max(initial=0) >= len(classes):
+            raise ValueError('%d images, %d labels up to %d, and names of %d'
+                             % (len(images), len(labels), labels.max(initial=0),
+                                len(classes)))
+    except Exception as error:      # a damaged pickle raises nearly anything
+        raise UserError('CIFAR-10 in %s cannot be read (%s: %s). Fetch it again: '
+                        'python download.py cifar10'
+                        % (place, type(error).__name__, error))
+    return images, labels, classes
+
+
+def parse_binary(content, meta=False):
+    """Return (pixels uint8 [N, 3072], labels uint8 [N]), or the names, of a file."""
+    if meta:
+        return tuple(content.decode().split())
+    records = np.frombuffer(content, np.uint8).reshape(-1, 3073)
+    return records[:, 1:], records[:, 0]
+
+
+def parse_python(content, meta=False):
+    """Do what parse_binary does for the python version, whose files are pickles."""
+    values = pickles.read(content)
+    if meta:
+        return tuple(pickles.items(values, 'label_names', str))
+    pixels = pickles.rows(pickles.lookup(values, 'data'), 3072)
+    labels = pickles.items(values, 'labels', int)
+    if not set(labels) <= set(range(256)):
+        raise ValueError('a label is no number from 0 to 255')
+    return pixels, np.array(labels, np.uint8)
+
+
+# --- LSUN --------------------------------------------------------------------
+
+def find_lsun(folder, config, known):
+    """Find the images of LSUN's training folders, as bedroom_train_lmdb, unpacked.
+
+    With config.conditional, several are the labels. Raises NotFoundError where there is
+    none, UserError where one cannot be read.
+    """
+    paths = lsun_folders(folder)
+    count = part_of(config).stop
+    keys = [read_keys(path, count) for path in paths]
+    images = [(path, key) for path, names in zip(paths, keys) for key in names]
+    labels = [label for label, names in enumerate(keys) for _ in names]
+    classes = [re.sub('_train_lmdb$', '', os.path.basename(path)) for path in paths]
+    if config.conditional and len(classes) < 2:
+        raise UserError('--conditional needs two categories of LSUN or more; found '
+                        'only %s.' % paths[0])
+    return choose(config, images, list(itertools.chain(*keys)), labels, classes,
+                  [os.path.join(path, 'data.mdb') for path in paths])
+
+
+def lsun_folders(folder):
+    """Return the LMDB folders in a folder, but for those to validate and test with."""
+    found = sorted(os.path.dirname(path) for path in glob.glob(
+        os.path.join(glob.escape(folder), '*', 'data.mdb')))
+    train = [path for path in found if not path.endswith(('_val_lmdb', 'test_lmdb'))]
+    if train:
+        return train
+    zips = glob.glob(os.path.join(glob.escape(folder), '*_lmdb.zip'))
+    remedy = ('Unpack %s there' % os.path.basename(zips[0]) if zips else
+              'Fetch it: python download.py lsun; or put another of '
+              'http://dl.yf.io/lsun/scenes/ there, unpacked')
+    raise NotFoundError('No folder such as bedroom_train_lmdb, with a data.mdb in it, '
+                        'in %s%s. %s.'
+                        % (folder, ' (%s is not to train with)' % os.path.basename(
+                            found[0]) if found else '', remedy))
+
+
+def read_keys(path, count):
+    """Return the first `count` keys of an LMDB folder (all, for None), in its order."""
+    with open_lmdb(path) as env, env.begin() as transaction:
+        keys = transaction.cursor().iternext(keys=True, values=False)
+        return [key.decode('latin-1') for key in itertools.islice(keys, count)]
+
+
+def open_lmdb(path):
+    """Open an LMDB folder to read. Raises UserError where it cannot be."""
+    try:
+        import lmdb
+    except ImportError:
+        raise UserError('LSUN is kept in LMDB, which another package reads: run '
+                        '`python -m pip install lmdb`.')
+    try:
+        check_file(os.path.join(path, 'data.mdb'))
+        env = lmdb.open(path, readonly=True, lock=False, readahead=False, create=False)
+    except (lmdb.Error, OSError, ValueError) as error:
+        raise UserError('%s cannot be read as LMDB (%s): unpack or fetch it again.'
+                        % (path, error))
+    # It is mapped into memory: to read what is not there would end the process.
+    size = (env.info()['last_pgno'] + 1) * env.stat()['psize']
+    if os.path.getsize(os.path.join(path, 'data.mdb')) < size:
+        env.close()
+        raise UserError('%s: its data.mdb is cut short, of %d bytes: unpack or fetch '
+                        'it again.' % (path, size))
+    return env

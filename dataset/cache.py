@@ -1,0 +1,138 @@
+"""The cache: images packed once, cropped and resized, into one file of uint8."""
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+
+import numpy as np
+from numpy.lib.format import open_memmap
+from tqdm import tqdm
+
+from dataset.packing import packed
+from settings.config import UserError
+from utils import atomic_write, remove_leftovers
+
+
+def cache_base(config):
+    """Return the path of the cache without its ending."""
+    name = '%s_%dx%dx%d' % (config.dataset, config.output_height, config.output_width,
+                            config.c_dim)
+    name += '-' + digest(transform_settings(config))[:8]
+    return os.path.join(config.cache_dir or os.path.join(config.data_dir, '.cache'),
+                        name)
+
+
+def transform_settings(config):
+    """Return the settings that decide what a packed image looks like."""
+    return [config.dataset, config.output_height, config.output_width, config.c_dim,
+            config.crop and [config.input_height, config.input_width],
+            config.input_fname_pattern,
+            # With labels, the images are chosen otherwise.
+            config.train_size and [config.train_size, config.conditional]
+            ] + ([config.part] if config.part != 'train' else [])
+
+
+def digest(value):
+    """Return the SHA-256 of a value's JSON."""
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
+
+
+def fingerprint(source, config):
+    """Return a text that changes with the source files or the transform."""
+    files = []
+    for path in source.files:
+        try:
+            stat = os.stat(path)
+            files.append([path, stat.st_size, stat.st_mtime_ns])
+        except OSError:         # a link that leads nowhere, or it is gone by now
+            files.append([path, -1, 0])
+    return digest([3, transform_settings(config), len(source.images), files])
+
+
+def read_cache(base, key):
+    """Return a cache's images, mapped, and the indices of those left out of it.
+
+    None where there is no cache, or one of another key, or a part of one.
+    """
+    try:
+        with open(base + '.json', encoding='utf-8') as file:
+            meta = json.load(file)
+        if meta['key'] == key:
+            return open_memmap(base + '.npy', mode='r'), meta['left_out']
+    except (OSError, EOFError, ValueError, KeyError, TypeError):
+        pass
+    return None
+
+
+def pack(source, config, base, key, echo):
+    """Write the cache and return what read_cache does; see write_cache.
+
+    Raises UserError where it cannot be written.
+    """
+    echo('packing %s images of %s into %s.npy (once)'
+         % (format(len(source.images), ','), config.dataset, base))
+    try:
+        return write_cache(source, config, base, key)
+    except OSError as error:
+        raise UserError('Packing the images into %s failed (%s). Another folder: '
+                        '--cache_dir.' % (base, error))
+
+
+def write_cache(source, config, base, key):
+    """Write the cache: images, a report of those left out, and the key last.
+
+    Return what read_cache does. Raises UserError where more than half are left out.
+    """
+    count = len(source.images)
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(base + '.json')
+    remove_leftovers(*os.path.split(base))
+    bad = write_images(source, config, base + '.npy')
+    lines = [printable('%s: %s' % (source.names[i], why)) for i, why in bad]
+    with atomic_write(base + '.report.txt', 'w') as file:
+        file.write(''.join(line + '\n' for line in lines))
+    if 2 * len(bad) > count:
+        os.remove(base + '.npy')
+        raise UserError('%d of %d images cannot be used, more than half; the first: '
+                        '%s\nAll of them: %s.report.txt'
+                        % (len(bad), count, lines[0], base))
+    left_out = [index for index, _ in bad]
+    with atomic_write(base + '.json', 'w') as file:
+        json.dump({'key': key, 'left_out': left_out}, file)
+    return open_memmap(base + '.npy', mode='r'), left_out
+
+
+def printable(text):
+    """Return a text as one line that is valid UTF-8 and that no terminal obeys."""
+    return ''.join(character if character.isprintable() else repr(character)[1:-1]
+                   for character in text)
+
+
+def write_images(source, config, path):
+    """Write the good images as one .npy; return the bad ones as (index, reason)."""
+    shape = config.output_height, config.output_width, config.c_dim
+    header_size = len(npy_header(0, shape))
+    good, bad = 0, []
+    with atomic_write(path) as file, packed(source.images, config) as results:
+        file.write(b'\0' * header_size)
+        for index, image in enumerate(tqdm(results, 'packing', len(source.images),
+                                           unit=' images', disable=None)):
+            if isinstance(image, str):
+                bad.append((index, image))
+            else:
+                file.write(image.tobytes())
+                good += 1
+        file.seek(0)
+        file.write(npy_header(good, shape))
+    return bad
+
+
+def npy_header(count, shape):
+    """Return an .npy header whose size does not depend on the count."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {
+        'descr': '|u1', 'fortran_order': False, 'shape': (10**12 + count,) + shape})
+    return header.getvalue().replace(str(10**12 + count).encode(),
+                                     str(count).rjust(13).encode())

@@ -1,0 +1,1 @@
+"""What layers and networks are made of, beneath ops.py and model.py."""

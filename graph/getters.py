@@ -1,0 +1,77 @@
+"""Variants: how a network gets its variables, and how D sees images.
+
+A custom getter stands between a layer that asks for a variable and the variable. So the
+layers, and the networks made of them, read the same with a variant and without.
+"""
+
+import tensorflow.compat.v1 as tf
+
+CLIP = 0.01     # of WGAN's weights without a penalty: Arjovsky et al., 2017
+
+
+def is_weight(name):
+    """Tell whether a variable of this name holds a layer's weights."""
+    return name.split('/')[-1] in ('w', 'Matrix')
+
+
+def xavier(getter, name, *args, **kwargs):
+    """Start weights as Glorot and Bengio, 2010, and gamma at 1."""
+    if is_weight(name):
+        kwargs['initializer'] = tf.glorot_uniform_initializer()
+    elif name.endswith('/gamma'):
+        kwargs['initializer'] = tf.ones_initializer()
+    return getter(name, *args, **kwargs)
+
+
+class SpectralNorm:
+    """A getter that divides weights by their largest singular value.
+
+    Miyato et al., 2018: a vector u for each layer, one step of power iteration a
+    training step. Every call of the network in a step sees the same weights; `updates`
+    are the ops that move u, for whoever builds D's update to run.
+    """
+
+    def __init__(self):
+        self.weights, self.updates = {}, []
+
+    def __call__(self, getter, name, *args, **kwargs):
+        """Return the variable, divided if it holds weights."""
+        variable = getter(name, *args, **kwargs)
+        if not is_weight(name):
+            return variable
+        if name not in self.weights:
+            u = getter(name + '_u', [1, int(variable.shape[-1])], trainable=False,
+                       initializer=tf.random_normal_initializer())
+            self.weights[name] = self.divide(variable, u)
+        return self.weights[name]
+
+    def divide(self, variable, u):
+        """Return the weights over their norm; see to u's update."""
+        w = tf.reshape(variable, [-1, int(variable.shape[-1])])
+        v = tf.nn.l2_normalize(tf.matmul(u, w, transpose_b=True))
+        new_u = tf.nn.l2_normalize(tf.matmul(v, w))
+        v, new_u = tf.stop_gradient(v), tf.stop_gradient(new_u)
+        norm = tf.reduce_sum(tf.matmul(v, w) * new_u)
+        self.updates.append(u.assign(new_u))
+        return variable / norm
+
+
+def compose(getters):
+    """Return one custom getter that goes through all of them, None for none."""
+    if not getters:
+        return None
+    first, rest = getters[0], compose(getters[1:])
+    if rest is None:
+        return first
+    return lambda getter, *args, **kwargs: first(
+        lambda *a, **k: rest(getter, *a, **k), *args, **kwargs)
+
+
+def clip(variables):
+    """Return ops that clip `variables`, as WGAN does without a penalty."""
+    return [v.assign(tf.clip_by_value(v.read_value(), -CLIP, CLIP)) for v in variables]
+
+
+# Differentiable augmentation: Zhao et al., 2020. Each takes images [N, H, W, C] in
+# [-1, 1] and a seed, and returns the like.
+

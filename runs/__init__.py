@@ -1,0 +1,1 @@
+"""A run's life: its folders, sessions, checkpoints, history and samples."""

@@ -1,0 +1,261 @@
+"""Run folders: checkpoint/<run>/ and samples/<run>/, and how they are found again.
+
+No TensorFlow: what is wrong with a run's name or flags is said before it starts.
+"""
+
+import contextlib
+import os
+import re
+import tempfile
+import typing
+
+from settings import config as configs
+from settings.checks import LONGEST_PART, shown
+from settings.config import Config, NotFoundError, UserError
+
+CONFIG = 'config.json'
+MODEL_NAME = 'DCGAN.model'       # checkpoint files are DCGAN.model-<step>.*
+BEST = 'best'
+LOCK = '.lock'
+INDEX = re.compile(r'^(.+)-(\d+)\.index$')
+
+
+class Run(typing.NamedTuple):
+    """A run: its name and its two folders, which need not exist yet."""
+
+    name: str
+    checkpoint_dir: str
+    sample_dir: str
+
+    @property
+    def config_path(self):
+        """Where the run's config.json is."""
+        return os.path.join(self.checkpoint_dir, CONFIG)
+
+    @property
+    def best_dir(self):
+        """Where the best checkpoint so far is, of a run with --eval_freq."""
+        return os.path.join(self.checkpoint_dir, BEST)
+
+    @property
+    def log_dir(self):
+        """Where TensorBoard's event files are."""
+        return os.path.join(self.checkpoint_dir, 'logs')
+
+    @property
+    def history_path(self):
+        """Where the run's losses are written down, a line a step."""
+        return os.path.join(self.checkpoint_dir, 'history.csv')
+
+
+def saved(folder):
+    """Return the (step, path) of each checkpoint in a folder, oldest first."""
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    found = [INDEX.match(name) for name in names]
+    return sorted((int(m.group(2)), os.path.join(folder, m.string[:-len('.index')]))
+                  for m in found if m)
+
+
+def chosen(run, which=None):
+    """Return (step, path) of a run's checkpoint: the newest, the best, or of a step.
+
+    Raises NotFoundError where there is no such one, UserError where `which` is none of
+    None, 'best' and a number.
+    """
+    if which is None:
+        return latest(run.checkpoint_dir)
+    if which == BEST:
+        found = saved(run.best_dir)
+        if not found:
+            raise NotFoundError('No best checkpoint in %s: training keeps one with '
+                                '--eval_freq N.' % run.best_dir)
+        return found[-1]
+    if not re.fullmatch('[0-9]{1,18}', which):
+        raise UserError('--checkpoint %s: expected best or the number of a step.'
+                        % shown(which))
+    there = dict(saved(run.best_dir)
+                 + saved(run.checkpoint_dir))
+    if int(which) not in there:
+        raise NotFoundError('No checkpoint of step %s in %s; there are those of %s.' % (
+            which, run.checkpoint_dir, ', '.join(map(str, sorted(there)))))
+    return int(which), there[int(which)]
+
+
+def latest(folder):
+    """Return (step, path) of a folder's newest checkpoint. Raises NotFoundError."""
+    found = saved(folder)
+    if not found:
+        raise NotFoundError('No checkpoint in %s: expected files like %s-1000.index. '
+                            'Train first: add --train.'
+                            % (os.path.abspath(folder), MODEL_NAME))
+    return found[-1]
+
+
+def at(config, name=None):
+    """Return the Run of a name (by default the config's) in the config's folders.
+
+    Without a name, a --checkpoint_dir that itself holds a checkpoint is the run's own.
+    """
+    name = name or config.name
+    if name is None and saved(config.checkpoint_dir):
+        name = os.path.basename(os.path.abspath(config.checkpoint_dir))
+        return Run(name, config.checkpoint_dir, os.path.join(config.sample_dir, name))
+    name = name or config.run_name
+    return Run(name, os.path.join(config.checkpoint_dir, name),
+               os.path.join(config.sample_dir, name))
+
+
+def checked(run):
+    """Return the run; raise UserError where TensorFlow cannot read from its folder.
+
+    TensorFlow takes a checkpoint's path for a pattern, in which [1] stands for 1.
+    """
+    odd = sorted(set('[]') & set(run.checkpoint_dir))
+    if odd:
+        raise UserError('TensorFlow finds no checkpoint below %s, because of %s in the '
+                        'path: take another --name or --checkpoint_dir.'
+                        % (run.checkpoint_dir, ' '.join(odd)))
+    return run
+
+
+def make_folder(folder):
+    """Make a folder where need be. Raises UserError where it cannot be written to."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise UserError('The folder %s cannot be written to: %s'
+                        % (folder, error.strerror))
+
+
+def check_folders(*folders):
+    """Raise UserError where a folder that is to be written to, or made, cannot be.
+
+    Nothing is made.
+    """
+    for folder in folders:
+        above = nearest_folder(folder)
+        if not os.access(above, os.W_OK | os.X_OK):
+            raise UserError('The folder %s cannot be written to: no permission to '
+                            'write to %s.' % (folder, above))
+
+
+def nearest_folder(folder):
+    """Return the folder itself, or the nearest one above it that exists.
+
+    Raises UserError where something else is in the way, or a name is too long.
+    """
+    if max(map(len, os.fsencode(folder).split(os.sep.encode()))) > LONGEST_PART:
+        raise UserError('The folder %s cannot be made: expected names of up to %d '
+                        'bytes.' % (shown(folder), LONGEST_PART))
+    above = os.path.abspath(folder)
+    while not os.path.lexists(above) and above != os.path.dirname(above):
+        above = os.path.dirname(above)
+    if not os.path.isdir(above):
+        raise UserError('The folder %s cannot be made: %s is no folder.'
+                        % (folder, above))
+    return above
+
+
+def check_free(run):
+    """Raise UserError where another process trains the run, or it cannot be written."""
+    check_folders(run.checkpoint_dir, run.sample_dir, run.best_dir, run.log_dir)
+    if os.path.exists(os.path.join(run.checkpoint_dir, LOCK)):
+        with locked(run):
+            pass
+
+
+@contextlib.contextmanager
+def locked(run):
+    """Keep other processes from training the run. Raises UserError where one does.
+
+    However the process ends, the kernel releases the lock; sampling needs none.
+    """
+    from utils import claim  # not above: NumPy and Pillow take their time
+
+    make_folder(run.checkpoint_dir)
+    path = os.path.join(run.checkpoint_dir, LOCK)
+    try:
+        file = open(path, 'a+')
+    except OSError as error:
+        raise UserError('%s cannot be written: %s' % (path, error.strerror))
+    with file:
+        if claim(file) is False:
+            raise UserError('%s is in use: another process is training the run %s. '
+                            'Wait for it, stop it, or give another --name.'
+                            % (run.checkpoint_dir, run.name))
+        yield
+
+
+def to_train(config, given):
+    """Return (Run, Config) for training: a new run, or one that goes on.
+
+    Raises UserError where the run exists and was made with other values.
+    """
+    run = checked(at(config))
+    if not saved(run.checkpoint_dir):
+        return run, config
+    if not os.path.exists(run.config_path):
+        raise UserError('%s holds a checkpoint but no config.json: it can be sampled '
+                        'from, not trained on. Give another --name.'
+                        % run.checkpoint_dir)
+    return run, configs.resume(Config.load(run.config_path), given)
+
+
+def check_classes(run, config, data):
+    """Raise UserError where a run that goes on learned other labels than the data's."""
+    if saved(run.checkpoint_dir) and config.classes != data.classes:
+        raise UserError('The run %s was trained with the labels %s; those of the data '
+                        'are now %s. Rename the folders back, or add --name NAME.'
+                        % (run.name, ', '.join(config.classes) or 'none',
+                           ', '.join(data.classes) or 'none'))
+
+
+def to_restore(config, given, echo=print):
+    """Return (Run, Config or None) for a task on a checkpoint.
+
+    None stands for a checkpoint without config.json. Without --name, and where the
+    default name does not exist, the newest run of the data set is taken. Raises
+    NotFoundError with the list of runs where there is none.
+    """
+    run = at(config)
+    if not saved(run.checkpoint_dir):
+        run = at(config, newest(config, 'dataset' in given))
+        echo('taking the newest run: %s' % run.checkpoint_dir)
+    checked(run)
+    if not os.path.exists(run.config_path):
+        return run, None
+    return run, configs.restore(Config.load(run.config_path), given)
+
+
+def newest(config, of_dataset):
+    """Return the name of the newest run with a checkpoint, of this data set if so."""
+    runs = all_runs(config.checkpoint_dir)
+    fitting = [(time, name) for time, name, dataset in runs
+               if not of_dataset or dataset == config.dataset]
+    if config.name or not fitting:
+        wanted = 'named %s' % config.name if config.name else 'of %s' % config.dataset
+        raise NotFoundError(
+            'No run %s with a checkpoint in %s. Runs there: %s. To train one, add '
+            '--train.' % (wanted, os.path.abspath(config.checkpoint_dir),
+                          ', '.join(name for _, name, _ in runs) or 'none'))
+    return max(fitting)[1]
+
+
+def all_runs(folder):
+    """Return (time of the newest checkpoint, name, data set) of each run, by name."""
+    runs = []
+    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
+        found = saved(os.path.join(folder, name))
+        if found:
+            time = os.stat(found[-1][1] + '.index').st_mtime_ns
+            runs.append((time, name, dataset_of(os.path.join(folder, name, CONFIG))))
+    return runs
+
+
+def dataset_of(path):
+    """Return the data set of a config.json, None where it is missing or broken."""
+    try:
+        return Config.load(path).dataset
+    except (OSError, UserError):
+        return None

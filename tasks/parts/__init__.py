@@ -1,0 +1,1 @@
+"""What the tasks share, or what is too long for the task's own file."""

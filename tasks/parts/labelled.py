@@ -1,0 +1,184 @@
+"""Labelled images to learn from and to test on, for --task classify. No TensorFlow."""
+
+import typing
+
+import numpy as np
+
+from dataset import batches
+from settings.config import NotFoundError, UserError
+
+MOST = 5000         # images learned from, unless --num_samples says otherwise
+ROOM = 2 * 2**30    # bytes for their features; --num_samples may go beyond it
+BYTES = 40          # of a feature while it is learned from, liblinear's copies included
+DRAWS = 5           # with --labels_per_class
+TEST_SHARE = 0.2    # of images of which none are held out,
+MOST_TESTED = 10000     # and how many they are at most
+
+
+class Target(typing.NamedTuple):
+    """What is to be told: labels int [N] from 0 of the images, and whom to learn from.
+
+    draws: arrays of indices of training images, each the labelled ones of an SVM.
+    """
+
+    name: str
+    train: np.ndarray
+    test: np.ndarray
+    draws: list
+
+    def majority(self):
+        """Return the share of the test that the label most frequent there has."""
+        return np.bincount(self.test).max() / len(self.test)
+
+
+class Labelled(typing.NamedTuple):
+    """Two Datasets, the Targets of their images, and what to say of them."""
+
+    train: batches.Dataset
+    test: batches.Dataset
+    targets: list
+    notes: list
+
+    def used(self):
+        """Return the indices, ascending, of the training images of all draws."""
+        return np.unique(np.concatenate([draw for target in self.targets
+                                         for draw in target.draws]))
+
+
+def load(config, features):
+    """Return the Labelled images of a config; `features` is how many an image has.
+
+    The labels are the attributes of --attribute, else those of the run's --attributes,
+    else the data set's classes. Raises UserError where there are none, or too few.
+    """
+    train, allowed, test, where = split(config)
+    names = train.classes if train.labels.ndim == 2 else ['class']
+    room = config.num_samples or min(MOST, max(1, ROOM // (BYTES * features)))
+    targets = []
+    for name, of_train, of_test in zip(names, columns(train), columns(test)):
+        kinds = ['no', 'yes'] if train.labels.ndim == 2 else train.classes
+        draws = draw(of_train, allowed, room, config)
+        check_draws(name, kinds, of_train, draws, config)
+        targets.append(Target(name, of_train, of_test, draws))
+    notes = ['Tested on %s images: %s.' % (format(len(test), ','), where)]
+    learned = len(targets[0].draws[0])
+    if config.labels_per_class:
+        notes.append('Learned from %d labelled images of each class, drawn at random '
+                     '%d times: mean and deviation of the accuracy.'
+                     % (config.labels_per_class, DRAWS))
+    elif learned < len(allowed):
+        notes.append('Learned from %s of %s training images, drawn at random; '
+                     '--num_samples N takes N, the default bounds memory and time.'
+                     % (format(learned, ','), format(len(allowed), ',')))
+    return Labelled(train, test, targets, notes)
+
+
+def columns(data):
+    """Return a list of labels int [N] from 0: the classes, or of each attribute."""
+    if data.labels.ndim == 2:
+        return list((data.labels.T > 0).astype(int))
+    return [data.labels.astype(int)]
+
+
+# --- training and test -------------------------------------------------------
+
+def split(config):
+    """Return (Dataset, indices of it to learn from, test Dataset, what the test is).
+
+    The test is what is held out from the run, else a random share of all images.
+    """
+    labels = labels_config(config)
+    data = read(labels)
+    allowed = np.arange(len(data))
+    cut = config.train_size if labels.train_size is None else None
+    try:
+        test = read(labels.replace(part='held_out'))
+        return data, allowed[:cut], test, "held out from the run's training"
+    except NotFoundError:
+        pass
+    if cut is not None and cut < len(data):
+        return data, allowed[:cut], part(data, slice(cut, None)), \
+            "held out from the run's training"
+    order = np.random.default_rng(config.seed).permutation(len(data))
+    tested = min(MOST_TESTED, int(len(data) * TEST_SHARE))
+    if tested < 1:
+        raise UserError('%d images of %s are too few to learn from and to test on: '
+                        'expected 5 or more.' % (len(data), config.dataset))
+    where = ('drawn at random from all, as the run holds none out; D saw them in '
+             'training, %s these labels' % ('and' if knows(config) else 'though not'))
+    return data, np.sort(order[tested:]), part(data, np.sort(order[:tested])), where
+
+
+def knows(config):
+    """Tell whether D has learned the labels that are to be told, or some of them."""
+    return bool(config.y_dim) and (not config.attribute or not set(
+        config.attribute.split(',')).isdisjoint(config.classes))
+
+
+def labels_config(config):
+    """Return the Config whose Dataset has the labels that are to be told.
+
+    A run without labels took the first --train_size images, one with classes as many of
+    each. So those of a run without are cut off by split, not by the data set.
+    """
+    names = config.attribute or config.attributes
+    if names:
+        return config.replace(attributes=names, conditional=False)
+    if config.conditional:
+        return config
+    return config.replace(conditional=True, train_size=None)
+
+
+def read(config):
+    """Return the Dataset of a config. Raises UserError where it has no labels."""
+    try:
+        data = batches.load(config)
+    except NotFoundError:
+        raise
+    except UserError as error:
+        raise UserError('--task classify needs labels. %s\nOf a data set with a table '
+                        'of attributes name some: --attribute Smiling,Eyeglasses'
+                        % error)
+    if data.labels is None:
+        raise UserError('--task classify needs labels, and %s has none.'
+                        % config.dataset)
+    return data
+
+
+def part(data, chosen):
+    """Return a Dataset of some images of another: mapped as it is, of a slice."""
+    return batches.Dataset(data.images[chosen], data.labels[chosen], data.classes)
+
+
+# --- draws -------------------------------------------------------------------
+
+def draw(labels, allowed, room, config):
+    """Return the arrays of indices, ascending, of the images of each SVM.
+
+    With --labels_per_class so many of each label, DRAWS times; else `room` of those
+    allowed, once.
+    """
+    if not config.labels_per_class:
+        rng = np.random.default_rng([config.seed, 0])
+        return [np.sort(rng.permutation(allowed)[:room])]
+    draws = []
+    for number in range(DRAWS):
+        rng = np.random.default_rng([config.seed, number])
+        order = rng.permutation(allowed)
+        draws.append(np.sort(np.concatenate(
+            [order[labels[order] == label][:config.labels_per_class]
+             for label in range(labels.max() + 1)])))
+    return draws
+
+
+def check_draws(name, kinds, labels, draws, config):
+    """Raise UserError where a label has too few images among those to learn from."""
+    wanted = config.labels_per_class or 2       # 2 to choose C by cross-validation
+    counts = np.bincount(labels[draws[0]], minlength=len(kinds))
+    few = ['%s %d' % (kind, count) for kind, count in zip(kinds, counts)
+           if count < wanted]
+    if few:
+        raise UserError('%s: too few images to learn from; expected %d or more of each '
+                        'label, found of %s. Change --labels_per_class or '
+                        '--num_samples, or take other labels.'
+                        % (name, wanted, ', '.join(few)))

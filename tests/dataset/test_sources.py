@@ -1,0 +1,417 @@
+"""Where images are found, and under which labels: folders, zip files, attributes."""
+
+import os
+import shutil
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dataset import batches, sources
+from settings.config import Config, NotFoundError, UserError
+
+BLUE = (0, 0, 255)
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Return the folder of the data sets."""
+    folder = tmp_path / 'data'
+    folder.mkdir()
+    return folder
+
+
+def make_config(data, name='mine', **given):
+    given = dict(dict(dataset=name, data_dir=str(data), output_height=8, threads=1),
+                 **given)
+    return Config.make(given, batches.defaults(name))
+
+
+def load(data, name='mine', **given):
+    """Load a data set; return it and what it printed."""
+    echoed = []
+    loaded = batches.load(make_config(data, name, **given), echoed.append)
+    return loaded, echoed
+
+
+def paint(path, colour, size=(8, 8), **options):
+    """Write a picture of one colour, its folder too."""
+    os.makedirs(os.path.dirname(str(path)), exist_ok=True)
+    Image.new('RGB' if isinstance(colour, tuple) else 'L', size, colour).save(
+        str(path), **options)
+
+
+def numbered(folder, count, size=(8, 8)):
+    """Write PNGs 000.png, 001.png, … each of the gray of its number."""
+    for i in range(count):
+        paint(folder / ('%03d.png' % i), i, size)
+
+
+def grays(loaded):
+    """Return the first value of each image."""
+    return np.asarray(loaded.images)[:, 0, 0, 0].tolist()
+
+
+def cache_files(data):
+    folder = data / '.cache'
+    return sorted(os.listdir(str(folder))) if folder.exists() else []
+
+
+def cache_path(data, ending):
+    name, = (name for name in cache_files(data) if name.endswith(ending))
+    return data / '.cache' / name
+
+
+# --- what is found in a folder -----------------------------------------------
+
+def test_a_folder_is_read_recursively_whatever_the_case(data):
+    paint(data / 'mine' / 'c.PNG', 3)
+    paint(data / 'mine' / 'a.JpG', 1, format='JPEG', quality=95)
+    paint(data / 'mine' / 'sub' / 'deep' / 'b.TIFF', 2)
+    (data / 'mine' / 'notes.txt').write_text('no image')
+    loaded, _ = load(data)
+    assert loaded.images.shape == (3, 8, 8, 3)
+    assert loaded.images.dtype == np.uint8
+    assert grays(loaded) == [1, 3, 2]        # a folder's own files first, by name
+    assert (loaded.labels, loaded.classes) == (None, ())
+
+
+@pytest.mark.parametrize('ending', ['.bmp', '.dib', '.gif', '.icns', '.im', '.jp2',
+                                    '.pcx', '.pgm', '.ppm', '.sgi', '.tga', '.webp'])
+def test_whatever_pillow_opens_is_an_image(data, ending):
+    paint(data / 'mine' / ('a' + ending), BLUE, (32, 32))
+    np.testing.assert_allclose(load(data)[0].images[0, 4, 4], BLUE, rtol=0, atol=4)
+
+
+def test_the_endings_are_pillows_but_for_what_is_no_picture():
+    endings = sources.extensions()
+    assert {'.jpg', '.jpeg', '.jfif', '.png', '.apng', '.dds', '.tif', '.webp', '.avif',
+            '.heic', '.xbm'} <= set(endings)
+    assert not {'.h5', '.hdf', '.mpg', '.pdf', '.ps', '.eps', '.txt'} & set(endings)
+    assert all(e == e.lower() and e.startswith('.') for e in endings)
+
+
+def test_hidden_files_and_those_of_macos_are_no_images(data):
+    for name in ('.hidden.png', '._a.png', '__MACOSX/a.png', '.git/a.png',
+                 'sub/.trash/a.png', 'sub/__MACOSX/a.png'):
+        paint(data / 'mine' / name, 200)
+    (data / 'mine' / '._images.zip').write_bytes(b'Mac OS X')
+    with pytest.raises(NotFoundError, match='No images in'):
+        load(data)
+    paint(data / 'mine' / 'a.png', 1)
+    paint(data / 'mine' / 'sub' / 'a.png', 2)
+    assert grays(load(data)[0]) == [1, 2]
+
+
+def test_hidden_members_of_a_zip_are_no_images(data):
+    for name in ('.a.png', '__MACOSX/a.png', '.sub/a.png', 'sub/._a.png', 'a/b.png'):
+        paint(data / 'unpacked' / name, 7)
+    make_zip(data / 'unpacked', data / 'mine' / 'images.zip')
+    assert grays(load(data)[0]) == [7]
+
+
+def make_zip(folder, path):
+    os.makedirs(os.path.dirname(str(path)), exist_ok=True)
+    shutil.make_archive(str(path)[:-4], 'zip', str(folder))
+
+
+def test_a_zip_whose_names_begin_with_a_dot_and_a_slash(data):
+    paint(data / 'a.png', 7)
+    (data / 'mine').mkdir()
+    with zipfile.ZipFile(str(data / 'mine' / 'images.zip'), 'w') as archive:
+        info = zipfile.ZipInfo('./a.png')
+        archive.writestr(info, (data / 'a.png').read_bytes())
+    assert grays(load(data)[0]) == [7]
+
+
+def test_linked_folders_are_followed_once(data):
+    paint(data / 'elsewhere' / 'a.png', 1)
+    paint(data / 'mine' / 'b.png', 2)
+    (data / 'mine' / 'link').symlink_to(data / 'elsewhere')
+    (data / 'elsewhere' / 'loop').symlink_to(data / 'mine')
+    assert grays(load(data)[0]) == [2, 1]
+
+
+def test_a_dangling_link_is_left_out_and_named(data):
+    numbered(data / 'mine', 2)
+    (data / 'mine' / 'gone.png').symlink_to(data / 'nowhere.png')
+    loaded, _ = load(data)
+    assert len(loaded) == 2
+    assert cache_path(data, '.report.txt').read_text().startswith('gone.png: FileNotF')
+
+
+def test_pattern_and_train_size_choose_images(data):
+    numbered(data / 'mine', 12)
+    paint(data / 'mine' / '000.bmp', 99)
+    assert grays(load(data, input_fname_pattern='*.png')[0]) == list(range(12))
+    assert grays(load(data, input_fname_pattern='01*')[0]) == [10, 11]
+    assert grays(load(data, train_size=3)[0]) == [99, 0, 1]
+    assert len(load(data, train_size=100)[0]) == 13
+    assert len(load(data)[0]) == 13
+
+
+def test_what_train_size_leaves_out_is_held_out(data):
+    numbered(data / 'mine', 12)
+    assert grays(load(data, train_size=9, part='held_out')[0]) == [9, 10, 11]
+    assert grays(load(data, train_size=9)[0]) == list(range(9))
+    for given in ({}, {'train_size': 12}):
+        with pytest.raises(NotFoundError, match='held out'):
+            load(data, part='held_out', **given)
+
+
+def test_of_labelled_images_too(data):
+    for name in 'ab':
+        numbered(data / 'mine' / name, 4)
+    kept, _ = load(data, conditional=True, train_size=6)
+    held, _ = load(data, conditional=True, train_size=6, part='held_out')
+    assert grays(kept) == [0, 1, 2, 0, 1, 2]
+    assert grays(held) == [3, 3] and held.labels.tolist() == [0, 1]
+
+
+def test_a_missing_folder_is_named_with_those_there_are(data):
+    numbered(data / 'flowers', 1)
+    with pytest.raises(NotFoundError) as caught:
+        load(data, 'mine')
+    message = str(caught.value)
+    assert message.startswith('No data set at %s. ' % (data / 'mine'))
+    assert 'flowers' in message and 'download.py' in message
+
+
+def test_a_missing_data_dir_is_named(tmp_path):
+    with pytest.raises(NotFoundError, match='nowhere/mine.*: none'):
+        load(tmp_path / 'nowhere')
+
+
+def test_no_images_says_what_was_looked_for_where(data):
+    (data / 'mine').mkdir()
+    (data / 'mine' / 'readme.txt').write_text('x')
+    with pytest.raises(NotFoundError) as caught:
+        load(data, input_fname_pattern='cat*')
+    message = str(caught.value)
+    assert message.startswith('No images in %s: ' % (data / 'mine'))
+    assert 'cat*' in message and '.jpg' in message and '.zip' in message
+    assert cache_files(data) == []
+
+
+def test_a_broken_zip_is_named(data):
+    (data / 'mine').mkdir()
+    (data / 'mine' / 'images.zip').write_bytes(b'half a zip')
+    with pytest.raises(UserError, match='images.zip cannot be read as a zip file'):
+        load(data)
+
+
+# --- labels ------------------------------------------------------------------
+
+def test_class_folders_become_labels(data):
+    paint(data / 'mine' / 'dogs' / 'z.png', 3)
+    paint(data / 'mine' / 'cats' / 'b.png', 2)
+    paint(data / 'mine' / 'cats' / 'sub' / 'a.png', 1)
+    (data / 'mine' / 'empty').mkdir()
+    loaded, _ = load(data, conditional=True)
+    assert loaded.classes == ('cats', 'dogs')
+    assert grays(loaded) == [2, 1, 3]
+    assert loaded.labels.tolist() == [0, 0, 1]
+    assert load(data)[0].labels is None
+
+
+def test_class_folders_in_a_zip_become_labels(data):
+    paint(data / 'unpacked' / 'dogs' / 'a.png', 3)
+    paint(data / 'unpacked' / 'cats' / 'b.png', 2)
+    make_zip(data / 'unpacked', data / 'mine' / 'images.zip')
+    loaded, _ = load(data, conditional=True)
+    assert (loaded.classes, loaded.labels.tolist()) == (('cats', 'dogs'), [0, 1])
+    assert grays(loaded) == [2, 3]
+
+
+def test_labels_need_folders(data):
+    numbered(data / 'mine' / 'cats', 2)
+    with pytest.raises(UserError, match='two folders of images or more.*only cats'):
+        load(data, conditional=True)
+    numbered(data / 'mine' / 'dogs', 2)
+    paint(data / 'mine' / 'loose.png', 1)
+    with pytest.raises(UserError, match='1 lie in none, such as loose.png'):
+        load(data, conditional=True)
+
+
+@pytest.mark.parametrize('zipped', [False, True])
+@pytest.mark.parametrize('train_size, expected', [
+    (2, [0, 10]), (3, [0, 10, 20]), (4, [0, 1, 10, 20]), (5, [0, 1, 10, 11, 20]),
+    (8, [0, 1, 2, 3, 10, 11, 12, 20]), (10, [0, 1, 2, 3, 4, 5, 10, 11, 12, 20]),
+    (99, [0, 1, 2, 3, 4, 5, 10, 11, 12, 20])])
+def test_train_size_is_taken_evenly_over_the_classes(data, zipped, train_size,
+                                                     expected):
+    folder = data / ('unpacked' if zipped else 'mine')
+    for first, (name, count) in enumerate([('cats', 6), ('dogs', 3), ('owls', 1)]):
+        for i in range(count):
+            paint(folder / name / ('%d.png' % i), 10 * first + i)
+    if zipped:
+        make_zip(folder, data / 'mine' / 'images.zip')
+    loaded, _ = load(data, conditional=True, train_size=train_size)
+    assert grays(loaded) == expected
+    assert loaded.labels.tolist() == [gray // 10 for gray in expected]
+    assert loaded.classes == ('cats', 'dogs', 'owls')
+
+
+def test_labels_stay_beside_their_images_when_some_are_left_out(data):
+    for i, name in enumerate(['cats', 'dogs'] * 4):
+        paint(data / 'mine' / name / ('%d.png' % i), i)
+    (data / 'mine' / 'cats' / '2.png').write_bytes(b'broken')
+    (data / 'mine' / 'dogs' / '1.png').write_bytes(b'broken')
+    loaded, _ = load(data, conditional=True)
+    assert grays(loaded) == [0, 4, 6, 3, 5, 7]
+    assert loaded.labels.tolist() == [0, 0, 0, 1, 1, 1]
+
+
+# --- celebA ------------------------------------------------------------------
+
+@pytest.fixture
+def faces(tmp_path):
+    """Make a few JPEGs of celebA's size, of smooth random colours."""
+    folder = tmp_path / 'faces' / 'img_align_celeba'
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for i in range(1, 6):
+        pixels = rng.integers(0, 256, (12, 10, 3), np.uint8)
+        image = Image.fromarray(pixels).resize((178, 218), Image.BICUBIC)
+        image.save(str(folder / ('%06d.jpg' % i)), quality=95)
+    return folder
+
+
+def test_celebA_in_its_three_layouts_is_the_same(tmp_path, faces):
+    shutil.copytree(str(faces), str(tmp_path / 'a' / 'celebA'))
+    shutil.copytree(str(faces), str(tmp_path / 'b' / 'celebA' / 'img_align_celeba'))
+    zipped = tmp_path / 'c' / 'celebA' / 'img_align_celeba.zip'
+    zipped.parent.mkdir(parents=True)
+    with zipfile.ZipFile(str(zipped), 'w') as archive:
+        archive.write(str(faces), 'img_align_celeba/')
+        for name in sorted(os.listdir(str(faces)), reverse=True):
+            archive.write(str(faces / name), 'img_align_celeba/' + name)
+    loose, folder, packed = (
+        np.asarray(load(tmp_path / layout, 'celebA', output_height=64)[0].images)
+        for layout in 'abc')
+    assert loose.shape == (5, 64, 64, 3)
+    np.testing.assert_array_equal(loose, folder)
+    np.testing.assert_array_equal(loose, packed)
+    for i, pixels in enumerate(loose, 1):
+        with Image.open(str(faces / ('%06d.jpg' % i))) as image:
+            image = image.crop((35, 55, 143, 163)).resize((64, 64), Image.BICUBIC)
+        np.testing.assert_array_equal(pixels, np.asarray(image))
+
+
+def test_celebA_zip_is_remade_when_it_changes(data, faces):
+    make_zip(faces, data / 'celebA' / 'img_align_celeba.zip')
+    assert len(load(data, 'celebA')[0]) == 5
+    assert load(data, 'celebA')[1] == []
+    os.remove(str(faces / '000003.jpg'))
+    make_zip(faces, data / 'celebA' / 'img_align_celeba.zip')
+    loaded, echoed = load(data, 'celebA')
+    assert len(loaded) == 4 and echoed
+
+
+# --- attributes --------------------------------------------------------------
+
+TABLE = ['Bald  Eyeglasses Smiling', '000000.jpg -1 -1  1', '000001.jpg -1  1 -1',
+         '000002.jpg  1 -1 -1', '000003.jpg -1  1  1', '000009.jpg  1  1  1']
+
+
+@pytest.fixture
+def attributed(data):
+    """Make four pictures, and CelebA's kind of table of five."""
+    for i in range(4):
+        paint(data / 'mine' / ('%06d.jpg' % i), 10 * i, quality=95)
+    write_table(data)
+    return data
+
+
+def write_table(data, lines=TABLE, count=None, name='list_attr.txt'):
+    count = len(lines) - 1 if count is None else count
+    (data / 'mine' / name).write_text('\n'.join([str(count)] + lines) + '\n')
+
+
+def test_attributes_are_columns_of_the_table(attributed):
+    loaded, _ = load(attributed, attributes='Smiling,Eyeglasses')
+    assert loaded.classes == ('Smiling', 'Eyeglasses')
+    assert loaded.labels.dtype == np.float32
+    assert loaded.labels.tolist() == [[1, -1], [-1, 1], [-1, -1], [1, 1]]
+    images, y = loaded.batch(0, 4, 5)
+    assert (y.dtype, y.shape) == (np.float32, (4, 2))
+    order = np.rint((images[:, 0, 0, 0] + 1) * 12.75).astype(int)
+    assert sorted(order) == [0, 1, 2, 3]
+    np.testing.assert_array_equal(y, loaded.labels[order])
+    np.testing.assert_array_equal(y, loaded.batch(0, 4, 5)[1])
+    assert load(attributed, attributes='Bald')[0].labels.tolist() == [[-1], [-1], [1],
+                                                                      [-1]]
+
+
+@pytest.mark.parametrize('name, folder', [
+    ('list_attr_celeba.txt', ''), ('list_attr.txt', ''),
+    ('list_attr_celeba.txt', 'Anno')])
+def test_the_table_of_celebA_in_its_layouts(data, faces, name, folder):
+    make_zip(faces.parent, data / 'celebA' / 'img_align_celeba.zip')
+    (data / 'celebA' / folder).mkdir(exist_ok=True)
+    (data / 'celebA' / folder / name).write_text(
+        '5\r\nMale Young \r\n' + ''.join('%06d.jpg %2d %2d\r\n' % (
+            i, (-1) ** i, (-1) ** (i // 2)) for i in range(1, 6)), newline='')
+    loaded, _ = load(data, 'celebA', attributes='Male,Young')
+    assert loaded.labels.tolist() == [[-1, 1], [1, -1], [-1, -1], [1, 1], [-1, 1]]
+
+
+def test_the_bundled_faces_have_attributes(tmp_path):
+    root = os.path.dirname(os.path.dirname(os.path.abspath(sources.__file__)))
+    loaded, _ = load(os.path.join(root, 'data'), 'toonfaces', train_size=100,
+                     attributes='Smiling,Eyeglasses', cache_dir=str(tmp_path))
+    assert loaded.labels.shape == (100, 2)
+    assert set(loaded.labels.ravel()) == {-1, 1}
+    assert 0.4 < (loaded.labels[:, 0] > 0).mean() < 0.75        # 2,308 of 4,000 smile
+
+
+def test_attributes_with_train_size_are_those_of_the_first_images(attributed):
+    loaded, _ = load(attributed, attributes='Smiling', train_size=2)
+    assert loaded.labels.tolist() == [[1], [-1]]
+    assert load(attributed, train_size=2)[1] == []      # the same cache
+
+
+def test_attributes_stay_beside_their_images_when_some_are_left_out(attributed):
+    (attributed / 'mine' / '000001.jpg').write_bytes(b'broken')
+    loaded, _ = load(attributed, attributes='Smiling,Bald')
+    assert grays(loaded) == [0, 20, 30]
+    assert loaded.labels.tolist() == [[1, -1], [-1, 1], [1, -1]]
+
+
+@pytest.mark.parametrize('attributes, message', [
+    ('smiling', "has no 'smiling'; did you mean Smiling"),
+    ('Bald,Eyeglases', "has no 'Eyeglases'; did you mean Eyeglasses"),
+    ('Xyz', "has no 'Xyz'; expected some of Bald, Eyeglasses, Smiling, with commas")])
+def test_unknown_attributes_list_near_or_all_names(attributed, attributes, message):
+    with pytest.raises(UserError, match=message):
+        load(attributed, attributes=attributes)
+
+
+@pytest.mark.parametrize('lines, count, message', [
+    (TABLE[:3], None, 'no line for 2 of 4 images, such as 000002.jpg'),
+    (TABLE, 7, 'its first line says 7 images, and it has lines for 5'),
+    (TABLE[:2] + ['000001.jpg -1 1'] + TABLE[3:], None, 'line 4: expected a name'),
+    (TABLE[:2] + ['000001.jpg -1 2 1'] + TABLE[3:], None, 'values of 1 or -1, found'),
+    ([], 'x', 'cannot be read as a table of attributes')])
+def test_a_table_that_does_not_fit_is_refused(attributed, lines, count, message):
+    write_table(attributed, lines, count)
+    with pytest.raises(UserError, match=message) as caught:
+        load(attributed, attributes='Eyeglasses')
+    assert 'list_attr.txt' in str(caught.value)
+
+
+def test_without_a_table_attributes_say_what_is_needed(data):
+    numbered(data / 'mine', 2)
+    with pytest.raises(NotFoundError, match='No list_attr_celeba.txt or list_attr.txt'):
+        load(data, attributes='Smiling')
+
+
+def test_the_folder_of_anime_says_where_its_images_come_from(data):
+    with pytest.raises(NotFoundError, match='kaggle.com/.* into data/anime'):
+        load(data, 'anime')
+    (data / 'anime').mkdir()
+    with pytest.raises(NotFoundError, match='No images in .*kaggle.com/'):
+        load(data, 'anime')
+    numbered(data / 'anime' / 'images', 3)
+    assert grays(load(data, 'anime')[0]) == [0, 1, 2]

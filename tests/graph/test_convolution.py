@@ -1,0 +1,100 @@
+"""Every way to convolve, against TensorFlow's own."""
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from bench import flops
+from graph import convolution
+
+SIZES = [(8, 8), (7, 10), (5, 3), (1, 2)]
+
+
+def evaluate(tensors):
+    """Return the values of tensors."""
+    with tf.Session() as sess:
+        return sess.run(tensors)
+
+
+def plain(monkeypatch, function, *arguments):
+    """Call a function of convolution as if there were a GPU: TensorFlow's own way."""
+    with monkeypatch.context() as patch:
+        patch.setattr(convolution, 'has_gpu', lambda: True)
+        return function(*arguments)
+
+
+def draw(*shape):
+    """Return a constant of random numbers."""
+    return tf.constant(np.random.RandomState(len(shape)).randn(*shape).astype('f'))
+
+
+def small(size):
+    """Return the size of the halved map."""
+    return tuple((side + 1) // 2 for side in size)
+
+
+def derivatives(y, x, w):
+    """Return y, its gradients, and the gradients of a gradient penalty."""
+    first = tf.gradients(tf.reduce_sum(tf.sin(y)), [x, w])
+    return [y] + first + tf.gradients(tf.reduce_sum(tf.square(first[0])), [x, w])
+
+
+@pytest.mark.parametrize('kernel', [3, 4, 5])
+@pytest.mark.parametrize('size', SIZES)
+@pytest.mark.parametrize('way', ['deep', 'narrow', 'plain'])
+def test_conv2d_and_its_gradients(graph, monkeypatch, size, kernel, way):
+    x, w = draw(2, *size, 3), draw(kernel, kernel, 3, 6)
+    monkeypatch.setattr(convolution, 'kind_of_layer', lambda *arguments: way)
+    got = derivatives(convolution.conv2d(x, w), x, w)
+    expected = derivatives(tf.nn.conv2d(x, w, strides=[1, 2, 2, 1], padding='SAME'),
+                           x, w)
+    assert got[0].shape.as_list() == expected[0].shape.as_list()
+    for a, b in zip(*evaluate([got, expected])):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-3 * np.abs(b).max())
+
+
+@pytest.mark.parametrize('kernel', [3, 4, 5])
+@pytest.mark.parametrize('size', SIZES)
+@pytest.mark.parametrize('way', ['deep', 'narrow', 'plain'])
+def test_conv2d_transpose_and_its_gradients(graph, monkeypatch, size, kernel, way):
+    x, w = draw(2, *small(size), 6), draw(kernel, kernel, 3, 6)
+    monkeypatch.setattr(convolution, 'kind_of_layer', lambda *arguments: way)
+    got = derivatives(convolution.conv2d_transpose(x, w, size), x, w)
+    expected = derivatives(tf.nn.conv2d_transpose(
+        x, w, (2,) + size + (3,), strides=[1, 2, 2, 1], padding='SAME'), x, w)
+    for a, b in zip(*evaluate([got, expected])):
+        assert a.shape == b.shape
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-3 * np.abs(b).max())
+
+
+@pytest.mark.parametrize('size, c, stride, kind', [
+    ((8, 8), 256, 2, 'deep'), ((7, 7), 128, 2, 'deep'), ((16, 16), 128, 2, 'plain'),
+    ((64, 64), 3, 2, 'narrow'), ((28, 28), 1, 2, 'narrow'), ((64, 64), 5, 2, 'plain'),
+    ((8, 8), 256, 1, 'plain')])
+def test_the_kinds_of_layers(monkeypatch, size, c, stride, kind):
+    monkeypatch.setattr(convolution, 'has_gpu', lambda: False)
+    assert convolution.kind_of_layer(size, c, stride) == kind
+    monkeypatch.setattr(convolution, 'has_gpu', lambda: True)
+    assert convolution.kind_of_layer(size, c, stride) == 'plain'
+
+
+@pytest.mark.parametrize('size', [(8, 8), (16, 16), (64, 64)])
+def test_the_batch_may_have_any_size(graph, size):
+    x = tf.placeholder(tf.float32, [None, *size, 3])
+    y = convolution.conv2d(x, draw(4, 4, 3, 6))
+    back = convolution.conv2d_transpose(y, draw(4, 4, 3, 6), size)
+    gradient, = tf.gradients(back, x)
+    assert y.shape.as_list() == [None, *small(size), 6]
+    with tf.Session() as sess:
+        for batch in (1, 3):
+            shapes = sess.run([tf.shape(back), tf.shape(gradient)],
+                              {x: np.zeros((batch, *size, 3))})
+            assert [list(s) for s in shapes] == [[batch, *size, 3]] * 2
+
+
+def test_the_narrow_way_costs_no_more_flops_than_the_plain_one(graph, monkeypatch):
+    x, w = draw(2, 32, 32, 64), draw(4, 4, 3, 64)
+    ways = [convolution.conv2d_transpose(x, w, (64, 64)), plain(
+        monkeypatch, convolution.conv2d_transpose, x, w, (64, 64))]
+    with tf.Session() as sess:
+        assert len({flops.count(sess, [way], None) for way in ways}) == 1

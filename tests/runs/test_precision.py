@@ -1,0 +1,92 @@
+"""--precision bfloat16: convolutions run in it, or the processor is said not to."""
+
+import collections
+import re
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from dataset import batches
+from model import DCGAN
+from runs import sessions
+from settings.config import Config, UserError
+
+# with layers of every kind
+SIZE = {'output_height': 32, 'output_width': 32}
+
+
+def convolutions(config):
+    """Return how often the convolutions of a step ran in each type, by run metadata.
+
+    Products stand for those of the deepest layers; see convolution.
+    """
+    model = DCGAN(config)
+    model.build_optimizers()
+    size = config.output_height, config.output_width
+    images = np.zeros((8,) + size + (3,), 'f')
+    metadata = tf.RunMetadata()
+    with tf.Session(config=sessions.config_proto(config)) as sess:
+        sess.run(tf.global_variables_initializer())
+        sess.run([model.d_optim, model.g_optim], {model.images: images},
+                 tf.RunOptions(output_partition_graphs=True), metadata)
+    return collections.Counter(
+        tf.as_dtype(node.attr['T'].type).name
+        for graph in metadata.partition_graphs for node in graph.node
+        if re.search('Conv2D|MatMul', node.op) and 'T' in node.attr)
+
+
+def test_convolutions_run_in_the_precision_asked_for(graph, tiny_config):
+    if sessions.has_bfloat16():
+        types = convolutions(tiny_config(precision='bfloat16', **SIZE))
+        assert types['bfloat16'] >= 20
+        assert types['float32'] == 0
+    else:
+        with pytest.raises(UserError, match='--precision float32'):
+            sessions.config_proto(tiny_config(precision='bfloat16'))
+
+
+def test_convolutions_run_in_float32(graph, tiny_config):
+    types = convolutions(tiny_config(**SIZE))
+    assert types['float32'] >= 20
+    assert types['bfloat16'] == 0
+
+
+@pytest.fixture
+def processor(tmp_path, monkeypatch):
+    """Return a function that sets the flags of the processor, None for no file."""
+    def set_flags(flags):
+        monkeypatch.setattr(sessions, 'CPUINFO', str(tmp_path / 'cpuinfo'))
+        (tmp_path / 'cpuinfo').unlink(missing_ok=True)
+        if flags is not None:
+            (tmp_path / 'cpuinfo').write_text('flags\t: %s\n' % flags)
+    return set_flags
+
+
+PROCESSORS = [('fpu avx512_bf16 sse', True, False),
+              ('avx512_bf16 amx_bf16', True, True),
+              ('avx512f avx512_vnni', False, False), (None, True, False)]
+
+
+@pytest.mark.parametrize(('flags', 'able', 'fast'), PROCESSORS)
+def test_a_processor_is_told_by_its_flags(processor, tiny_config, flags, able, fast):
+    processor(flags)
+    assert sessions.has_bfloat16() is able
+    chosen = sessions.choose_precision(tiny_config(precision='auto'))
+    assert chosen == ('bfloat16' if fast and not sessions.has_gpu() else 'float32')
+
+
+def test_what_is_asked_for_is_what_is_chosen(processor, tiny_config, monkeypatch):
+    processor('amx_bf16')
+    assert sessions.choose_precision(tiny_config(precision='float32')) == 'float32'
+    points = Config.make({'dataset': 'gaussian'}, batches.defaults('gaussian'))
+    assert sessions.choose_precision(points) == 'float32'
+    monkeypatch.setattr(sessions, 'has_gpu', lambda: True)
+    assert sessions.choose_precision(tiny_config(precision='auto')) == 'float32'
+    assert sessions.choose_precision(tiny_config(precision='bfloat16')) == 'bfloat16'
+
+
+def test_a_processor_without_it_is_refused_with_the_remedy(tiny_config, monkeypatch):
+    monkeypatch.setattr(sessions, 'has_bfloat16', lambda: False)
+    with pytest.raises(UserError, match='AMX or AVX512-BF16.*--precision float32'):
+        sessions.config_proto(tiny_config(precision='bfloat16'))
