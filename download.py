@@ -25,8 +25,8 @@ from dataset.fetch import (
 from dataset.sources import ANIME
 from dataset.unpack import read_tar, unzip
 from runs.folders import nearest_folder
-from settings.checks import LONGEST, is_plain, shown, written
-from settings.config import UserError
+from settings.checks import LONGEST, is_plain
+from settings.errors import UserError, shown, written
 from utils import atomic_write
 
 MNIST = ('https://ossci-datasets.s3.amazonaws.com/mnist/',

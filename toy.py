@@ -144,7 +144,7 @@ def train(config, run):
     return 0
 
 
-def run(config, run, path):
+def sample(config, run, path):
     """Do the task sample: draw points from the checkpoint at `path`."""
     with opened(config, run, path) as trainer:
         trainer.show_results()

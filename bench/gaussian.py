@@ -23,7 +23,9 @@ sys.path.insert(0, ROOT)
 import main  # noqa: E402
 from dataset import batches  # noqa: E402
 from runs import folders, history  # noqa: E402
-from settings.config import Config, UserError  # noqa: E402
+from settings import parser  # noqa: E402
+from settings.config import Config  # noqa: E402
+from settings.errors import UserError  # noqa: E402
 
 LAST = 3                # epochs that are judged
 ACCURACY = 0.43, 0.57
@@ -33,7 +35,7 @@ MEAN, COVARIANCE = 0.1, 0.15
 def train(flags, seed, folder):
     """Train one seed; return D's accuracies after each epoch and generated points."""
     toy = main.start_tensorflow('toy')
-    given = main.parse_flags(['--dataset', 'gaussian', *flags, '--train',
+    given = parser.parse_flags(['--dataset', 'gaussian', *flags, '--train',
                               '--seed', str(seed), '--checkpoint_dir', folder])
     config = Config.make(given, batches.defaults('gaussian'))
     run = folders.at(config, 'seed%d' % seed)

@@ -20,13 +20,14 @@ import turns
 import main as program
 from dataset import batches
 from runs.folders import Run, chosen
+from settings import parser
 from settings.config import Config
 from utils import atomic_write, inverse_transform
 
 
 def make_config(flags):
     """Return the Config that main.py makes of these flags."""
-    given = program.parse_flags(flags)
+    given = parser.parse_flags(flags)
     return Config.make(given, batches.defaults(given['dataset']))
 
 
@@ -42,7 +43,7 @@ def serve(folder, *flags):
     def run(steps):
         trainer.start, trainer.total = trainer.total, trainer.total + steps
         trainer.train(types.SimpleNamespace(status=0))
-    images = trainer.images_per_step
+    images = trainer.record.images_per_step
     turns.serve(run, images, out, images_a_step=images)
     trainer.close()
 

@@ -50,7 +50,7 @@ import turns
 from tqdm import tqdm
 
 from dataset import batches
-from settings.config import UserError
+from settings.errors import UserError
 
 MINUTES = (2, 4, 8, 16, 32)
 SIDES = ('ours', 'torch', 'carpedm20')

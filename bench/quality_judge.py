@@ -21,7 +21,7 @@ from metrics.frechet import frechet_distance
 from metrics.moments import Moments
 from metrics.neighbours import nearest
 from metrics.precision_recall import precision_recall
-from settings.config import NotFoundError
+from settings.errors import NotFoundError
 from utils import transform
 
 FEATURES = ('classifier', 'pixels')

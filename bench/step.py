@@ -10,10 +10,10 @@ import tempfile
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
+import flops
 import numpy as np
 import turns
 
-import flops
 from dataset.batches import Dataset
 from runs.folders import Run
 from settings.config import Config

@@ -20,7 +20,7 @@ import numpy as np
 from dataset import pickles, unpack
 from dataset.pictures import check_file
 from dataset.sources import choose, part_of
-from settings.config import NotFoundError, UserError
+from settings.errors import NotFoundError, UserError
 
 DIGITS = tuple('0123456789')
 FASHION = ('T-shirt/top', 'Trouser', 'Pullover', 'Dress', 'Coat', 'Sandal', 'Shirt',

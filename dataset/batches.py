@@ -14,7 +14,7 @@ import numpy as np
 from dataset.archives import FASHION, find_cifar10, find_lsun, find_mnist
 from dataset.cache import cache_base, fingerprint, pack, read_cache
 from dataset.sources import ANIME, find_images
-from settings.config import NotFoundError, UserError
+from settings.errors import NotFoundError, UserError
 from utils import transform
 
 # --- the table ---------------------------------------------------------------

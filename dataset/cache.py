@@ -11,7 +11,7 @@ from numpy.lib.format import open_memmap
 from tqdm import tqdm
 
 from dataset.packing import packed
-from settings.config import UserError
+from settings.errors import UserError
 from utils import atomic_write, remove_leftovers
 
 

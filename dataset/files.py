@@ -8,7 +8,7 @@ import os
 import zipfile
 
 from dataset.pictures import check_file
-from settings.config import UserError
+from settings.errors import UserError
 
 ADDED = ('__MACOSX', 'lost+found')      # by systems; nobody put pictures there
 

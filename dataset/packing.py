@@ -23,7 +23,7 @@ from PIL import UnidentifiedImageError
 
 from dataset.archives import open_member
 from dataset.pictures import get_image
-from settings.config import UserError
+from settings.errors import UserError
 from utils import cores
 
 CHUNK = 64               # images that a worker packs at a time

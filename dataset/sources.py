@@ -15,7 +15,7 @@ from PIL import Image
 
 from dataset.files import distinct, hidden, walk, zip_members
 from dataset.pictures import check_file, kinds
-from settings.config import NotFoundError, UserError
+from settings.errors import NotFoundError, UserError
 
 # Images that not every Pillow opens: named in the report rather than passed over
 MORE_EXTENSIONS = ('.avif', '.heic', '.heif', '.jxl', '.mpo', '.webp')

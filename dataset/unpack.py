@@ -17,7 +17,7 @@ import tarfile
 import unicodedata
 import zipfile
 
-from settings.config import UserError
+from settings.errors import UserError
 
 CHUNK = 2**18
 # Python inflates these in pieces; of bzip2 or LZMA, 300 bytes may fill the memory.

@@ -17,7 +17,7 @@ from metrics.judge import Described, fd_name
 from metrics.kid import kid
 from metrics.moments import Moments
 from runs import checkpoints, folders, sampling, sessions
-from settings.config import UserError
+from settings.errors import UserError
 from utils import atomic_write, transform
 
 JUDGED = -2     # keys the z of judged samples; a sheet's is -1, a step's 0 or more

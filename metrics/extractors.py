@@ -14,7 +14,7 @@ extractors are never to be compared.
 import os
 
 from metrics import features, labels
-from settings.config import NotFoundError, UserError
+from settings.errors import NotFoundError, UserError
 
 INCEPTION = os.path.join('inception', 'classify_image_graph_def.pb')    # in --data_dir
 

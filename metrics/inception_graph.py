@@ -24,7 +24,7 @@ from google.protobuf.message import DecodeError
 
 from metrics.features import INCEPTION_REMEDY, NO_INCEPTION
 from metrics.network import Network
-from settings.config import NotFoundError, UserError
+from settings.errors import NotFoundError, UserError
 from utils import quiet
 
 INPUT, POOL, LOGITS = 'ExpandDims:0', 'pool_3:0', 'softmax/logits/MatMul'

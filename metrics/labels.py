@@ -10,7 +10,7 @@ import typing
 import numpy as np
 
 from dataset import batches, sources
-from settings.config import NotFoundError, UserError
+from settings.errors import NotFoundError, UserError
 
 RARE = 0.02             # an attribute that fewer images have, or lack, is left out
 TENTH = 10              # one of so many images is held out where no others are

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from runs import folders
-from settings.config import UserError
+from settings.errors import UserError
 from utils import atomic_write, naming
 
 STATE = 'checkpoint'    # the file by which TensorFlow finds the newest one
@@ -147,6 +147,14 @@ def newest(folder, echo=print):
     if found and fault:
         echo('warning: %s; it is not needed to find %s' % (fault, found[1]))
     return found
+
+
+def choose(run, which=None):
+    """Return (step, path) of a run's checkpoint: the newest one that can be read.
+
+    Or, by `which`, the best one or that of a step; see folders.chosen.
+    """
+    return folders.chosen(run, which) if which else newest(run.checkpoint_dir)
 
 
 def examine(folder):

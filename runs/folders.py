@@ -3,20 +3,18 @@
 No TensorFlow: what is wrong with a run's name or flags is said before it starts.
 """
 
-import contextlib
 import os
 import re
 import tempfile
 import typing
 
-from settings import config as configs
-from settings.checks import LONGEST_PART, shown
-from settings.config import Config, NotFoundError, UserError
+from settings.checks import LONGEST_PART
+from settings.config import Config
+from settings.errors import NotFoundError, UserError, shown
 
 CONFIG = 'config.json'
 MODEL_NAME = 'DCGAN.model'       # checkpoint files are DCGAN.model-<step>.*
 BEST = 'best'
-LOCK = '.lock'
 INDEX = re.compile(r'^(.+)-(\d+)\.index$')
 
 
@@ -73,8 +71,7 @@ def chosen(run, which=None):
     if not re.fullmatch('[0-9]{1,18}', which):
         raise UserError('--checkpoint %s: expected best or the number of a step.'
                         % shown(which))
-    there = dict(saved(run.best_dir)
-                 + saved(run.checkpoint_dir))
+    there = dict(saved(run.best_dir) + saved(run.checkpoint_dir))
     if int(which) not in there:
         raise NotFoundError('No checkpoint of step %s in %s; there are those of %s.' % (
             which, run.checkpoint_dir, ', '.join(map(str, sorted(there)))))
@@ -155,77 +152,6 @@ def nearest_folder(folder):
         raise UserError('The folder %s cannot be made: %s is no folder.'
                         % (folder, above))
     return above
-
-
-def check_free(run):
-    """Raise UserError where another process trains the run, or it cannot be written."""
-    check_folders(run.checkpoint_dir, run.sample_dir, run.best_dir, run.log_dir)
-    if os.path.exists(os.path.join(run.checkpoint_dir, LOCK)):
-        with locked(run):
-            pass
-
-
-@contextlib.contextmanager
-def locked(run):
-    """Keep other processes from training the run. Raises UserError where one does.
-
-    However the process ends, the kernel releases the lock; sampling needs none.
-    """
-    from utils import claim  # not above: NumPy and Pillow take their time
-
-    make_folder(run.checkpoint_dir)
-    path = os.path.join(run.checkpoint_dir, LOCK)
-    try:
-        file = open(path, 'a+')
-    except OSError as error:
-        raise UserError('%s cannot be written: %s' % (path, error.strerror))
-    with file:
-        if claim(file) is False:
-            raise UserError('%s is in use: another process is training the run %s. '
-                            'Wait for it, stop it, or give another --name.'
-                            % (run.checkpoint_dir, run.name))
-        yield
-
-
-def to_train(config, given):
-    """Return (Run, Config) for training: a new run, or one that goes on.
-
-    Raises UserError where the run exists and was made with other values.
-    """
-    run = checked(at(config))
-    if not saved(run.checkpoint_dir):
-        return run, config
-    if not os.path.exists(run.config_path):
-        raise UserError('%s holds a checkpoint but no config.json: it can be sampled '
-                        'from, not trained on. Give another --name.'
-                        % run.checkpoint_dir)
-    return run, configs.resume(Config.load(run.config_path), given)
-
-
-def check_classes(run, config, data):
-    """Raise UserError where a run that goes on learned other labels than the data's."""
-    if saved(run.checkpoint_dir) and config.classes != data.classes:
-        raise UserError('The run %s was trained with the labels %s; those of the data '
-                        'are now %s. Rename the folders back, or add --name NAME.'
-                        % (run.name, ', '.join(config.classes) or 'none',
-                           ', '.join(data.classes) or 'none'))
-
-
-def to_restore(config, given, echo=print):
-    """Return (Run, Config or None) for a task on a checkpoint.
-
-    None stands for a checkpoint without config.json. Without --name, and where the
-    default name does not exist, the newest run of the data set is taken. Raises
-    NotFoundError with the list of runs where there is none.
-    """
-    run = at(config)
-    if not saved(run.checkpoint_dir):
-        run = at(config, newest(config, 'dataset' in given))
-        echo('taking the newest run: %s' % run.checkpoint_dir)
-    checked(run)
-    if not os.path.exists(run.config_path):
-        return run, None
-    return run, configs.restore(Config.load(run.config_path), given)
 
 
 def newest(config, of_dataset):

@@ -8,7 +8,7 @@ import os
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
-from settings.config import UserError
+from settings.errors import UserError
 from utils import atomic_write, naming
 
 COLUMNS = ('step', 'epoch', 'seconds', 'd_loss_real', 'd_loss_fake', 'g_loss',

@@ -6,7 +6,8 @@ import re
 import tensorflow.compat.v1 as tf
 
 from graph.convolution import has_gpu
-from settings.config import GAUSSIAN, UserError
+from settings.checks import GAUSSIAN
+from settings.errors import UserError
 from utils import quiet
 
 CPUINFO = '/proc/cpuinfo'

@@ -1,11 +1,13 @@
 """Checks: what is wrong with the values of a Config, by themselves and together.
 
-Each function takes a Config and returns messages, one a problem. No imports of ours:
-config.py, which imports this, has the fields and their limits.
+Each function takes a Config and returns messages, one for each problem. The fields and
+their limits are in config.py.
 """
 
 import dataclasses
 import math
+
+from settings.errors import shown, written
 
 OF_CONVOLUTIONS = {'gf_dim', 'df_dim', 'kernel_size', 'd_head', 'bias'}
 AUGMENTATIONS = ('color', 'translation', 'cutout')
@@ -24,7 +26,6 @@ MOST_POINTS = 10**7
 LONGEST = 4096          # characters of a text; Linux takes no longer path
 LONGEST_PART = 255      # bytes of each name in a path, in nearly all file systems
 LONGEST_NAME = 200      # bytes of a name, which gets endings
-SHOWN = 80              # characters of a value in a message
 
 EXPECTED = {int: 'a whole number', float: 'a number', bool: 'true or false',
             str: 'a text', tuple: 'a list of texts'}
@@ -37,21 +38,6 @@ def wrong(config):
     return [message for message in found if message] or (
         names(config) + labels(config) + variants(config) + calls(config)
         + (points(config) if config.dataset == GAUSSIAN else []))
-
-
-def shown(value):
-    """Return a value as text for a message: quoted, in a line, not too long."""
-    if isinstance(value, int) and abs(value) >= 10 ** SHOWN:
-        # Python refuses to write more digits than some thousands.
-        return 'a number of more than %d digits' % SHOWN
-    text = repr(value[:2 * SHOWN] if isinstance(value, str) else value)
-    half = SHOWN // 2       # of a path, the end says most
-    return text if len(text) <= SHOWN else text[:half - 1] + '…' + text[-half:]
-
-
-def written(value):
-    """Return a value as it is written after its flag, as shown does."""
-    return shown(value).strip("'")
 
 
 # --- one value ---------------------------------------------------------------

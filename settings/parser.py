@@ -1,21 +1,34 @@
-"""Words of a command line or a flag file → (name, value) of the flags that they give.
+"""The words of a command line or a flag file → {name: value}; and what --help prints.
 
-main.py defines the flags and reads them; here is how they are written.
+absl converts the values. By itself it reads `--train False` as true and a stray word,
+and lets a flag file win over what stands before it. Here it is false, and the command
+line wins.
 """
 
 import collections
 import contextlib
 import difflib
 import re
+import textwrap
 
 from absl import flags
 
-from settings import config as configs
-from settings.config import UserError, shown
+from settings.checks import EXPECTED
+from settings.errors import UserError, shown
+from settings.flags import TASKS, fields
 
+HELP = ('--help', '-help', '-h', '--helpfull', '--helpshort')
+NOTES = """
+python main.py --dataset celebA --train            train
+python main.py --dataset celebA --train False      sample from the checkpoint
+
+[…] is the default; a data set may bring another. A boolean is written --crop,
+--crop True, --crop=True, or --nocrop, --crop False, --crop=False.
+--flagfile configs/carpedm20.flags reads flags from a file, a line each; those of the
+command line win over it.""".strip()
+TYPES = {f.name: f.type for f in fields() if f.metadata['help']}     # of the flags
 BOOLEAN = {'true': True, 't': True, '1': True, 'yes': True, 'y': True,
            'false': False, 'f': False, '0': False, 'no': False, 'n': False}
-
 MOST_FLAGS = 2**20      # characters of a flag file
 
 # carpedm20's flags that have another name here, or something else in their place
@@ -38,18 +51,77 @@ REPLACED = {
 }
 
 
-def parse(words, FLAGS):
-    """Return {name: value} of what words give. UserError where they are wrong."""
+# --- help --------------------------------------------------------------------
+
+def asks_for_help(words):
+    """Tell whether a command line asks for help."""
+    return any(word.partition('=')[0] in HELP for word in words)
+
+
+def help_text():
+    """Return what --help prints: every flag, its sentence, its default, in groups."""
+    lines = [NOTES]
+    for field in fields():
+        if field.metadata['group']:
+            lines += ['', field.metadata['group']]
+        if field.metadata['help']:
+            lines.append(help_entry(field))
+    width = max(map(len, TASKS)) + 2
+    lines += ['', 'Tasks'] + ['  %-*s%s' % (width, *row) for row in TASKS.items()]
+    return '\n'.join(lines)
+
+
+def help_entry(field):
+    """Return the lines of --help on one flag."""
+    unset = field.default in (None, ())
+    text = field.metadata['help'] + ('' if unset else ' [%s]' % field.default)
+    name = '  --%-16s' % field.name
+    start = '' if name.endswith(' ') else name + '\n'
+    return start + textwrap.fill(
+        text, 88, initial_indent=' ' * 20 if start else name,
+        subsequent_indent=' ' * 20, break_on_hyphens=False)
+
+
+# --- values ------------------------------------------------------------------
+
+def parse_flags(words, flag_files=True):
+    """Return {name: value} of the flags that a command line gives.
+
+    Without `flag_files` those of its flag files are left out. Raises UserError for
+    unknown flags, wrong values and stray words.
+    """
     given = {}
-    for name, value in pair(words, FLAGS):
+    paths, own = take_flag_files(words)
+    for path in paths if flag_files else ():
+        with blaming(path):
+            given.update(parse(read_flag_file(path)))
+    given.update(parse(own))
+    return given
+
+
+def parse(words):
+    """Return {name: value} of what words give. UserError where they are wrong."""
+    given, FLAGS = {}, define_flags()
+    for name, value in pair(words):
         try:
             FLAGS[name].parse(value)
         except flags.IllegalFlagValueError:
             raise UserError('--%s is %s; expected %s.'
-                            % (name, shown(value), configs.expected(name)))
+                            % (name, shown(value), EXPECTED[TYPES[name]]))
         value = FLAGS[name].value
         given[name] = tuple(value) if isinstance(value, list) else value
     return given
+
+
+def define_flags():
+    """Return the FlagValues of all flags, none of them set yet."""
+    FLAGS = flags.FlagValues()
+    define = {int: flags.DEFINE_integer, float: flags.DEFINE_float,
+              bool: flags.DEFINE_boolean, str: flags.DEFINE_string,
+              tuple: flags.DEFINE_multi_string}
+    for name, kind in TYPES.items():
+        define[kind](name, None, '', flag_values=FLAGS)
+    return FLAGS
 
 
 # --- flag files --------------------------------------------------------------
@@ -106,7 +178,7 @@ def words_of(line):
 
 # --- words -------------------------------------------------------------------
 
-def pair(words, FLAGS):
+def pair(words):
     """Return the (name, value as text) of each flag; see parse_flags."""
     pairs, words = [], collections.deque(words)
     while words:
@@ -115,41 +187,31 @@ def pair(words, FLAGS):
             raise UserError('Unexpected word %s: every word belongs to a flag. See '
                             '`python main.py --help`.' % shown(word))
         name, equals, value = re.match(r'--?([^=]*)(=?)(.*)', word, re.DOTALL).groups()
-        if is_boolean(name, FLAGS):
+        if TYPES.get(name) is bool:
             if not equals:
                 said = words and words[0].lower() in BOOLEAN
                 value = words.popleft() if said else 'true'
             value = str(BOOLEAN.get(value.lower(), value))
-        elif name.startswith('no') and is_boolean(name[2:], FLAGS) and not equals:
+        elif name.startswith('no') and TYPES.get(name[2:]) is bool and not equals:
             name, value = name[2:], 'False'
-        elif name not in FLAGS:
-            raise UserError(unknown_flag(name, FLAGS))
+        elif name not in TYPES:
+            raise UserError(unknown_flag(name))
         elif not equals:
             if not words or words[0].startswith('--'):
                 raise UserError('--%s needs a value: expected %s after it.'
-                                % (name, configs.expected(name)))
+                                % (name, EXPECTED[TYPES[name]]))
             value = words.popleft()
         pairs.append((name, value))
-        while takes_several(name) and words and not words[0].startswith('-'):
+        while TYPES[name] is tuple and words and not words[0].startswith('-'):
             pairs.append((name, words.popleft()))
     return pairs
 
 
-def takes_several(name):
-    """Tell whether a flag is followed by one word or more."""
-    return configs.expected(name) == configs.EXPECTED[tuple]
-
-
-def is_boolean(name, FLAGS):
-    """Tell whether there is a boolean flag of this name."""
-    return name in FLAGS and FLAGS[name].boolean
-
-
-def unknown_flag(name, FLAGS):
+def unknown_flag(name):
     """Say what a flag that there is not may have meant."""
     if name in REPLACED:
         return "--%s of carpedm20's is not a flag here: %s." % (name, REPLACED[name])
-    there = list(FLAGS) + ['flagfile', 'help']
+    there = list(TYPES) + ['flagfile', 'help']
     near = difflib.get_close_matches(name.replace('-', '_'), there, 1)
     written = name if re.match(r'[\w-]{1,60}$', name) else shown(name)
     return 'Unknown flag --%s%s See `python main.py --help`.' % (

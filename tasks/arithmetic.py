@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from metrics import extractors
 from runs import folders, sampling
-from settings.config import UserError
+from settings.errors import UserError
 from tasks.parts import films, formula, latent
 from tasks.parts.latent import Pictures
 from utils import merge, save_images
@@ -37,7 +37,7 @@ STEPS = 9           # pictures of a turn on the sheet
 REACH = 4           # how far a turn goes to both sides, in standard deviations of z
 
 
-def run(config, run, path):
+def main(config, run, path):
     """Draw the pictures of --formula from the checkpoint at `path`."""
     terms = formula.parse(config.formula, config)
     if terms[0].indices:

@@ -27,7 +27,7 @@ from model import map_channels, map_sizes
 from ops import move_averages
 from runs import folders
 from runs.sampling import restored
-from settings.config import UserError
+from settings.errors import UserError
 from tasks.parts import labelled
 from utils import atomic_write, transform
 
@@ -62,7 +62,7 @@ class Row(typing.NamedTuple):
                 ', '.join('%g' % C for C in sorted(set(self.Cs))))
 
 
-def run(config, run, path):
+def main(config, run, path):
     """Judge D's features, an untrained D's and pixels by a linear SVM: a table."""
     if config.architecture != 'dcgan':
         raise UserError('--task classify takes the maps of convolutions; the D of '

@@ -19,7 +19,7 @@ from dataset.sources import wanted
 from metrics.arrays import BLOCK, blocks
 from metrics.neighbours import nearest
 from runs import folders, sampling
-from settings.config import NotFoundError, UserError
+from settings.errors import NotFoundError, UserError
 from tasks import sample
 from tasks.parts import masks
 from tasks.parts.search import Search, descend
@@ -43,7 +43,7 @@ class Completed(typing.NamedTuple):
     fillings: dict
 
 
-def run(config, run, path):
+def main(config, run, path):
     """Complete --images, or held-out ones, and judge it by what was hidden."""
     names, images = read_images(config)
     mask, name = read_mask(config)

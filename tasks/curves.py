@@ -10,7 +10,8 @@ import numpy as np
 from tqdm import tqdm
 
 from runs import folders, history
-from settings.config import Config, NotFoundError, UserError
+from settings.config import Config
+from settings.errors import NotFoundError, UserError
 
 WARM_UP = 0.1       # the share of a run before its best may come
 PANELS = (('d_loss', "D's loss"), ('g_loss', "G's loss"),
@@ -28,7 +29,7 @@ class Curve(typing.NamedTuple):
     judged: dict = {}           # as of history.read_judged
 
 
-def run(config):
+def main(config):
     """Draw the runs of --runs into --sample_dir/curves.png and print their table."""
     curves = read_all(config)
     folders.make_folder(config.sample_dir)

@@ -23,7 +23,7 @@ from PIL import Image
 
 from metrics import extractors
 from runs import folders, sampling
-from settings.config import UserError
+from settings.errors import UserError
 from utils import save_images
 
 SAMPLES = 2000      # to learn from, and as many new ones to judge by: --num_samples
@@ -35,7 +35,7 @@ PAIRS = 3           # of rows
 LEARN, JUDGE = -2, -3       # keys of z; -1 is that of the sheets
 
 
-def run(config, run, path):
+def main(config, run, path):
     """Drop the maps that draw --attribute; write the samples before and after."""
     check(config)
     extractor = extractors.make(config.replace(features='classifier'))

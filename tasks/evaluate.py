@@ -21,7 +21,7 @@ from metrics.judge import FEWEST, Result, compare, fd_name
 from metrics.neighbours import nearest_in_parts
 from model import ARCHITECTURES
 from runs import folders, sampling, sessions
-from settings.config import NotFoundError, UserError
+from settings.errors import NotFoundError, UserError
 from utils import atomic_write, save_images, transform
 
 NUM = 10000         # samples, where --num_samples is not given
@@ -44,7 +44,7 @@ class Row(typing.NamedTuple):
     result: Result
 
 
-def run(config, run, path):
+def main(config, run, path):
     """Judge the checkpoint at `path`; write a table, its numbers and a picture."""
     data, held_out = load(config, run)
     num = count(config, data)
@@ -72,7 +72,7 @@ def load(config, run):
         raise UserError('--label %s: --task evaluate compares with images of all '
                         'labels. Leave it out.' % config.label)
     data = batches.load(config)
-    folders.check_classes(run, config, data)
+    check_classes(run, config, data)
     try:
         return data, batches.load(config.replace(part='held_out'))
     except NotFoundError as error:

@@ -18,7 +18,7 @@ import ops
 from dataset import batches
 from model import ARCHITECTURES
 from runs import folders, sampling, sessions
-from settings.config import UserError
+from settings.errors import UserError
 from utils import imsave, merge
 
 SCANNED = 10000     # images that are looked through, without --num_samples
@@ -43,13 +43,13 @@ SHEETS = {
 }
 
 
-def run(config, run, path):
+def main(config, run, path):
     """Write the sheets of the checkpoint at `path` into the run's folder."""
     if config.architecture != 'dcgan':
         raise UserError('--task filters looks at convolutions; --architecture %s has '
                         'none.' % config.architecture)
     data = batches.load(config)
-    folders.check_classes(run, config, data)
+    check_classes(run, config, data)
     folders.make_folder(run.sample_dir)
     chosen = evenly_spaced(len(data), config.num_samples or SCANNED)
     print('looking through %d of the %d images' % (len(chosen), len(data)))

@@ -18,7 +18,7 @@ from runs.sampling import (
 from utils import imsave, inverse_transform
 
 
-def run(config, run, path):
+def main(config, run, path):
     """Draw --num_samples images from the checkpoint at `path` into the run's folder."""
     y = make_labels(count(config), config)
     folders.make_folder(run.sample_dir)

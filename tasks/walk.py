@@ -22,7 +22,7 @@ MOST = 100          # dimensions that are shown, as carpedm20's 100
 FROM_Z_TO_Z = ('sphere', 'line')
 
 
-def run(config, run, path):
+def main(config, run, path):
     """Draw the walk of --walk from the checkpoint at `path` into the run's folder."""
     chosen = indices(config)
     with sampling.restored(config, path) as (sess, model):

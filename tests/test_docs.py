@@ -7,6 +7,7 @@ import re
 import pytest
 
 import main
+from settings import parser
 
 ROOT = os.path.dirname(os.path.abspath(main.__file__))
 DOCUMENTS = ['README.md', 'README.zh.md', 'docs/how-it-works.md', 'docs/performance.md',
@@ -49,7 +50,7 @@ def test_files_that_a_document_links_to_exist(document):
 
 @pytest.mark.parametrize('document', DOCUMENTS)
 def test_flags_in_a_documents_commands_exist(document):
-    known = set(main.flag_names()) | {'flagfile', 'help'}
+    known = set(parser.TYPES) | {'flagfile', 'help'}
     commands = re.findall(r'^python main\.py (.*)$', read(document), re.MULTILINE)
     flags = {flag for line in commands
              for flag in re.findall(r'--(\w+)', line.split('#')[0])}

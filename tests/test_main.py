@@ -11,14 +11,15 @@ import pytest
 from PIL import Image
 
 import main
-from settings import config as configs
-from settings.config import UserError
+from settings import flags, parser
+from settings.config import Config
+from settings.errors import UserError
 
 ROOT = os.path.dirname(os.path.abspath(main.__file__))
 
 
 def parse(line):
-    return main.parse_flags(line.split())
+    return parser.parse_flags(line.split())
 
 
 @pytest.mark.parametrize('line, value', [
@@ -32,7 +33,7 @@ def test_booleans_in_every_spelling(line, value):
 
 
 @pytest.mark.parametrize('name', [
-    f.name for f in configs.fields() if f.type is bool])
+    f.name for f in flags.fields() if f.type is bool])
 def test_false_as_a_second_word_works_for_every_boolean(name, tmp_path):
     assert parse('--%s False --epoch 3' % name) == {name: False, 'epoch': 3}
     file = tmp_path / 'a.flags'
@@ -57,9 +58,9 @@ def test_a_text_that_looks_like_a_boolean_stays_a_text():
 @pytest.mark.parametrize('value', [
     'two words', ' x ', 'a=b', '=', '-x', '-x y', '-epoch=3', 'a\nb', 'ünï', "'q'"])
 def test_a_text_stays_as_it_is(value):
-    assert main.parse_flags(['--label', value, '--epoch', '3']) == {
+    assert parser.parse_flags(['--label', value, '--epoch', '3']) == {
         'label': value, 'epoch': 3}
-    assert main.parse_flags(['--label=' + value]) == {'label': value}
+    assert parser.parse_flags(['--label=' + value]) == {'label': value}
 
 
 @pytest.mark.parametrize('line, expected', [
@@ -100,8 +101,8 @@ def test_of_flag_files_the_last_wins(tmp_path):
     for epoch, file in zip((3, 5), files):
         file.write_text('--epoch 1\n--epoch %d\n' % epoch)
     both = ['--flagfile=%s' % file for file in files]
-    assert main.parse_flags(both) == {'epoch': 5}
-    assert main.parse_flags(both[::-1]) == {'epoch': 3}
+    assert parser.parse_flags(both) == {'epoch': 5}
+    assert parser.parse_flags(both[::-1]) == {'epoch': 3}
 
 
 # What a file ends in and what follows on the command line have nothing to do with
@@ -117,7 +118,7 @@ def test_the_last_line_of_a_flag_file_takes_no_word_of_the_command_line(
     file.write_text('--z_dim 5\n%s\n' % ending)
     for line in (['--flagfile', str(file)] + words, words + ['--flagfile', str(file)]):
         with pytest.raises(UserError) as error:
-            main.parse_flags(line)
+            parser.parse_flags(line)
         assert expected in str(error.value)
 
 
@@ -128,7 +129,7 @@ def test_a_broken_flag_file_says_what_is_wrong(text, expected, tmp_path):
     file = tmp_path / 'a.flags'
     file.write_text(text)
     with pytest.raises(UserError) as error:
-        main.parse_flags(['--flagfile', str(file)])
+        parser.parse_flags(['--flagfile', str(file)])
     assert expected in str(error.value)
 
 
@@ -137,33 +138,33 @@ def test_presets_parse_and_make_a_config():
     presets = glob.glob(os.path.join(ROOT, 'configs', '**', '*.flags'), recursive=True)
     assert len(presets) >= 20
     for path in presets:
-        given = main.parse_flags(['--flagfile', path])
-        configs.Config.make(given, batches.defaults(given.get('dataset', 'celebA')))
+        given = parser.parse_flags(['--flagfile', path])
+        Config.make(given, batches.defaults(given.get('dataset', 'celebA')))
 
 
 def test_carpedm20s_preset_is_his():
-    given = main.parse_flags(['--flagfile', ROOT + '/configs/carpedm20.flags'])
+    given = parser.parse_flags(['--flagfile', ROOT + '/configs/carpedm20.flags'])
     expected = {'kernel_size': 5, 'g_steps': 2, 'z_dist': 'uniform_signed'}
     assert expected.items() <= given.items()
 
 
 def test_images_takes_several_words_and_files_with_commas():
-    given = main.parse_flags(['--images', 'a,b.png', 'c.png', '--mask', 'left'])
+    given = parser.parse_flags(['--images', 'a,b.png', 'c.png', '--mask', 'left'])
     assert given['images'] == ('a,b.png', 'c.png') and given['mask'] == 'left'
 
 
 def test_every_field_but_classes_is_a_flag_with_help():
-    assert sorted(main.flag_names()) == sorted(
-        f.name for f in configs.fields() if f.name not in ('classes', 'part'))
+    assert sorted(parser.TYPES) == sorted(
+        f.name for f in flags.fields() if f.name not in ('classes', 'part'))
 
 
 def test_help_lists_every_flag_once_within_the_width_of_a_terminal():
-    lines = main.help_text().splitlines()
-    for name in main.flag_names():
+    lines = parser.help_text().splitlines()
+    for name in parser.TYPES:
         assert len([ln for ln in lines if ln.startswith('  --%s' % name)
                     and ln.split()[0] == '--' + name]) == 1
     assert max(map(len, lines)) <= 100
-    assert '[0.0002]' in main.help_text()
+    assert '[0.0002]' in parser.help_text()
 
 
 @pytest.mark.parametrize('line', [

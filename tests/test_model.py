@@ -7,9 +7,9 @@ import pytest
 import reference
 import tensorflow.compat.v1 as tf
 
-import main
 import model as models
 from model import DCGAN
+from settings import parser
 from settings.config import Config
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -50,7 +50,7 @@ def session():
 # --- names and shapes --------------------------------------------------------
 
 def test_variables_are_carpedm20s(graph):
-    model = DCGAN(Config.make(main.parse_flags(
+    model = DCGAN(Config.make(parser.parse_flags(
         ['--flagfile', os.path.join(ROOT, 'configs', 'carpedm20.flags')]), {}))
     ours = ['%s %s' % (v.op.name, v.shape.as_list()) for v in model.variables]
     with open(os.path.join(HERE, 'carpedm20-celebA-variables.txt')) as file:

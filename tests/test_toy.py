@@ -14,9 +14,9 @@ import toy
 from bench import gaussian
 from dataset import batches
 from runs import folders, history
-from settings import checks
-from settings import config as configs
-from settings.config import Config, UserError
+from settings import checks, flags
+from settings.config import Config
+from settings.errors import UserError
 
 SHORT = ['--train_size', '200', '--epoch', '2']
 
@@ -331,7 +331,7 @@ def test_bad_input_ends_with_status_2_and_says_what_to_do(
 
 
 def test_settings_of_points_are_fields():
-    names = {field.name for field in configs.fields()}
+    names = {field.name for field in flags.fields()}
     assert names >= checks.OF_POINTS
 
 

@@ -15,8 +15,9 @@ from PIL import Image
 import main
 import train
 from dataset import batches
-from runs import checkpoints, folders, history
-from settings.config import Config, UserError
+from runs import checkpoints, folders, history, start
+from settings.config import Config
+from settings.errors import UserError
 
 TINY = ['--output_height', '16', '--gf_dim', '4', '--df_dim', '4', '--z_dim', '8',
         '--batch_size', '8', '--num_samples', '6', '--g_steps', '1', '--ema', '0',
@@ -35,7 +36,7 @@ def places(tmp_path, make_images):
 @pytest.fixture
 def no_results(monkeypatch):
     """Leave out the animation and the loss picture: they take longer than the steps."""
-    monkeypatch.setattr(train.Trainer, 'show_results', lambda self: None)
+    monkeypatch.setattr(train, 'show_results', lambda run: None)
 
 
 @pytest.fixture
@@ -288,8 +289,8 @@ def test_a_signal_saves_and_leaves_with_the_usual_status(tmp_path, places, numbe
 def test_a_signal_while_a_sheet_is_drawn_loses_no_step(tmp_path, places, monkeypatch):
     usual = train.Trainer.sample
 
-    def sample(self, epoch, step):
-        usual(self, epoch, step)
+    def sample(self, step):
+        usual(self, step)
         if step == 2:
             os.kill(os.getpid(), signal.SIGTERM)
     monkeypatch.setattr(train.Trainer, 'sample', sample)
@@ -505,4 +506,4 @@ def test_a_checkpoint_without_config_is_not_trained_on(tmp_path, places):
     config = Config.make({'name': 'r', 'checkpoint_dir': str(tmp_path / 'checkpoint')},
                          {})
     with pytest.raises(UserError, match='no config.json'):
-        folders.to_train(config, {})
+        start.to_train(config, {})

@@ -4,14 +4,14 @@ import tensorflow.compat.v1 as tf
 
 from model import DCGAN
 from runs import checkpoints, folders, sessions
-from settings import config as configs
+from settings.config import Config
 
 CONTRAST = 10       # the weights times this, so that the images are not all gray
 
 
 def save(root, name, classes=()):
     """Save the checkpoint of a run `name` of data set flat in a folder."""
-    config = configs.Config.make(dict(
+    config = Config.make(dict(
         output_height=16, gf_dim=4, df_dim=4, z_dim=8, ema=0, name=name, dataset='flat',
         checkpoint_dir=str(root), conditional=bool(classes), classes=classes), {})
     with tf.Graph().as_default(), sessions.open_session(config) as sess:

@@ -10,7 +10,7 @@ import typing
 
 import numpy as np
 
-from settings.config import UserError
+from settings.errors import UserError
 from tasks.parts import latent
 
 EXAMPLES = ('"Smiling,-Male - -Smiling,-Male + -Smiling,Male" by attributes (-X: '

@@ -5,7 +5,7 @@ import typing
 import numpy as np
 
 from dataset import batches
-from settings.config import NotFoundError, UserError
+from settings.errors import NotFoundError, UserError
 
 MOST = 5000         # images learned from, unless --num_samples says otherwise
 ROOM = 2 * 2**30    # bytes for their features; --num_samples may go beyond it

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import special
 
 from runs import sampling
-from settings.config import UserError
+from settings.errors import UserError
 
 RANGE = {'uniform_signed': (-1.0, 1.0), 'uniform_unsigned': (0.0, 1.0)}
 NORMAL_RANGE = (-2.0, 2.0)      # holds 95 % of N(0, 1)

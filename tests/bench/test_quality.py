@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from bench import quality, quality_judge, quality_report, quality_train
-from settings.config import Config, UserError
+from settings.config import Config
+from settings.errors import UserError
 
 learn = quality.learn
 

@@ -18,7 +18,7 @@ from PIL import Image
 from test_sources import cache_path, load
 
 from dataset import archives, batches
-from settings.config import NotFoundError, UserError
+from settings.errors import NotFoundError, UserError
 
 data = test_sources.data
 

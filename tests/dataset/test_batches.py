@@ -12,7 +12,8 @@ from test_sources import cache_files, cache_path, grays, load, make_zip, numbere
 
 import utils
 from dataset import batches, cache, packing
-from settings.config import Config, UserError
+from settings.config import Config
+from settings.errors import UserError
 
 RED, GREEN = (255, 0, 0), (0, 255, 0)
 data = test_sources.data

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from dataset import batches, sources
-from settings.config import Config, NotFoundError, UserError
+from settings.config import Config
+from settings.errors import NotFoundError, UserError
 
 BLUE = (0, 0, 255)
 

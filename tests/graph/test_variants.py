@@ -7,7 +7,7 @@ import tensorflow.compat.v1 as tf
 import ops
 from graph import augment, getters, losses
 from model import ARCHITECTURES
-from settings.config import UserError
+from settings.errors import UserError
 
 MLP = {'architecture': 'mlp', 'gf_dim': 32, 'df_dim': 32}    # widths are the defaults
 REAL, FAKE = np.array([[2.0], [-0.5]], 'f'), np.array([[0.3], [-1.5]], 'f')

@@ -48,7 +48,7 @@ def flags_of(root):
 @pytest.fixture
 def copied(judged, tmp_path, monkeypatch):
     """Return a copy of that folder, to change; pictures at the end are left out."""
-    monkeypatch.setattr(train.Trainer, 'show_results', lambda self: None)
+    monkeypatch.setattr(train, 'show_results', lambda run: None)
     return shutil.copytree(judged, tmp_path / 'copy')
 
 

@@ -11,7 +11,8 @@ from PIL import Image
 
 from metrics import classifier, extractors, inception_graph, labels, random_net
 from runs import folders
-from settings.config import Config, NotFoundError, UserError
+from settings.config import Config
+from settings.errors import NotFoundError, UserError
 from utils import inverse_transform, transform
 
 WIDTH, CLASSES = 5, 7       # of the small Inception

@@ -29,7 +29,7 @@ from test_downloads import Child, until
 
 import download
 from dataset import archives, fetch, sources, unpack
-from settings.config import UserError
+from settings.errors import UserError
 
 data = test_archives.data
 server, table, run = test_fetch.server, test_fetch.table, test_fetch.run

@@ -30,8 +30,8 @@ from test_pictures import encode, png
 from test_sources import cache_files, cache_path, grays, load, make_zip, numbered, paint
 
 from dataset import batches, cache, files, packing, sources
-from settings import config as configs
-from settings.config import UserError
+from settings.config import Config
+from settings.errors import UserError
 
 data = test_sources.data
 
@@ -360,7 +360,8 @@ def test_a_table_that_never_ends_is_not_read(data):
 AS_ANOTHER = """
 import os, sys
 from dataset import batches, pictures
-from settings.config import Config, UserError
+from settings.config import Config
+from settings.errors import UserError
 pictures.kinds()        # what is loaded late, only the owner of Python's files may read
 if os.getuid() == 0:
     os.setgroups([])
@@ -581,7 +582,7 @@ def test_a_worker_that_dies_while_others_start_is_told(monkeypatch, error):
         def map(self, *arguments):
             raise error
     monkeypatch.setattr(concurrent.futures, 'ProcessPoolExecutor', Pool)
-    config = configs.Config.make({'threads': 2}, {})
+    config = Config.make({'threads': 2}, {})
     with pytest.raises(UserError, match="worker process was killed .* 'a.png'"), \
             packing.packed(['a.png'] * 600, config):
         pass

@@ -18,7 +18,7 @@ import test_archives
 from test_archives import FOLDERS, NAMES, python2, write_cifar
 
 from dataset import archives, pickles
-from settings.config import UserError
+from settings.errors import UserError
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(archives.__file__)))
 MEMORY = 2**30

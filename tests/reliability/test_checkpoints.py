@@ -16,8 +16,9 @@ from starts import FLAGS, values_of
 import main
 import ops  # noqa: F401  (turns TensorFlow 2 behaviour off)
 import train
-from runs import checkpoints, folders, sessions
-from settings.config import Config, UserError
+from runs import checkpoints, folders, sessions, start
+from settings.config import Config
+from settings.errors import UserError
 
 SAMPLE = FLAGS[:2] + ['--name', 'r']
 DATA, INDEX = '.data-00000-of-00001', '.index'
@@ -56,7 +57,7 @@ def copied(trained, tmp_path):
 @pytest.fixture
 def no_results(monkeypatch):
     """Leave out the animation and the loss picture: they take longer than the steps."""
-    monkeypatch.setattr(train.Trainer, 'show_results', lambda self: None)
+    monkeypatch.setattr(train, 'show_results', lambda run: None)
 
 
 @contextlib.contextmanager
@@ -389,13 +390,13 @@ def test_a_run_in_use_is_refused_until_its_process_dies(copied, capsys, no_resul
 
 def test_two_that_start_at_once_do_not_both_train(copied):
     run = folders.Run('r', 'checkpoint/new', 'samples/new')
-    folders.check_free(run)
+    start.check_free(run)
     assert not os.path.exists('checkpoint/new')
-    with folders.locked(run):
-        for refused in folders.check_free, lambda run: folders.locked(run).__enter__():
+    with start.locked(run):
+        for refused in start.check_free, lambda run: start.locked(run).__enter__():
             with pytest.raises(UserError, match='checkpoint/new is in use'):
                 refused(run)
-    folders.check_free(run)
+    start.check_free(run)
 
 
 # --- NaN -----------------------------------------------------------------------

@@ -14,18 +14,17 @@ import pytest
 
 import download
 import main
-import tasks
 from dataset import batches
-from runs import folders
-from settings import checks
-from settings import config as configs
-from settings.config import Config, UserError
+from runs import folders, start
+from settings import checks, flags, parser
+from settings.config import Config
+from settings.errors import UserError
 
 ROOT = os.path.dirname(os.path.abspath(main.__file__))
-FIELDS = [f for f in configs.fields() if f.name not in ('classes', 'part')]
+FIELDS = [f for f in flags.fields() if f.name not in ('classes', 'part')]
 LONGEST_LINE = 1000
 MB = 10**6
-PLACES = [configs.TRAIN] + list(tasks.TASKS)
+PLACES = [flags.TRAIN] + list(flags.TASKS)
 NOBODY = 65534
 
 
@@ -82,7 +81,7 @@ def where(field):
                   if place not in field.metadata['not_of']), None)
     if field.name in ('train', 'task'):
         return []
-    return ['--train'] if place == configs.TRAIN else ['--task', place]
+    return ['--train'] if place == flags.TRAIN else ['--task', place]
 
 
 # --- one value ---------------------------------------------------------------
@@ -238,7 +237,7 @@ def good_value(field):
 
 def place_words(place):
     """Return the words that make a call's place."""
-    return ['--train'] if place == configs.TRAIN else ['--task', place]
+    return ['--train'] if place == flags.TRAIN else ['--task', place]
 
 
 @pytest.mark.parametrize('place', PLACES)
@@ -253,7 +252,7 @@ def test_a_flag_is_refused_where_it_has_no_use_and_taken_where_it_has(place, ref
                            '--%s is ' % field.name)
             assert 'leave it out' in said
         else:
-            configs.check_place(given, config)
+            start.check_place(given, config)
 
 
 @pytest.mark.parametrize('line', [
@@ -302,9 +301,8 @@ def test_places_are_tasks():
     for field in FIELDS:
         places = (field.metadata['of'] or []) + field.metadata['not_of']
         assert set(places) <= set(PLACES)
-    without = [name for name, task in tasks.TASKS.items() if not task.checkpoint]
     checkpoint = next(field for field in FIELDS if field.name == 'checkpoint')
-    assert checkpoint.metadata['not_of'] == [configs.TRAIN] + without
+    assert checkpoint.metadata['not_of'] == [flags.TRAIN, 'curves']
 
 
 # --- flag files --------------------------------------------------------------
@@ -344,21 +342,21 @@ def test_a_flag_file_that_cannot_be_read_is_named(path, refused):
 def test_flag_files_of_other_editors_are_read(contents, tmp_path):
     file = tmp_path / 'own.flags'
     file.write_bytes(contents)
-    given = main.parse_flags(['--flagfile=%s' % file])
+    given = parser.parse_flags(['--flagfile=%s' % file])
     assert given == {} or given['epoch'] == 3
 
 
 def test_images_of_the_command_line_win_over_those_of_a_flag_file(tmp_path):
     file = tmp_path / 'own.flags'
     file.write_text('--images a\n--images b\n')
-    assert main.parse_flags(['--flagfile', str(file)])['images'] == ('a', 'b')
-    assert main.parse_flags(['--flagfile', str(file), '--images', 'c', 'd'])[
+    assert parser.parse_flags(['--flagfile', str(file)])['images'] == ('a', 'b')
+    assert parser.parse_flags(['--flagfile', str(file), '--images', 'c', 'd'])[
         'images'] == ('c', 'd')
 
 
 # --- config.json -------------------------------------------------------------
 
-CALLS = [['--train']] + [['--task', task] for task in tasks.TASKS]
+CALLS = [['--train']] + [['--task', task] for task in flags.TASKS]
 NEEDED = {'arithmetic': ['--formula', '1,2 - 3,4'], 'drop': ['--attribute', 'A']}
 
 
@@ -441,7 +439,7 @@ def test_a_config_that_is_no_text_or_no_file_is_named(words, refused, tmp_path):
 
 def test_a_run_goes_on_only_with_its_own_values(refused, tmp_path):
     make_run(tmp_path)
-    for field in configs.fields(configs.NETWORK, configs.TRAINING):
+    for field in flags.fields(flags.NETWORK, flags.TRAINING):
         if field.name in ('classes', 'attributes', 'conditional', 'momentum',
                           'penalty_weight'):
             continue

@@ -31,7 +31,7 @@ SAVED = {'step': ('train', 'Trainer', 'train_step'),
          'saving': ('runs.checkpoints', '', 'write')}
 UNSAVED = {'packing': ('dataset.cache', '', 'write_images'),
            'graph': ('train', 'Trainer', 'open'),
-           'results': ('train', 'Trainer', 'show_results')}
+           'results': ('train', '', 'show_results')}
 
 
 def mark(place, seconds=0.3):

@@ -8,8 +8,9 @@ import time
 import pytest
 
 import main
-from runs import folders
-from settings.config import Config, NotFoundError, UserError
+from runs import folders, start
+from settings.config import Config
+from settings.errors import NotFoundError, UserError
 
 ROOT = os.path.dirname(os.path.abspath(main.__file__))
 
@@ -39,7 +40,7 @@ def config(tmp_path, **given):
 
 
 def test_a_new_run_has_two_folders_of_its_name(tmp_path):
-    run, c = folders.to_train(config(tmp_path), {})
+    run, c = start.to_train(config(tmp_path), {})
     assert run.name == 'celebA_16_64_64'
     assert run.checkpoint_dir == str(tmp_path / 'checkpoint' / 'celebA_16_64_64')
     assert run.sample_dir == os.path.join('samples', 'celebA_16_64_64')
@@ -56,7 +57,7 @@ def test_checkpoints_are_ordered_by_step_not_by_letter(place):
 def test_the_default_name_is_found_first(tmp_path, place):
     place('celebA_16_64_64')
     place('newer', dataset='celebA')
-    run, _ = folders.to_restore(config(tmp_path), {})
+    run, _ = start.to_restore(config(tmp_path), {})
     assert run.name == 'celebA_16_64_64'
 
 
@@ -65,7 +66,7 @@ def test_else_the_newest_run_of_the_data_set_and_it_is_said(tmp_path, place):
     place('second', dataset='celebA', gf_dim=32)
     place('other', dataset='mnist')
     said = []
-    run, c = folders.to_restore(config(tmp_path), {'dataset': 'celebA'}, said.append)
+    run, c = start.to_restore(config(tmp_path), {'dataset': 'celebA'}, said.append)
     assert (run.name, c.gf_dim) == ('second', 32)
     assert 'second' in said[0]
 
@@ -73,7 +74,7 @@ def test_else_the_newest_run_of_the_data_set_and_it_is_said(tmp_path, place):
 def test_without_a_data_set_the_newest_run_of_all(tmp_path, place):
     place('first', dataset='celebA')
     place('second', dataset='mnist')
-    run, c = folders.to_restore(config(tmp_path), {}, lambda text: None)
+    run, c = start.to_restore(config(tmp_path), {}, lambda text: None)
     assert (run.name, c.dataset) == ('second', 'mnist')
 
 
@@ -81,22 +82,22 @@ def test_with_none_the_runs_that_there_are_are_listed(tmp_path, place):
     place('one', dataset='mnist')
     place('two', dataset='faces')
     with pytest.raises(NotFoundError) as error:
-        folders.to_restore(config(tmp_path), {'dataset': 'celebA'})
+        start.to_restore(config(tmp_path), {'dataset': 'celebA'})
     assert 'one, two' in str(error.value)
     with pytest.raises(NotFoundError) as error:
-        folders.to_restore(config(tmp_path, name='three'), {'name': 'three'})
+        start.to_restore(config(tmp_path, name='three'), {'name': 'three'})
     assert 'named three' in str(error.value)
     assert 'one, two' in str(error.value)
 
 
 def test_an_empty_folder_lists_none(tmp_path):
     with pytest.raises(NotFoundError, match='none'):
-        folders.to_restore(config(tmp_path), {})
+        start.to_restore(config(tmp_path), {})
 
 
 def test_checkpoint_dir_may_hold_the_checkpoint_itself(place):
     folder = place('moved', dataset='mnist')
-    run, c = folders.to_restore(Config.make({'checkpoint_dir': folder}, {}), {})
+    run, c = start.to_restore(Config.make({'checkpoint_dir': folder}, {}), {})
     assert run.checkpoint_dir == folder
     assert run.name == 'moved'
     assert c.dataset == 'mnist'
@@ -106,20 +107,20 @@ def test_a_name_wins_over_the_checkpoint_that_checkpoint_dir_itself_holds(place)
     outer = place('outer', dataset='mnist')
     inner = place(os.path.join('outer', 'inner'), dataset='faces')
     named = Config.make({'checkpoint_dir': outer, 'name': 'inner'}, {})
-    run, c = folders.to_restore(named, {'name': 'inner'})
+    run, c = start.to_restore(named, {'name': 'inner'})
     assert (run.name, run.checkpoint_dir, c.dataset) == ('inner', inner, 'faces')
     new = named.replace(name='new')
-    assert folders.to_train(new, {})[0].checkpoint_dir == os.path.join(outer, 'new')
+    assert start.to_train(new, {})[0].checkpoint_dir == os.path.join(outer, 'new')
     with pytest.raises(NotFoundError, match='named new'):
-        folders.to_restore(new, {'name': 'new'})
+        start.to_restore(new, {'name': 'new'})
 
 
 def test_a_checkpoint_without_config_gives_none(tmp_path, place):
     folder = place('his', with_config=False)
-    run, c = folders.to_restore(Config.make({'checkpoint_dir': folder}, {}), {})
+    run, c = start.to_restore(Config.make({'checkpoint_dir': folder}, {}), {})
     assert c is None
     with pytest.raises(UserError, match='no config.json'):
-        folders.to_train(config(tmp_path, name='his'), {})
+        start.to_train(config(tmp_path, name='his'), {})
 
 
 def test_a_broken_config_of_another_run_does_not_hinder(tmp_path, place):
@@ -128,7 +129,7 @@ def test_a_broken_config_of_another_run_does_not_hinder(tmp_path, place):
         file.write('{')
     place('whole', dataset='celebA')
     place('broken-too', with_config=False)
-    run, _ = folders.to_restore(config(tmp_path), {'dataset': 'celebA'},
+    run, _ = start.to_restore(config(tmp_path), {'dataset': 'celebA'},
                                 lambda text: None)
     assert run.name == 'whole'
 
@@ -137,7 +138,7 @@ def test_a_run_without_checkpoint_is_not_taken(tmp_path, place):
     place('whole', dataset='celebA')
     os.makedirs(tmp_path / 'checkpoint' / 'started')
     Config.make({}, {}).save(str(tmp_path / 'checkpoint' / 'started' / 'config.json'))
-    run, _ = folders.to_restore(config(tmp_path), {}, lambda text: None)
+    run, _ = start.to_restore(config(tmp_path), {}, lambda text: None)
     assert run.name == 'whole'
 
 
@@ -149,11 +150,11 @@ def test_latest_says_what_was_expected(tmp_path):
 def test_a_run_without_checkpoint_is_new_whatever_its_config_says(tmp_path, place):
     place('r', steps=(), z_dim=50, batch_size=16)
     given = {'name': 'r', 'z_dim': 60, 'batch_size': 8}
-    run, c = folders.to_train(config(tmp_path, **given), given)
+    run, c = start.to_train(config(tmp_path, **given), given)
     assert (run.name, c.z_dim, c.batch_size) == ('r', 60, 8)
     place('s', steps=(1,), z_dim=50)
     with pytest.raises(UserError, match='--z_dim: 50 in config.json, 60 now'):
-        folders.to_train(config(tmp_path, name='s', z_dim=60), {'z_dim': 60})
+        start.to_train(config(tmp_path, name='s', z_dim=60), {'z_dim': 60})
 
 
 # TensorFlow takes the path of a checkpoint for a pattern, in which [1] stands for 1.
@@ -161,13 +162,13 @@ def test_a_run_without_checkpoint_is_new_whatever_its_config_says(tmp_path, plac
     {'name': 'r[1]'}, {'dataset': 'faces[1]'}, {'checkpoint_dir': 'runs[1]'}])
 def test_a_path_from_which_no_checkpoint_can_be_read_is_not_trained_in(given):
     with pytest.raises(UserError, match=r'\[1\]'):
-        folders.to_train(Config.make(given, {}), given)
+        start.to_train(Config.make(given, {}), given)
 
 
 def test_such_a_path_is_named_where_there_is_a_checkpoint(tmp_path, place):
     place('r[1]')
     with pytest.raises(UserError, match=r'r\[1\]'):
-        folders.to_restore(config(tmp_path, name='r[1]'), {'name': 'r[1]'})
+        start.to_restore(config(tmp_path, name='r[1]'), {'name': 'r[1]'})
 
 
 # --- before TensorFlow starts ------------------------------------------------

@@ -10,7 +10,8 @@ import tensorflow.compat.v1 as tf
 from dataset import batches
 from model import DCGAN
 from runs import sessions
-from settings.config import Config, UserError
+from settings.config import Config
+from settings.errors import UserError
 
 # with layers of every kind
 SIZE = {'output_height': 32, 'output_width': 32}

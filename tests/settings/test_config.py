@@ -9,8 +9,10 @@ import sys
 import pytest
 
 from dataset import batches
-from settings import config as configs
-from settings.config import Config, UserError
+from runs import start
+from settings import flags
+from settings.config import Config
+from settings.errors import UserError
 
 
 def make(given=(), defaults=()):
@@ -85,10 +87,10 @@ def test_flags_for_sampling_are_refused_in_training():
     config = make({'train': True})
     for name, value in ('label', '3'), ('separate', True):
         with pytest.raises(UserError, match='--%s is for --task sample' % name):
-            configs.check_place({name: value}, config)
+            start.check_place({name: value}, config)
 
 
-@pytest.mark.parametrize('task', ['curves', 'nothing'])
+@pytest.mark.parametrize('task', ['curves', 'walk'])
 def test_a_task_beside_train_is_refused(task):
     with pytest.raises(UserError, match='--task %s .* leave out --train' % task):
         make({'train': True, 'task': task})
@@ -145,7 +147,7 @@ def test_a_file_that_is_no_config_is_refused_by_name(tmp_path, text):
 def test_resume_names_each_flag_that_must_not_differ_with_both_values():
     old = make({'gf_dim': 32, 'batch_size': 16})
     with pytest.raises(UserError) as error:
-        configs.resume(old, {'gf_dim': 64, 'batch_size': 8, 'epoch': 50})
+        start.resume(old, {'gf_dim': 64, 'batch_size': 8, 'epoch': 50})
     text = str(error.value)
     assert '--gf_dim: 32 in config.json, 64 now' in text
     assert '--batch_size: 16 in config.json, 8 now' in text
@@ -154,24 +156,24 @@ def test_resume_names_each_flag_that_must_not_differ_with_both_values():
 
 def test_resume_takes_new_values_of_free_flags_and_old_ones_of_the_rest():
     old = make({'gf_dim': 32, 'epoch': 2, 'threads': 1})
-    new = configs.resume(old, {'epoch': 50, 'gf_dim': 32, 'train': True})
+    new = start.resume(old, {'epoch': 50, 'gf_dim': 32, 'train': True})
     assert (new.epoch, new.gf_dim, new.threads, new.train) == (50, 32, 1, True)
 
 
 def test_restore_lets_training_flags_differ_but_not_the_network():
     old = make({'batch_size': 16})
-    assert configs.restore(old, {'batch_size': 64, 'seed': 5}).seed == 5
+    assert start.restore(old, {'batch_size': 64, 'seed': 5}).seed == 5
     with pytest.raises(UserError, match='--z_dim: 100 in config.json, 50 now'):
-        configs.restore(old, {'z_dim': 50})
+        start.restore(old, {'z_dim': 50})
 
 
 def test_restore_does_not_call_images_held_out_that_were_trained_on():
     old = Config(train_size=1000)
-    assert configs.restore(old, {'train_size': 1000}).train_size == 1000
+    assert start.restore(old, {'train_size': 1000}).train_size == 1000
     for made_with, found in ((old, '1000'), (Config(), 'None')):
         with pytest.raises(UserError, match='--train_size: %s in config.json, 500 now'
                            % found):
-            configs.restore(made_with, {'train_size': 500})
+            start.restore(made_with, {'train_size': 500})
 
 
 @pytest.mark.parametrize('changes, given', [
@@ -179,7 +181,7 @@ def test_restore_does_not_call_images_held_out_that_were_trained_on():
     ({'learning_rate': 1e-3}, {'g_learning_rate': 1e-3}), ({}, {'output_width': 64})])
 def test_a_flag_that_says_what_holds_anyway_changes_nothing_on_resume(changes, given):
     old = make(changes)
-    assert configs.resume(old, given) == old
+    assert start.resume(old, given) == old
 
 
 @pytest.mark.parametrize('classes, attributes, size', [
@@ -188,9 +190,9 @@ def test_a_flag_that_says_what_holds_anyway_changes_nothing_on_resume(changes, g
 def test_the_default_of_num_samples_named_on_resume_is_no_other(
         classes, attributes, size):
     old = make({'attributes': attributes}).replace(classes=classes)
-    assert configs.resume(old, {'num_samples': size}) == old
+    assert start.resume(old, {'num_samples': size}) == old
     with pytest.raises(UserError, match='--num_samples: None in config.json'):
-        configs.resume(old, {'num_samples': size + 1})
+        start.resume(old, {'num_samples': size + 1})
 
 
 @pytest.mark.parametrize('old, new', [(6, 7), (6, 5), (None, 100)])
@@ -198,24 +200,24 @@ def test_the_sheets_of_a_run_keep_their_num_samples(old, new):
     config = make({'num_samples': old} if old else {})
     with pytest.raises(UserError,
                        match='--num_samples: %s in config.json, %s now' % (old, new)):
-        configs.resume(config, {'num_samples': new})
-    assert configs.resume(config, {}).num_samples == old
+        start.resume(config, {'num_samples': new})
+    assert start.resume(config, {}).num_samples == old
 
 
 def test_sampling_has_a_num_samples_of_its_own():
     old = make({'num_samples': 6})
-    assert configs.restore(old, {}).num_samples is None
-    assert configs.restore(old, {'num_samples': 1000}).num_samples == 1000
+    assert start.restore(old, {}).num_samples is None
+    assert start.restore(old, {'num_samples': 1000}).num_samples == 1000
 
 
 def test_what_belongs_to_one_call_is_not_restored():
     old = make({'train': True, 'data_dir': 'elsewhere'})
-    assert configs.restore(old, {}).train is False
-    assert configs.restore(old, {}).data_dir == 'data'
+    assert start.restore(old, {}).train is False
+    assert start.restore(old, {}).data_dir == 'data'
 
 
 def test_every_field_has_a_role_and_is_frozen():
-    for field in configs.fields():
+    for field in flags.fields():
         assert field.metadata['role'] in ('network', 'training', 'free', 'call')
     with pytest.raises(dataclasses.FrozenInstanceError):
         make().epoch = 3

@@ -11,7 +11,7 @@ from PIL import Image
 
 import main
 from metrics import extractors
-from settings.config import UserError
+from settings.errors import UserError
 from tasks import arithmetic
 from tasks.parts import formula
 from tasks.parts.latent import Pictures

@@ -13,7 +13,7 @@ from sklearn.svm import LinearSVC
 import main
 from dataset.batches import Dataset
 from model import DCGAN
-from settings.config import UserError
+from settings.errors import UserError
 from tasks import classify
 from tasks.parts import labelled
 
@@ -290,4 +290,4 @@ def test_bad_input_is_refused_before_anything_is_written(trained, tmp_path, caps
 def test_a_D_without_convolutions_is_refused(tiny_config):
     config = tiny_config(architecture='mlp', gf_dim=32, df_dim=32)
     with pytest.raises(UserError, match='--architecture mlp has none'):
-        classify.run(config, None, None)
+        classify.main(config, None, None)

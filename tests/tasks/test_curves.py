@@ -10,7 +10,8 @@ from PIL import Image
 
 import main
 from runs import folders, history
-from settings.config import Config, NotFoundError, UserError
+from settings.config import Config
+from settings.errors import NotFoundError, UserError
 from tasks import curves
 
 ROOT = os.path.dirname(os.path.abspath(main.__file__))

@@ -10,7 +10,7 @@ from PIL import Image
 import main
 from metrics import extractors
 from model import DCGAN
-from settings.config import UserError
+from settings.errors import UserError
 from tasks import drop
 
 CLASSES = ('bright', 'red')

@@ -14,7 +14,8 @@ import main
 import ops
 from model import DCGAN
 from runs import checkpoints, sampling
-from settings.config import Config, UserError
+from settings.config import Config
+from settings.errors import UserError
 from utils import inverse_transform
 
 

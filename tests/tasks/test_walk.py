@@ -10,9 +10,8 @@ import tiny_runs
 from PIL import Image
 
 import main
-from settings import config as configs
-from settings import parser
-from settings.config import UserError
+from settings import flags, parser
+from settings.errors import UserError
 from tasks import walk
 from tasks.parts import films, latent
 from tasks.parts.latent import Pictures
@@ -304,8 +303,8 @@ def test_wrong_indices_end_before_anything_is_written(call, capsys):
 
 
 def test_the_modes_of_visualize_are_named():
-    modes = next(f.metadata['choices'] for f in configs.fields() if f.name == 'walk')
+    modes = next(f.metadata['choices'] for f in flags.fields() if f.name == 'walk')
     for mode in modes[2:]:
         assert mode in parser.REPLACED['visualize']
-        assert mode in main.help_text()
+        assert mode in parser.help_text()
     assert set(modes) == set(walk.DIMENSIONS) | set(walk.FROM_Z_TO_Z)

@@ -1,0 +1,185 @@
+"""The start of a call: from its words to a settled run, config and checkpoint.
+
+In this order: parse the words, complete them with the data set's defaults, find the
+run, lay them over what it was made with, check, lock. No TensorFlow.
+"""
+
+import contextlib
+import dataclasses
+import os
+
+from dataset import batches
+from runs import folders
+from settings import parser
+from settings.config import Config
+from settings.errors import NotFoundError, UserError, shown
+from settings.flags import CALL, NETWORK, TRAIN, TRAINING, fields
+from utils import claim
+
+LOCK = '.lock'
+
+
+# --- words and defaults ------------------------------------------------------
+
+def complete(words):
+    """Return (Config, given) of a command line: its flags and what they leave open.
+
+    `given` are the flags as they were written, {name: value}. Raises UserError for
+    words that are no flags, and for flags that the call has no use for.
+    """
+    given = parser.parse_flags(words)
+    config = Config.make(given, batches.defaults(given.get('dataset', Config.dataset)))
+    # A flag file serves training and sampling alike; the command line is meant.
+    check_place(parser.parse_flags(words, flag_files=False), config)
+    if config.inception_path and not os.path.isfile(config.inception_path):
+        raise NotFoundError('--inception_path %s: there is no such file; `python '
+                            'download.py inception` fetches it.'
+                            % shown(config.inception_path))
+    if not config.crop and {'input_height', 'input_width'} & set(given):
+        print('note: the input size is that of the crop; without --crop it has no '
+              'effect')
+    return config, given
+
+
+def check_place(given, config):
+    """Raise UserError naming each flag of `given` that the call has no use for."""
+    what = TRAIN if config.train else config.task
+    wrong = [f for f in fields() if given.get(f.name, False) is not False and (
+        what in f.metadata['not_of'] or what not in (f.metadata['of'] or [what]))]
+    if wrong:
+        raise UserError('\n'.join(
+            '--%s is %s: leave it out%s.' % (
+                f.name, 'for ' + place(f.metadata['of']) if f.metadata['of']
+                else 'not for ' + place(f.metadata['not_of']),
+                ', or add that' if f.metadata['of'] else '') for f in wrong))
+
+
+def place(tasks):
+    """Say what a flag is for: training, --task walk or classify, …"""
+    named = [task for task in tasks if task != TRAIN]
+    return ' or '.join(['training'] * (TRAIN in tasks)
+                       + ['--task ' + task for task in named[:1]] + named[1:])
+
+
+# --- training ----------------------------------------------------------------
+
+def to_train(config, given):
+    """Return (Run, Config) for training: of a new run, or of one that goes on.
+
+    Raises UserError where the run exists and was made with other values.
+    """
+    run = folders.checked(folders.at(config))
+    if folders.saved(run.checkpoint_dir):
+        if not os.path.exists(run.config_path):
+            raise UserError('%s holds a checkpoint but no config.json: it can be '
+                            'sampled from, not trained on. Give another --name.'
+                            % run.checkpoint_dir)
+        config = resume(Config.load(run.config_path), given)
+    if 'eval_samples' in given and not config.eval_freq:
+        raise UserError('--eval_samples is for --eval_freq: add it, or leave '
+                        '--eval_samples out.')
+    return run, config
+
+
+def resume(old, given):
+    """Return the Config with which a run made with `old` goes on.
+
+    Flags that are not given keep the run's values, but for those that belong to one
+    call. Raises UserError naming each flag that must not differ, with both values.
+    """
+    return overlay(old, given, [f.name for f in fields(NETWORK, TRAINING)],
+                   'To train with other values start another run: add --name NAME.')
+
+
+def check_free(run):
+    """Raise UserError where another process trains the run, or it cannot be written."""
+    folders.check_folders(run.checkpoint_dir, run.sample_dir, run.best_dir, run.log_dir)
+    if os.path.exists(os.path.join(run.checkpoint_dir, LOCK)):
+        with locked(run):
+            pass
+
+
+@contextlib.contextmanager
+def locked(run):
+    """Keep other processes from training the run. Raises UserError where one does.
+
+    The system releases the lock when the process ends, however it ends.
+    """
+    folders.make_folder(run.checkpoint_dir)
+    path = os.path.join(run.checkpoint_dir, LOCK)
+    try:
+        file = open(path, 'a+')
+    except OSError as error:
+        raise UserError('%s cannot be written: %s' % (path, error.strerror))
+    with file:
+        if claim(file) is False:
+            raise UserError('%s is in use: another process is training the run %s. '
+                            'Wait for it, stop it, or give another --name.'
+                            % (run.checkpoint_dir, run.name))
+        yield
+
+
+def check_classes(run, config, data):
+    """Raise UserError where a run that goes on learned other labels than the data's."""
+    if folders.saved(run.checkpoint_dir) and config.classes != data.classes:
+        raise UserError('The run %s was trained with the labels %s; those of the data '
+                        'are now %s. Rename the folders back, or add --name NAME.'
+                        % (run.name, ', '.join(config.classes) or 'none',
+                           ', '.join(data.classes) or 'none'))
+
+
+# --- tasks on a checkpoint ---------------------------------------------------
+
+def to_restore(config, given, echo=print):
+    """Return (Run, Config or None) for a task on a checkpoint.
+
+    None stands for a checkpoint without config.json. Without --name, and where the
+    default name does not exist, the newest run of the data set is taken. Raises
+    NotFoundError, with the list of runs, where there is none, and UserError.
+    """
+    run = folders.at(config)
+    if not folders.saved(run.checkpoint_dir):
+        run = folders.at(config, folders.newest(config, 'dataset' in given))
+        echo('taking the newest run: %s' % run.checkpoint_dir)
+    folders.checked(run)
+    folders.check_folders(run.sample_dir)
+    folders.chosen(run, config.checkpoint)      # refuses where there is none
+    if not os.path.exists(run.config_path):
+        return run, None
+    restored = restore(Config.load(run.config_path), given)
+    restored.check_label()
+    return run, restored
+
+
+def restore(old, given):
+    """Return the Config for a task on a run made with `old`; see resume.
+
+    --train_size must not differ either: it says which images are held out.
+    """
+    old = old.replace(num_samples=None)     # the sheets' of training, not this call's
+    return overlay(old, given, [f.name for f in fields(NETWORK)] + ['train_size'],
+                   'Leave these flags out: they are read from config.json.')
+
+
+# --- both --------------------------------------------------------------------
+
+def overlay(old, given, fixed, remedy):
+    """Lay `given` over `old`. UserError where a field of the names `fixed` differs."""
+    effect = in_effect(old)
+    wrong = ['  --%s: %s in config.json, %s now'
+             % (name, shown(getattr(old, name)), shown(given[name])) for name in fixed
+             if name in given and given[name] not in (getattr(old, name), effect[name])]
+    if wrong:
+        raise UserError('The run was made with other values than those given:\n%s\n%s'
+                        % ('\n'.join(wrong), remedy))
+    values = {f.name: f.default for f in fields(CALL)}
+    values.update((name, value) for name, value in given.items() if name not in fixed)
+    return old.replace(**values)
+
+
+def in_effect(config):
+    """Return {name: value} of a Config, with the values that None stands for."""
+    values = dict(dataclasses.asdict(config), num_samples=config.sheet_size)
+    for name in 'd_learning_rate', 'g_learning_rate':
+        values[name] = values[name] or config.learning_rate
+    return values

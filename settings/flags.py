@@ -1,0 +1,293 @@
+"""The flags: each a field, with its default, its meaning, its limits and its sentence.
+
+A new flag is one entry of the class Flags. What is done with them is in config.py.
+"""
+
+import dataclasses
+
+# What a field means to a run that exists already:
+NETWORK = 'network'      # the shape of the network: never differs
+TRAINING = 'training'    # how it was trained: must not differ on resume
+FREE = 'free'            # may change from one start to the next
+CALL = 'call'            # belongs to one call of main.py; not taken from config.json
+
+# What --task names: NAME is done by tasks/NAME.py
+TASKS = {
+    'sample': 'draw images: a sheet, or with --separate one PNG each',
+    'evaluate': 'judge samples: a table of metrics beside those of real images',
+    'walk': 'go from z to z, or along its dimensions: sheets and films',
+    'arithmetic': 'add and subtract z, as smiling woman - woman + man',
+    'filters': "show what D's features answer to, by guided backpropagation",
+    'drop': 'make the generator forget an attribute, by dropping feature maps',
+    'complete': 'fill the hidden part of --images, or of held-out images',
+    'classify': "tell labels by D's features, with a linear SVM",
+    'curves': 'lay the losses of several runs over one another',
+}
+TRAIN = 'train'     # what flags of training belong to, as others to tasks
+
+
+def option(default, role, help=None, group=None, low=None, high=None, choices=None,
+           above=None, of=None, not_of=''):
+    """Make a field: its default, its role, its sentence, the values that it takes.
+
+    `group` is the heading in --help, of this field and of those after it. `of` names
+    what the flag belongs to, TRAIN or tasks with spaces between; by default that is
+    everything but `not_of`. Given on the command line to something else, the flag is
+    refused, since whoever gave it would wait for its effect; see start.check_place.
+    """
+    return dataclasses.field(default=default, metadata=dict(
+        role=role, help=help, group=group, low=low, high=high, choices=choices,
+        above=above, of=of and of.split(), not_of=not_of.split()))
+
+
+@dataclasses.dataclass(frozen=True)
+class Flags:
+    """All flags of main.py. A default of None stands for "not set"."""
+
+    dataset: str = option(
+        'celebA', NETWORK, 'celebA, mnist, fashion_mnist, cifar10, lsun, anime, '
+        'toonfaces (bundled) or the name of a folder of images in --data_dir; or '
+        'gaussian, points of the plane, to see how a GAN works', group='What to do')
+    train: bool = option(
+        False, CALL, 'train; without it, and by --train False, sample from the '
+        'checkpoint')
+    task: str = option(
+        'sample', CALL, 'what to do with a checkpoint, or with histories; see Tasks',
+        choices=tuple(TASKS))
+    name: str = option(
+        None, CALL, 'name of the run; by default DATASET_BATCH_HEIGHT_WIDTH, such as '
+        'celebA_16_64_64')
+
+    epoch: int = option(
+        25, FREE, 'epochs in all; with a larger number a finished run goes on',
+        low=1, high=10**6, group='Training')
+    batch_size: int = option(16, TRAINING, 'images in a batch', low=1, high=2**16)
+    learning_rate: float = option(
+        2e-4, TRAINING, 'of Adam, in both networks', above=0, high=10)
+    beta1: float = option(0.5, TRAINING, 'of Adam, its momentum', low=0, high=0.9999)
+    train_size: int = option(
+        None, TRAINING, 'use only the first so many images; with class folders evenly '
+        'of each', low=1, high=10**9)
+    d_steps: int = option(
+        1, TRAINING, "updates of D a step, each on a batch of its own (Goodfellow et "
+        "al.'s k; WGAN's 5)", low=1, high=100)
+    g_steps: int = option(
+        2, TRAINING, "updates of G a step, all on the same z (2, as carpedm20's code; "
+        "the paper's algorithm: 1)", low=1, high=100)
+    seed: int = option(
+        0, TRAINING, 'decides weights, batches and z: the same seed, the same pictures',
+        low=0, high=2**31 - 1)
+
+    output_height: int = option(
+        64, NETWORK, 'height of the images that the networks see and draw (mnist: 28)',
+        low=7, high=4096, group='Images')
+    output_width: int = option(
+        None, NETWORK, 'their width; by default the height', low=7, high=4096)
+    crop: bool = option(
+        False, TRAINING, 'take the central part of each picture, then resize (celebA: '
+        'true)')
+    input_height: int = option(
+        None, TRAINING, 'height of that part, for --crop; by default what fits '
+        '(celebA: 108)', low=1, high=2**16)
+    input_width: int = option(
+        None, TRAINING, 'its width; by default its height', low=1, high=2**16)
+    c_dim: int = option(
+        3, NETWORK, 'channels: 3 for colour, 1 for gray (mnist: 1)', choices=(1, 3))
+    input_fname_pattern: str = option(
+        '*', TRAINING, 'use only files with such names, as *.jpg')
+    conditional: bool = option(
+        False, NETWORK, 'learn labels too: the folders that images are in (mnist: '
+        'true)')
+    attributes: str = option(
+        None, NETWORK, 'learn these columns of the attribute table too, as '
+        'Smiling,Eyeglasses')
+
+    z_dim: int = option(
+        100, NETWORK, 'how many numbers z has, from which an image is drawn',
+        low=1, high=2**16, group='Network')
+    z_dist: str = option(
+        'normal01', NETWORK, "how z is drawn: normal01, uniform_signed (carpedm20's) "
+        'or uniform_unsigned',
+        choices=('normal01', 'uniform_signed', 'uniform_unsigned'))
+    gf_dim: int = option(
+        32, NETWORK, "channels of the generator's last feature map", low=1, high=4096)
+    df_dim: int = option(
+        32, NETWORK, "channels of the discriminator's first feature map",
+        low=1, high=4096)
+    kernel_size: int = option(
+        4, NETWORK, "4, which overlaps evenly at stride 2 (PyTorch's example), "
+        "carpedm20's 5, or 3 (as write-ups tried that compare kernels)",
+        choices=(3, 4, 5))
+    ema: float = option(
+        0.995, NETWORK, "sample with a moving average of the generator's weights, of "
+        'this decay (Karras et al., 2018); 0: with the weights themselves',
+        low=0, high=0.99999)
+
+    data_dir: str = option('data', CALL, 'folder of the data sets', group='Files')
+    cache_dir: str = option(
+        None, CALL, 'folder of the packed images; by default .cache in --data_dir')
+    checkpoint_dir: str = option(
+        'checkpoint', CALL, 'folder of the runs, or one that itself holds a checkpoint')
+    sample_dir: str = option('samples', CALL, 'folder of the pictures')
+    sample_freq: int = option(
+        200, FREE, 'draw a sheet every so many steps', low=1, high=10**9)
+    ckpt_freq: int = option(
+        200, FREE, 'save a checkpoint every so many steps', low=1, high=10**9)
+    summary_freq: int = option(
+        100, FREE, 'write TensorBoard summaries every so many steps',
+        low=1, high=10**9)
+    max_to_keep: int = option(
+        5, FREE, 'how many checkpoints are kept, the newest', low=1, high=10**6)
+
+    num_samples: int = option(
+        None, TRAINING, 'images to draw; by default 64, or 10 for each row',
+        low=1, high=10**7, not_of='curves', group='Sampling')
+    separate: bool = option(
+        False, CALL, 'write one PNG each, not a sheet', of='sample complete')
+    label: str = option(
+        None, CALL, 'draw this label alone, as 7 for mnist; of attributes those that '
+        'shall be there, as Smiling,Young, or none; by default a row each',
+        of='sample walk arithmetic drop complete')
+    checkpoint: str = option(
+        None, CALL, 'best, by Fréchet distance, as --eval_freq found it, or the number '
+        'of a step; by default the newest', not_of='train curves')
+    runs: str = option(
+        None, CALL, 'the runs to compare, as a,b,c; by default all of --checkpoint_dir',
+        of='curves', group='Curves')
+
+    features: str = option(
+        None, FREE, "what images are compared by: inception (the FID's network), "
+        'classifier (a small network, which learns the labels or attributes of the '
+        'data set), pixels or random (an untrained network)',
+        choices=('inception', 'classifier', 'pixels', 'random'), of='train evaluate',
+        group='Judging: --task evaluate, and --eval_freq while training')
+    inception_path: str = option(
+        None, FREE, 'file of the Inception graph; by default where `python download.py '
+        'inception` puts it', of='train evaluate')
+    eval_freq: int = option(
+        None, FREE, 'judge every so many steps of training, and keep the best '
+        'checkpoint', low=1, high=10**9, of='train')
+    eval_samples: int = option(
+        5000, FREE, 'images that are judged while training; --task evaluate takes '
+        '--num_samples, by default 10,000', low=2, high=10**6, of='train')
+
+    labels_per_class: int = option(
+        None, CALL, 'of classify: learn from so many labelled images of each class, '
+        'drawn five times; by default once from --num_samples images, up to 5,000',
+        low=2, high=10**9, of='classify', group="The paper's experiments: --task "
+        'classify, walk, arithmetic, filters, drop')
+    walk: str = option(
+        'sphere', CALL, 'from z to z by sphere (spherical interpolation) or line; or '
+        'one number of z at a time: dimensions (a sheet, a row each), '
+        'dimensions_random (films of some, each from a z of its own), dimensions_each '
+        '(a film each), dimensions_merged (all in one film)',
+        choices=('sphere', 'line', 'dimensions', 'dimensions_random',
+                 'dimensions_each', 'dimensions_merged'), of='walk')
+    frames: int = option(
+        60, CALL, 'pictures of a film', low=2, high=10**4, of='walk arithmetic')
+    indices: str = option(
+        None, CALL, 'of walk, which images of the sheet to go through, counted from 0, '
+        'as 3,17,4; along dimensions those to start from, by default the first',
+        of='walk')
+    formula: str = option(
+        None, CALL, 'of arithmetic, as "Smiling,-Male - -Smiling,-Male + '
+        '-Smiling,Male" by attributes (-X: without X), or "3,8,12 - 4,7,9 + 1,2,5" by '
+        'images of the sheet; one term, as Eyeglasses, turns it off and on',
+        of='arithmetic')
+    attribute: str = option(
+        None, CALL, 'what drop makes the generator forget, as Eyeglasses; of classify '
+        'what is told apart, as Smiling,Male; by default what the run learned, or else '
+        'classes', of='classify drop')
+
+    images: tuple = option(
+        (), CALL, 'the files to complete, and folders of them; by default 16, or '
+        '--num_samples, of the images held out by --train_size', of='complete',
+        group='Completing images: --task complete')
+    mask: str = option(
+        'center', CALL, 'what is hidden: center, left, random (80% of the pixels), '
+        'grid (all but each 4th pixel), lowres (all but the means of 8 x 8), full '
+        '(nothing: the z of all of it), or the file of a mask, black where it is '
+        'hidden', of='complete')
+    restarts: int = option(
+        4, CALL, 'searches for each image, of which the best is kept',
+        low=1, high=1000, of='complete')
+    iterations: int = option(
+        500, CALL, 'steps of a search', low=1, high=10**6, of='complete')
+    perceptual_weight: float = option(
+        0.1, CALL, "how much D's opinion weighs beside the pixels that are known",
+        low=0, high=10**6, of='complete')
+
+    architecture: str = option(
+        'dcgan', NETWORK, 'dcgan, or mlp: fully connected, 128 hidden units, as in '
+        'tutorials of the conditional GAN on MNIST', choices=('dcgan', 'mlp'),
+        group='Variants, to compare with what others did')
+    optimizer: str = option(
+        'adam', TRAINING, "adam (the paper's) or sgd, as in comparisons of optimizers",
+        choices=('adam', 'sgd'))
+    momentum: float = option(
+        0.0, TRAINING, 'of sgd; the write-up that compared it with Adam had none',
+        low=0, high=0.9999)
+    d_learning_rate: float = option(
+        None, TRAINING, 'of D alone; by default --learning_rate (Heusel et al. part '
+        'them)', above=0, high=10)
+    g_learning_rate: float = option(
+        None, TRAINING, 'of G alone, likewise', above=0, high=10)
+    init: str = option(
+        'dcgan', TRAINING, "dcgan: weights N(0, 0.02), gamma N(1, 0.02) (the paper's); "
+        "or xavier, Glorot and Bengio's uniform, TensorFlow's own default",
+        choices=('dcgan', 'xavier'))
+    d_head: str = option(
+        'linear', NETWORK, "how D ends: linear, a dense layer (carpedm20's); conv, a "
+        "convolution over the whole last map (PyTorch's example); pool, its mean, then "
+        'dense', choices=('linear', 'conv', 'pool'))
+    bias: bool = option(
+        True, NETWORK, "have biases before batch norm (carpedm20's); PyTorch's example "
+        'has none')
+    loss: str = option(
+        'gan', TRAINING, 'gan (Goodfellow et al.), lsgan (Mao et al.), wgan (Arjovsky '
+        'et al.) or hinge (Lim and Ye; Miyato et al.)',
+        choices=('gan', 'lsgan', 'wgan', 'hinge'))
+    penalty: str = option(
+        'none', TRAINING, "on D's gradient: none, wgan-gp (Gulrajani et al.), dragan "
+        '(Kodali et al.) or r1 (Mescheder et al.); D is then built without batch norm',
+        choices=('none', 'wgan-gp', 'dragan', 'r1'))
+    penalty_weight: float = option(
+        10.0, TRAINING, 'its weight: 10 is that of WGAN-GP, DRAGAN and R1 alike',
+        above=0, high=10**6)
+    spectral_norm: bool = option(
+        False, NETWORK, "divide D's weights by their largest singular value (Miyato et "
+        'al.)')
+    label_smoothing: float = option(
+        0.0, TRAINING, 'take it off the label of real images (Salimans et al.: 0.1)',
+        low=0, high=0.5)
+    augment: str = option(
+        'translation', TRAINING, 'show D images changed at random: some of '
+        'translation, color and cutout (Zhao et al., 2020), as color,translation; or '
+        'none (mnist: none)')
+    augment_after: int = option(
+        4500, TRAINING, 'begin with that after so many steps: early on D is not yet '
+        'ahead of G, and whole images teach faster; 0: from the start',
+        low=0, high=10**9)
+
+    gpu_memory_fraction: float = option(
+        None, FREE, "share of the GPU's memory that TensorFlow may take, up to 1",
+        above=0, high=1, group='Machine')
+    allow_growth: bool = option(
+        True, FREE, 'take GPU memory as it is needed, not all at once')
+    precision: str = option(
+        'auto', FREE, 'of convolutions and products: float32; bfloat16, for processors '
+        'with AMX or AVX512-BF16; or auto, bfloat16 where there are AMX and no GPU',
+        choices=('auto', 'float32', 'bfloat16'))
+    threads: int = option(
+        None, FREE, 'how many; by default one a core', low=1, high=4096)
+
+    # no flags: the names of the labels, which the data set gives; and which of its
+    # images are meant, those to train on or those held out from training
+    classes: tuple = option((), NETWORK)
+    part: str = option('train', CALL, choices=('train', 'held_out'))
+
+
+def fields(*roles):
+    """Return the fields that have one of these roles; all of them without any role."""
+    return [f for f in dataclasses.fields(Flags)
+            if not roles or f.metadata['role'] in roles]
