@@ -21,6 +21,7 @@ from metrics.judge import FEWEST, Result, compare, fd_name
 from metrics.neighbours import nearest_in_parts
 from model import ARCHITECTURES
 from runs import folders, sampling, sessions
+from runs.start import check_classes
 from settings.errors import NotFoundError, UserError
 from utils import atomic_write, save_images, transform
 

@@ -18,6 +18,7 @@ import ops
 from dataset import batches
 from model import ARCHITECTURES
 from runs import folders, sampling, sessions
+from runs.start import check_classes
 from settings.errors import UserError
 from utils import imsave, merge
 
