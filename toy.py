@@ -171,7 +171,7 @@ class Trainer:
         if path is None:
             self.start, path = checkpoints.newest(run.checkpoint_dir) or (0, None)
         if path:
-            checkpoints.restore(sess, self.saver, tf.global_variables(), path)
+            checkpoints.load(sess, self.saver, tf.global_variables(), path)
         else:
             sess.run(tf.global_variables_initializer())
         count = max(REPORTED, config.num_samples or 0, config.train_size)
@@ -189,7 +189,7 @@ class Trainer:
             return
         print(show_all_variables(self.model.d_vars + self.model.g_vars))
         folders.make_folder(run.checkpoint_dir)
-        checkpoints.tidy(run.checkpoint_dir, self.start)
+        checkpoints.clean(run.checkpoint_dir, self.start)
         config.save(run.config_path)
         with contextlib.closing(history.History(run.history_path, self.start)) as log:
             for epoch in range(first, config.epoch):
@@ -236,7 +236,8 @@ class Trainer:
                   100 * accuracy(values), format(2 * len(self.points), ','),
                   100 * values['d_acc_real'], 100 * values['d_acc_fake']))
         log.flush()
-        checkpoints.save(self.sess, self.saver, self.run, step, self.config.max_to_keep)
+        checkpoints.save(self.sess, self.saver, self.run.checkpoint_dir, step,
+                         self.config.max_to_keep)
 
     def generate(self):
         """Return points float32 [REPORTED or more, 2] of the fixed z, by sampler."""

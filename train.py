@@ -73,7 +73,7 @@ class Trainer:
         initializer, z = tf.global_variables_initializer(), sampling.fixed_z(config)
         self.sess = sessions.open_session(config)
         if self.newest:
-            checkpoints.restore(
+            checkpoints.load(
                 self.sess, self.saver, variables, self.newest, whole=True)
         else:
             self.sess.run(initializer)
@@ -88,15 +88,12 @@ class Trainer:
     def tidy(self):
         """Remove what goes beyond the step from which the run goes on."""
         run = self.run
-        checkpoints.tidy(run.checkpoint_dir, self.start)
-        if self.newest:
-            checkpoints.keep_newest(run, self.config.max_to_keep)
-            checkpoints.write_state(run.checkpoint_dir)
+        checkpoints.clean(run.checkpoint_dir, self.start, self.config.max_to_keep)
         for folder in (run.checkpoint_dir, run.best_dir, run.sample_dir):
             remove_leftovers(folder)
         sheets.remove_stale(run, self.start)
         evaluation.forget(run, self.start)
-        evaluation.check_best(run, self.start)
+        evaluation.check_best(run)
 
     def say_where(self):
         """Show the variables and say from where the run goes on, or that it is done."""
@@ -194,7 +191,8 @@ class Trainer:
         """
         self.check_weights(step)
         self.record.history.flush()
-        checkpoints.save(self.sess, self.saver, self.run, step, self.config.max_to_keep)
+        checkpoints.save(self.sess, self.saver, self.run.checkpoint_dir, step,
+                         self.config.max_to_keep)
         evaluation.prune(self.run)
 
     def check_weights(self, step):

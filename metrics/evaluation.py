@@ -154,7 +154,7 @@ class Judge:
         with atomic_write(record_path(self.run, step), 'w') as file:
             json.dump(dict(values, step=step), file, indent=2, sort_keys=True)
             file.write('\n')
-        checkpoints.write(sess, saver, self.run.best_dir, step)
+        checkpoints.save(sess, saver, self.run.best_dir, step)
         prune(self.run)
 
     def close(self):
@@ -200,18 +200,16 @@ def forget(run, step):
     remove(run, [item for item in folders.saved(run.best_dir) if item[0] > step])
 
 
-def check_best(run, step):
-    """Set a best checkpoint aside that cannot be read: no other is compared with it.
+def check_best(run):
+    """Rename a best checkpoint that cannot be read: no other is compared with it.
 
     What was left undone when the run was cut off is done.
     """
-    for path, fault in checkpoints.examine(run.best_dir)[1].items():
+    found, damaged = checkpoints.examine(run.best_dir)
+    for path, fault in damaged.items():
         print('warning: the best checkpoint %s is damaged: %s' % (path, fault))
-        checkpoints.set_aside(path)
-    checkpoints.tidy(run.best_dir, step)
+    checkpoints.clean(run.best_dir, found[0] if found else -1)
     prune(run)
-    if folders.saved(run.best_dir):
-        checkpoints.write_state(run.best_dir)
 
 
 def remove(run, found):

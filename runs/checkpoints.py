@@ -1,4 +1,7 @@
-"""Checkpoints: written whole or not at all, found, looked at, read back."""
+"""Checkpoints: saved whole or not at all, looked at, loaded.
+
+How they are listed and chosen, without TensorFlow: folders.py.
+"""
 
 import contextlib
 import glob
@@ -27,25 +30,15 @@ def make_saver(variables):
     return tf.train.Saver(variables, max_to_keep=None)
 
 
-def save(sess, saver, run, step, max_to_keep):
-    """Write the checkpoint of a step, remove all but the newest; return its path."""
-    path = write(sess, saver, run.checkpoint_dir, step)
-    keep_newest(run, max_to_keep)
-    return path
+# --- save --------------------------------------------------------------------
 
+def save(sess, saver, folder, step, keep=None):
+    """Save the checkpoint of a step into a folder; return its path.
 
-def keep_newest(run, max_to_keep):
-    """Remove all checkpoints of a run but the newest."""
-    for _, old in folders.saved(run.checkpoint_dir)[:-max_to_keep]:
-        remove(old)
-
-
-def write(sess, saver, folder, step):
-    """Write the checkpoint of a step into a folder; return its path.
-
-    A reader finds it whole or not at all: its files are written elsewhere and brought
-    to the disk; the index, without which it is none, takes its place last. Raises
-    OSError, with what is there left as it was, where the disk is full.
+    With `keep`, only so many are left, the newest. A reader finds a checkpoint whole or
+    not at all: its files are written in another folder, brought to the disk and moved;
+    the index, without which it is no checkpoint, comes last. Raises OSError, and leaves
+    what is there as it was, where the disk is full.
     """
     path = os.path.join(folder, '%s-%d' % (folders.MODEL_NAME, step))
     os.makedirs(folder, exist_ok=True)
@@ -57,6 +50,7 @@ def write(sess, saver, folder, step):
             os.replace(os.path.join(part, name), os.path.join(folder, name))
         sync(folder)
     write_state(folder)
+    remove_old(folder, keep)
     return path
 
 
@@ -91,28 +85,34 @@ def write_state(folder):
                    'all_model_checkpoint_paths: "%s"\n' % (name, name))
 
 
-def state_fault(folder):
-    """Return what is wrong with that file, None where it names a checkpoint there."""
-    path = os.path.join(folder, STATE)
-    if not os.path.exists(path):
-        return None
-    with open(path, encoding='utf-8', errors='replace') as file:
-        named = re.match(r'model_checkpoint_path: "(?:.*/)?([^/"\n]*)"\n', file.read())
-    there = [os.path.basename(path) for _, path in folders.saved(folder)]
-    if not named:
-        return '%s is damaged' % path
-    return None if named.group(1) in there else '%s names none that is there' % path
+def remove_old(folder, keep):
+    """Remove all checkpoints of a folder but the `keep` newest; none without `keep`."""
+    for _, path in folders.saved(folder)[:-keep] if keep else ():
+        remove(path)
 
 
-def tidy(folder, step):
-    """Leave in a folder the checkpoints up to a step, from which its run goes on.
+def remove(path):
+    """Remove the files of a checkpoint."""
+    for file in files_of(path):
+        os.remove(file)
 
-    Later ones, which are damaged, are set aside; what a save that was cut off has left
-    is removed. Only who holds the run's lock may.
+
+def files_of(path):
+    """Return a checkpoint's files, the index first: without it, it is none."""
+    return [path + '.index'] + glob.glob(glob.escape(path) + '.data-*')
+
+
+def clean(folder, step, keep=None):
+    """Make a folder ready for a run that goes on from `step`, under the run's lock.
+
+    Later checkpoints, which are damaged, are renamed; all but the `keep` newest are
+    removed, and so is what a save that was cut off has left.
     """
     for later, path in folders.saved(folder):
         if later > step:
-            set_aside(path)
+            for file in files_of(path):
+                os.replace(file, file + '.damaged')
+    remove_old(folder, keep)
     whole = {os.path.basename(path) for _, path in folders.saved(folder)}
     for name in os.listdir(folder) if os.path.isdir(folder) else []:
         path, part = os.path.join(folder, name), DATA.fullmatch(name)
@@ -120,19 +120,24 @@ def tidy(folder, step):
             shutil.rmtree(path)
         elif CUT_OFF.fullmatch(name) or part and part.group(1) not in whole:
             os.remove(path)
+    if whole:
+        write_state(folder)
 
 
-def remove(path):
-    """Remove the files of a checkpoint."""
-    # the index first: a checkpoint without it is none
-    for file in [path + '.index'] + glob.glob(glob.escape(path) + '.data-*'):
-        os.remove(file)
+# --- choose ------------------------------------------------------------------
+
+def choose(run, which=None):
+    """Return (step, path) of a run's checkpoint: the newest one that can be read.
+
+    Or, by `which`, the best one or that of a step; see folders.chosen.
+    """
+    return folders.chosen(run, which) if which else newest(run.checkpoint_dir)
 
 
 def newest(folder, echo=print):
     """Return (step, path) of a folder's newest checkpoint that can be read, or None.
 
-    Damaged ones that are newer are named. Raises UserError where none can be read.
+    Names newer ones that are damaged. Raises UserError where none can be read.
     """
     found, damaged = examine(folder)
     lines = ['the checkpoint %s is damaged: %s' % item for item in damaged.items()]
@@ -143,18 +148,10 @@ def newest(folder, echo=print):
         echo('warning: ' + line)
     if damaged:
         echo('taking the one before: %s' % found[1])
-    fault = state_fault(folder)
-    if found and fault:
-        echo('warning: %s; it is not needed to find %s' % (fault, found[1]))
+    wrong = state_fault(folder)
+    if found and wrong:
+        echo('warning: %s; it is not needed to find %s' % (wrong, found[1]))
     return found
-
-
-def choose(run, which=None):
-    """Return (step, path) of a run's checkpoint: the newest one that can be read.
-
-    Or, by `which`, the best one or that of a step; see folders.chosen.
-    """
-    return folders.chosen(run, which) if which else newest(run.checkpoint_dir)
 
 
 def examine(folder):
@@ -162,19 +159,19 @@ def examine(folder):
 
     The former is (step, path) or None, the latter {path: a text}.
     """
-    damaged, listed = {}, folders.saved(folder)
-    for step, path in reversed(listed):
-        fault = damage(path)
-        if not fault:
+    damaged = {}
+    for step, path in reversed(folders.saved(folder)):
+        wrong = fault(path)
+        if not wrong:
             return (step, path), damaged
-        if os.path.exists(path + '.index'):
-            damaged[path] = fault
-        else:       # removed meanwhile by its training, which has newer ones
+        if not os.path.exists(path + '.index'):
+            # its training, which has newer ones, removed it meanwhile
             return examine(folder)
+        damaged[path] = wrong
     return None, damaged
 
 
-def damage(path):
+def fault(path):
     """Return what is wrong with a checkpoint's files, None where all can be read.
 
     TensorFlow keeps checksums of all that they hold, and looks at them in reading.
@@ -188,14 +185,23 @@ def damage(path):
     return None
 
 
-def set_aside(path):
-    """Rename the files of a damaged checkpoint, so that it is none any more."""
-    for file in [path + '.index'] + glob.glob(glob.escape(path) + '.data-*'):
-        os.replace(file, file + '.damaged')
+def state_fault(folder):
+    """Return what is wrong with the state file; None where it names a checkpoint."""
+    path = os.path.join(folder, STATE)
+    if not os.path.exists(path):
+        return None
+    with open(path, encoding='utf-8', errors='replace') as file:
+        named = re.match(r'model_checkpoint_path: "(?:.*/)?([^/"\n]*)"\n', file.read())
+    there = [os.path.basename(path) for _, path in folders.saved(folder)]
+    if not named:
+        return '%s is damaged' % path
+    return None if named.group(1) in there else '%s names none that is there' % path
 
 
-def restore(sess, saver, variables, path, whole=False):
-    """Read `variables` from a checkpoint; where `whole`, there must be no others.
+# --- load --------------------------------------------------------------------
+
+def load(sess, saver, variables, path, whole=False):
+    """Read `variables` from a checkpoint; where `whole`, it must hold no others.
 
     Raises UserError naming each variable that is missing, of another shape or too much.
     """

@@ -31,7 +31,7 @@ def restored(config, path):
     model = ARCHITECTURES[config.architecture](config)
     with sessions.open_session(config) as sess:
         saver = checkpoints.make_saver(model.variables)
-        checkpoints.restore(sess, saver, model.variables, path)
+        checkpoints.load(sess, saver, model.variables, path)
         yield sess, model
 
 

@@ -357,10 +357,10 @@ def test_the_history_on_disk_is_as_long_as_the_checkpoint_says(
         tmp_path, places, monkeypatch, no_results):
     lengths, usual = {}, checkpoints.save
 
-    def save(sess, saver, run, step, max_to_keep):
-        with open(run.history_path) as file:
+    def save(sess, saver, folder, step, keep):
+        with open(os.path.join(folder, 'history.csv')) as file:
             lengths[step] = len(file.readlines()) - 1       # the first has the names
-        return usual(sess, saver, run, step, max_to_keep)
+        return usual(sess, saver, folder, step, keep)
     monkeypatch.setattr(checkpoints, 'save', save)
     call(*places, *TINY, '--train', '--epoch', 1, '--name', 'r', '--ckpt_freq', 2)
     assert lengths == {2: 2, 4: 4, 5: 5}

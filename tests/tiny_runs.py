@@ -22,4 +22,5 @@ def save(root, name, classes=()):
         sess.run(tf.variables_initializer(model.variables))
         sess.run([v.assign(CONTRAST * v) for v in model.g_vars
                   if v.op.name.split('/')[-1] in ('w', 'Matrix')])
-        checkpoints.save(sess, checkpoints.make_saver(model.variables), run, 1, 1)
+        checkpoints.save(sess, checkpoints.make_saver(model.variables),
+                         run.checkpoint_dir, 1)

@@ -32,7 +32,7 @@ def small(graph, tmp_path):
         saver = checkpoints.make_saver([v, w])
         for step in (1, 2, 3):
             sess.run(tf.global_variables_initializer())
-            checkpoints.write(sess, saver, str(tmp_path), step)
+            checkpoints.save(sess, saver, str(tmp_path), step)
     return tmp_path
 
 
@@ -96,14 +96,14 @@ def test_the_index_comes_last_and_the_state_after_it(small, graph, monkeypatch):
         usual(source, path)
         order.append(os.path.basename(path))
         for _, found in folders.saved(str(small)):
-            assert checkpoints.damage(found) is None
+            assert checkpoints.fault(found) is None
         assert tf.train.latest_checkpoint(str(small)) in [
             path for _, path in folders.saved(str(small))]
     monkeypatch.setattr(os, 'replace', replace)
     with tf.Session() as sess:
         sess.run(tf.global_variables_initializer())
         saver = checkpoints.make_saver(tf.global_variables())
-        checkpoints.write(sess, saver, str(small), 10)
+        checkpoints.save(sess, saver, str(small), 10)
     assert order == ['DCGAN.model-10' + DATA, 'DCGAN.model-10' + INDEX, 'checkpoint']
     assert tf.train.latest_checkpoint(str(small)) == str(small / 'DCGAN.model-10')
     assert len(os.listdir(small)) == 2 * 4 + 1
@@ -120,7 +120,7 @@ def test_what_cut_off_saves_left_goes_and_nothing_else(small):
             'DCGAN.model-3.json', 'mine' + DATA, 'notes.txt']
     for name in kept:
         (small / name).write_bytes(b'')
-    checkpoints.tidy(str(small), 3)
+    checkpoints.clean(str(small), 3)
     assert sorted(os.listdir(small)) == sorted(before + kept)
 
 
@@ -201,15 +201,15 @@ def test_a_file_that_is_missing_or_empty(small, ending):
 
 def test_a_checkpoint_that_its_training_removes_meanwhile_is_no_damage(
         small, monkeypatch):
-    usual = checkpoints.damage
+    usual = checkpoints.fault
 
-    def damage(path):
+    def fault(path):
         if path.endswith('-3'):
             for name in os.listdir(small):
                 if name.startswith('DCGAN.model-3'):
                     shutil.move(small / name, small / name.replace('-3', '-5'))
         return usual(path)
-    monkeypatch.setattr(checkpoints, 'damage', damage)
+    monkeypatch.setattr(checkpoints, 'fault', fault)
     said = []
     assert checkpoints.newest(str(small), said.append)[0] == 5
     assert not [line for line in said if 'damaged' in line]
@@ -268,7 +268,7 @@ def test_a_damaged_one_is_not_counted_among_the_newest(copied):
     os.truncate('checkpoint/r/DCGAN.model-16' + DATA, 100)
     assert call(*FLAGS, '--epoch', 2, '--max_to_keep', 1, '--ckpt_freq', 1) == 0
     assert steps('checkpoint/r') == [16]
-    assert checkpoints.damage('checkpoint/r/DCGAN.model-16') is None
+    assert checkpoints.fault('checkpoint/r/DCGAN.model-16') is None
 
 
 @pytest.mark.parametrize('flags', [SAMPLE, [*FLAGS, '--epoch', 3]])
@@ -302,7 +302,7 @@ def test_a_damaged_best_one_is_set_aside_before_training_goes_on(
     assert call(*FLAGS, '--epoch', 3) == 0
     assert 'the best checkpoint %s is damaged' % path in capsys.readouterr().out
     (again, path), = folders.saved('checkpoint/r/best')
-    assert again > step and checkpoints.damage(path) is None
+    assert again > step and checkpoints.fault(path) is None
 
 
 # --- memory --------------------------------------------------------------------
@@ -331,16 +331,16 @@ def test_variables_that_differ_are_named(small, graph):
         here = [tf.get_variable('a/v', [30, 11]), tf.get_variable('a/w', [7]),
                 tf.get_variable('d_optim/a/v/Adam', [30, 10])]
         with pytest.raises(UserError) as error:
-            checkpoints.restore(sess, checkpoints.make_saver(here), here,
+            checkpoints.load(sess, checkpoints.make_saver(here), here,
                             str(small / 'DCGAN.model-3'))
         lines = str(error.value).splitlines()
         assert lines[1:] == ['  a/v: [30, 11] here, [30, 10] there',
                              '  d_optim/a/v/Adam: [30, 10] here, missing there']
         fits = here[1:2]
         saver = checkpoints.make_saver(fits)
-        checkpoints.restore(sess, saver, fits, str(small / 'DCGAN.model-3'))
+        checkpoints.load(sess, saver, fits, str(small / 'DCGAN.model-3'))
         with pytest.raises(UserError, match=r'  a/v: missing here, \[30, 10\] there'):
-            checkpoints.restore(
+            checkpoints.load(
                 sess, saver, fits, str(small / 'DCGAN.model-3'), whole=True)
 
 

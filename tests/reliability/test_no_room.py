@@ -50,7 +50,7 @@ def good(folder):
     """Check what is left: whole checkpoints, a history as long, nothing half."""
     found = folders.saved(str(folder / 'checkpoint/r'))
     for _, path in found:
-        assert checkpoints.damage(path) is None
+        assert checkpoints.fault(path) is None
     names = processes.listing(folder)
     assert not [n for n in names if n.endswith('.part') or '.saving' in n]
     return [step for step, _ in found]

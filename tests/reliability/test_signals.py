@@ -28,7 +28,7 @@ SAVED = {'step': ('train', 'Trainer', 'train_step'),
          'judging': ('metrics.evaluation', 'Judge', 'judge'),
          'keeping': ('metrics.evaluation', 'Judge', 'keep'),
          'sampling': ('train', 'Trainer', 'sample'),
-         'saving': ('runs.checkpoints', '', 'write')}
+         'saving': ('runs.checkpoints', '', 'save')}
 UNSAVED = {'packing': ('dataset.cache', '', 'write_images'),
            'graph': ('train', 'Trainer', 'open'),
            'results': ('train', '', 'show_results')}
@@ -57,7 +57,7 @@ def saves_and_leaves(starts, whole, folder, place, number):
     assert 'once more to leave at once' in start.err.read_text()
     step, path = folders.latest(str(folder / 'checkpoint/r'))
     assert 'the run is saved after step %d' % step in start.out.read_text()
-    assert checkpoints.damage(path) is None
+    assert checkpoints.fault(path) is None
     rows = processes.history_of(folder / 'checkpoint/r')
     assert [int(row['step']) for row in rows] == list(range(1, step + 1))
     assert step < 16

@@ -47,7 +47,7 @@ def test_only_the_newest_checkpoints_are_kept(graph, tmp_path):
         sess.run(tf.global_variables_initializer())
         saver = checkpoints.make_saver([v])
         for step in range(1, 5):
-            checkpoints.save(sess, saver, run, step, max_to_keep=2)
+            checkpoints.save(sess, saver, run.checkpoint_dir, step, 2)
     assert [step for step, _ in folders.saved(str(tmp_path))] == [3, 4]
 
 
@@ -64,7 +64,8 @@ def test_a_lower_max_to_keep_holds_for_checkpoints_of_an_earlier_start(
             saver = checkpoints.make_saver([v])     # each start has one of its own
             run = folders.Run(name, str(tmp_path / name), '')
             for step in steps:
-                checkpoints.save(sess, saver, run, step, max_to_keep)
+                checkpoints.save(sess, saver, run.checkpoint_dir, step,
+                                 max_to_keep)
         save(other, (1, 2, 3, 4), 5)
         save(name, (1, 2, 3, 4), 5)
         save(name, (5,), 2)

@@ -57,7 +57,7 @@ def dump(data_dir, folder):
         'd_loss_real', 'd_loss_fake', 'g_loss', 'G', 'sampler_images')}
     variables = tf.global_variables()
     with sessions.open_session(config) as sess:
-        checkpoints.restore(sess, checkpoints.make_saver(variables), variables, path)
+        checkpoints.load(sess, checkpoints.make_saver(variables), variables, path)
         found = sess.run(values, feed)
         sess.run(dict(model.scalars, d_optim=model.d_optim, g_optim=model.g_optim),
                  feed)
