@@ -7,7 +7,7 @@ Convolutional Generative Adversarial Networks", 2016, with carpedm20's names.
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from graph import augment, getters, losses
+from graph import augmentation, getters, losses
 from ops import (
     batch_norm,
     concat_label,
@@ -86,19 +86,6 @@ class DCGAN:
         self.build_losses()
         self.collect_variables()
 
-    def build_inputs(self):
-        """Make the placeholders."""
-        c = self.config
-        self.images = tf.placeholder(
-            tf.float32, [None, c.output_height, c.output_width, c.c_dim], 'images')
-        self.y = (tf.placeholder(tf.float32, [None, c.y_dim], 'y')
-                  if c.y_dim else None)
-        self.step = tf.placeholder_with_default(
-            np.int64(0), [], name='step')
-        self.key = tf.stack([np.int64(c.seed), self.step])
-        z = draw_z(c.z_dist, [tf.shape(self.images)[0], c.z_dim], self.key)
-        self.z = tf.placeholder_with_default(z, [None, c.z_dim], name='z')
-
     def generator(self, z, y=None, train=True, reuse=False, change=None):
         """Draw images [N, H, W, C] in [-1, 1] from z [N, z_dim] and labels y.
 
@@ -122,18 +109,6 @@ class DCGAN:
                                      kernel, name='g_h%d' % i,
                                      biases='apart' if last else self.before_norm)
             return tf.nn.tanh(tf.nn.bias_add(h, biases))
-
-    def build_averages(self):
-        """Make the moving average of each of the generator's variables, with --ema.
-
-        `averages` maps a variable's name to it and its average, which starts with the
-        same value.
-        """
-        self.averages = {}
-        if self.config.ema:
-            for v in tf.global_variables('generator/'):
-                self.averages[v.op.name] = v, tf.get_variable(
-                    'ema/' + v.op.name, initializer=v.initial_value, trainable=False)
 
     def sampler(self, z, y=None, **more):
         """Draw with the same weights, batch norm by its moving averages.
@@ -192,6 +167,31 @@ class DCGAN:
             h = tf.reshape(h, [-1, height * width * channels])
         return linear(concat_label(h, y), 1, name=name + 'lin')
 
+    def build_inputs(self):
+        """Make the placeholders."""
+        c = self.config
+        self.images = tf.placeholder(
+            tf.float32, [None, c.output_height, c.output_width, c.c_dim], 'images')
+        self.y = (tf.placeholder(tf.float32, [None, c.y_dim], 'y')
+                  if c.y_dim else None)
+        self.step = tf.placeholder_with_default(
+            np.int64(0), [], name='step')
+        self.key = tf.stack([np.int64(c.seed), self.step])
+        z = draw_z(c.z_dist, [tf.shape(self.images)[0], c.z_dim], self.key)
+        self.z = tf.placeholder_with_default(z, [None, c.z_dim], name='z')
+
+    def build_averages(self):
+        """Make the moving average of each of the generator's variables, with --ema.
+
+        `averages` maps a variable's name to it and its average, which starts with the
+        same value.
+        """
+        self.averages = {}
+        if self.config.ema:
+            for v in tf.global_variables('generator/'):
+                self.averages[v.op.name] = v, tf.get_variable(
+                    'ema/' + v.op.name, initializer=v.initial_value, trainable=False)
+
     def augment(self, images, which):
         """Return images as D sees them, changed at random with --augment.
 
@@ -203,7 +203,7 @@ class DCGAN:
         seed = self.key + [(which + 1) << 50, 0]
         return tf.cond(
             self.step >= c.augment_after * c.d_steps,
-            lambda: augment.augment(images, c.augment.split(','), seed),
+            lambda: augmentation.augment(images, c.augment.split(','), seed),
             lambda: tf.identity(images))
 
     def penalty(self, real, fake):

@@ -1,7 +1,8 @@
-"""Variants: how a network gets its variables, and how D sees images.
+"""Getters: how a network gets its variables.
 
 A custom getter stands between a layer that asks for a variable and the variable. So the
-layers, and the networks made of them, read the same with a variant and without.
+layers, and the networks made of them, read the same with a variant and without: other
+initial values, spectral norm. WGAN's clipping is here too.
 """
 
 import tensorflow.compat.v1 as tf

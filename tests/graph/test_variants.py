@@ -5,7 +5,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 import ops
-from graph import augment, getters, losses
+from graph import augmentation, getters, losses
 from model import ARCHITECTURES
 from settings.errors import UserError
 
@@ -353,7 +353,7 @@ def test_adam_is_the_default_with_beta1(tiny_config):
 
 def augmented(names, seed=0):
     images = tf.random.stateless_uniform([6, 16, 16, 3], [3, 4], -1, 1)
-    changed = augment.augment(images, names, tf.constant([seed, 7], tf.int64))
+    changed = augmentation.augment(images, names, tf.constant([seed, 7], tf.int64))
     gradient, = tf.gradients(tf.reduce_sum(changed), images)
     with tf.Session() as sess:
         return sess.run([images, changed, gradient])
@@ -394,7 +394,7 @@ def test_cutout_blanks_half_of_each_side_at_most(graph):
 
 def test_color_keeps_the_order_of_pixels_of_a_gray_image(graph):
     image = tf.tile(tf.reshape(tf.linspace(-1.0, 1.0, 64), [1, 8, 8, 1]), [4, 1, 1, 3])
-    changed = augment.color(image, tf.constant([1, 2], tf.int64))
+    changed = augmentation.color(image, tf.constant([1, 2], tf.int64))
     with tf.Session() as sess:
         a, b = sess.run([image, changed])
     for before, after in zip(a, b):

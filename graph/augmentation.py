@@ -1,7 +1,7 @@
 """Augmentation: how D sees images changed at random.
 
-Differentiable augmentation: Zhao et al., 2020. Each takes images [N, H, W, C] in
-[-1, 1] and a seed, and returns the like.
+Differentiable augmentation, Zhao et al., 2020. Each function takes images [N, H, W, C]
+in [-1, 1] and a seed of two integers, and returns images of the same shape.
 """
 
 import tensorflow.compat.v1 as tf
