@@ -1,7 +1,7 @@
 """TensorBoard's event files.
 
-Not by tf.summary.FileWriter: it writes in a thread, which a full disk ends, and what
-comes later is lost.
+Not by tf.summary.FileWriter, which writes in a thread: a full disk ends the thread, and
+nothing says that all later events are lost.
 """
 
 import os
@@ -18,8 +18,8 @@ VERSION = 'brain.Event:2'       # by which TensorBoard knows such a file
 class Events:
     """An event file in `folder`, of a run that goes on from `step`.
 
-    Each event is handed to the system at once. All raise OSError, which names the file,
-    where it cannot be written.
+    Each event is written at once. All methods raise OSError, which names the file, where
+    it cannot be written.
     """
 
     def __init__(self, folder, step):

@@ -11,12 +11,12 @@ from tqdm import tqdm
 
 from utils import naming, transform
 
-WINDOW = 500        # steps in a row that losses and accuracies are judged by
-RIGHT = 0.999       # D has won where it is right on so many of either half
-STILL = 0.01        # losses stand still that deviate by less of 1 + their mean
-ALIKE = 0.1         # samples differ by less than so much of what the data do
-COMPARED = 64       # of them, and of the data
-WEIGHTS_EVERY = 10  # steps from one look at the weights to the next
+WINDOW = 500        # the last steps, by whose losses and accuracies we judge
+RIGHT = 0.999       # D has won: right on this share of real and of generated images
+STILL = 0.01        # the losses stand still: their deviation / (1 + mean) is below
+ALIKE = 0.1         # G has collapsed: samples differ this much less than the data
+COMPARED = 64       # samples, and images of the data, that are compared
+WEIGHTS_EVERY = 10  # steps between two looks at the weights
 COLUMNS = ('d_loss_real', 'd_loss_fake', 'g_loss', 'd_acc_real', 'd_acc_fake')
 
 DEFAULTS = ('Try the default --learning_rate 0.0002 and --beta1 0.5 (with --optimizer '
@@ -33,9 +33,7 @@ MESSAGES = {
     'alike': 'the samples are nearly all alike, whatever their z: G has collapsed. '
              + DEFAULTS,
 }
-
-
-NAMED = 3           # variables that are no numbers, by name
+NAMED = 3           # of the variables with NaN, the message names so many
 
 
 class Diverged(Exception):
@@ -67,7 +65,7 @@ def message(step, what):
 
 
 class Guard:
-    """Watches a run in training; each kind of death is told once."""
+    """Watches a run in training, and says each kind of death once."""
 
     def __init__(self, config, run, data, echo=tqdm.write):
         self.config, self.data, self.echo = config, data, echo
@@ -84,7 +82,7 @@ class Guard:
             return file.read()
 
     def recall(self, rows):
-        """Take up the steps of a history, as of history.read, that were before."""
+        """Take up the last steps of a history, as history.read returns it."""
         for index, step in list(enumerate(rows['step']))[-WINDOW:]:
             self.recent[int(step) % WINDOW] = [rows[name][index] for name in COLUMNS]
 
@@ -101,7 +99,7 @@ class Guard:
 
     def look(self, images, step):
         """Judge a sheet's images, float32 [N, H, W, C], beside as many of the data."""
-        if np.isnan(self.recent).any():     # too early to tell: G has hardly begun
+        if np.isnan(self.recent).any():     # too early: G has hardly begun
             return
         images = evenly(images, COMPARED)
         data = transform(evenly(self.data.images, len(images)))
@@ -121,7 +119,7 @@ class Guard:
 
 
 def won(accuracies):
-    """Tell whether D was right on everything, real and generated [steps, 2]."""
+    """Tell whether D was right on nearly all, real and generated: [steps, 2]."""
     return (accuracies.mean(axis=0) >= RIGHT).all()
 
 
@@ -136,10 +134,10 @@ def evenly(images, count):
 
 
 def difference(images):
-    """Return the median distance of an image [N, H, W, C] to the nearest other one.
+    """Return the median distance of an image [N, H, W, C] to its nearest neighbour.
 
-    So a few pictures that come again and again are as much alike as a single one. NaN
-    where there is no other one.
+    The nearest, so that a few pictures, each drawn many times, count as alike too. NaN
+    for a single image.
     """
     if len(images) < 2:
         return np.nan

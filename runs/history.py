@@ -13,17 +13,16 @@ from utils import atomic_write, naming
 
 COLUMNS = ('step', 'epoch', 'seconds', 'd_loss_real', 'd_loss_fake', 'g_loss',
            'd_acc_real', 'd_acc_fake')
-# Of the steps at which --eval_freq judges, empty elsewhere: the Fréchet distance, the
-# kernel distance, and the features and the number of samples that they are of.
+# Filled at the steps at which --eval_freq judges: the Fréchet distance, the kernel
+# distance, and which features and how many samples they were computed from.
 JUDGED = ('fd', 'kid', 'judged_by')
 
 
 class History:
     """The file history.csv of a run that goes on from `step`.
 
-    Lines after that step, left by a run that was cut off after its last checkpoint,
-    are dropped, so that no step is there twice. `seconds` is the training time so far,
-    added up over all starts.
+    A run that was cut off has lines after its last checkpoint. They are dropped, so
+    that no step is there twice. `seconds` is the training time of all starts together.
     """
 
     def __init__(self, path, step):
@@ -64,7 +63,7 @@ class History:
 
 
 def rows_to(path, step):
-    """Yield the lines of a history up to a step. UserError where it is none."""
+    """Yield the lines of a history up to a step. UserError for another file."""
     for row in read_rows(path):
         try:
             float(row['seconds'])
@@ -90,7 +89,7 @@ def read_rows(path):
 
 
 def no_history(path, error):
-    """Return the UserError of a file that is none, and what to do."""
+    """Return the UserError for a file that is not a history."""
     return UserError('%s is not a history of this program (%s): move it away.'
                      % (path, error))
 
@@ -105,8 +104,8 @@ def read(path):
 def read_judged(path):
     """Return {features and number of samples: {'step', 'fd', 'kid'}} of a history.
 
-    The latter are float64 arrays, of the steps that were judged. Numbers of different
-    features are never to be compared.
+    Those are float64 arrays, one number for each step that was judged. Never compare
+    numbers of different features.
     """
     found = collections.defaultdict(list)
     for row in read_rows(path):
@@ -126,9 +125,9 @@ def number(text):
 
 
 def smooth(values):
-    """Return the running mean over a fiftieth of the run, over less at its ends.
+    """Return the running mean over a fiftieth of the run; at its ends, over less.
 
-    What is not finite is left out.
+    Values that are not finite are left out.
     """
     def filtered(x):
         return uniform_filter1d(x, width, mode='constant')
@@ -170,7 +169,7 @@ def save_picture(history_path, path, title):
 
 
 def draw_judged(axes, x, distances, colour):
-    """Draw Fréchet distances, the least of them with a ring."""
+    """Draw Fréchet distances, and a ring around the smallest."""
     best = distances.argmin()
     axes.plot(x, distances, '.-', color=colour, linewidth=1.5)
     axes.plot(x[best], distances[best], 'o', color=colour, fillstyle='none',
@@ -183,7 +182,7 @@ def draw_judged(axes, x, distances, colour):
 
 
 def plain(name):
-    """Return a run's name so that matplotlib takes no part of it for a formula."""
+    """Return a run's name so that matplotlib does not read $ in it as a formula."""
     return name.replace('$', r'\$')
 
 

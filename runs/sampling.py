@@ -25,7 +25,7 @@ FEW = 256         # images without a progress bar
 def restored(config, path):
     """Give (session, model) of a run with the weights of the checkpoint at `path`.
 
-    Variables made later are the caller's to initialise. Raises what session.restore
+    The caller initialises variables that it makes itself. Raises what checkpoints.load
     does.
     """
     model = ARCHITECTURES[config.architecture](config)
@@ -43,9 +43,9 @@ def count(config):
 def label_rows(config):
     """Return the y of each row of a sheet, float32 [rows, y_dim]; none without labels.
 
-    They are the labels, or with --label that one. Of attributes there is a row for each
-    combination of -1 and 1, the first attribute changing last; of more than COMBINED,
-    a row without any, then one for each alone.
+    A row for each label, or only that of --label. With attributes, a row for each
+    combination of -1 and 1, where the first attribute changes last; with more than
+    COMBINED of them, a row without any, then a row for each alone.
     """
     names, bits = config.classes, (False, True)
     if config.label:
@@ -65,7 +65,7 @@ def label_rows(config):
 def make_labels(num, config):
     """Return the row of the sheet of each of `num` images, int [num], in order.
 
-    Each row has its share of them; all are -1 without labels.
+    Each row gets its share of the images. Without labels all are -1.
     """
     rows = len(label_rows(config))
     return np.sort(np.arange(num) % rows) if rows else np.full(num, -1)
@@ -127,7 +127,7 @@ def fixed_z(config):
 def keyed_z(config, num, key):
     """Return the op that draws z, float32 [num, z_dim], by the seed and a key below 0.
 
-    Other keys give other z; those of 0 and more are a training step's.
+    Another key gives other z. Keys of 0 and more belong to the training steps.
     """
     return draw_z(config.z_dist, [num, config.z_dim],
                   [tf.constant(config.seed, tf.int64), key])

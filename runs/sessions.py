@@ -1,4 +1,4 @@
-"""Sessions: their ConfigProto, their quiet start; checkpoints saved and restored."""
+"""Sessions: GPU memory, threads, precision, and a start without noise."""
 
 import contextlib
 import re
