@@ -77,12 +77,12 @@ class DCGAN:
         self.g_stats = take_batch_stats()
         self.build_averages()
         self.sampler_images = self.sampler(self.z, self.y)
-        real, fake = self.augment(self.images, 0), self.augment(self.G, 1)
+        real, self.G_seen = self.augment(self.images, 0), self.augment(self.G, 1)
         self.D, self.D_logits = self.discriminator(real, self.y)
         self.d_stats_real = take_batch_stats()
-        self.D_, self.D_logits_ = self.discriminator(fake, self.y, reuse=True)
+        self.D_, self.D_logits_ = self.discriminator(self.G_seen, self.y, reuse=True)
         self.d_stats_fake = take_batch_stats()
-        self.d_penalty = self.penalty(real, fake)
+        self.d_penalty = self.penalty(real, self.G_seen)
         self.build_losses()
         self.collect_variables()
 
@@ -242,41 +242,73 @@ class DCGAN:
         self.g_vars = tf.trainable_variables('generator/')
 
     def build_optimizers(self):
-        """Make d_optim and g_optim.
+        """Make d_optim and g_optim, and `updates`, the ops of a whole training step.
 
-        Both gradients are taken at the weights that the run finds: generated images
-        are drawn once and judged once, for both losses. What is read from a resource
-        variable stays as it was read, so that either update may come first, and each
-        alone does just what it does beside the other. With d_optim, D's moving
-        averages take the real batch, then the generated one; with g_optim, G's move.
+        Each of the two also runs alone, and leaves the other network untouched. With
+        d_optim, D's moving averages take the real batch, then the generated one; with
+        g_optim, G's move. `step_loss` is G's loss as the step's first update of G
+        lowers it.
         """
         c = self.config
         with tf.variable_scope('d_optim'):
-            train = self.minimize(self.d_loss, self.d_vars, c.d_learning_rate)
+            train = self.minimize(self.make_optimizer(c.d_learning_rate), self.d_loss,
+                                  self.d_vars)
             real = move_averages(self.d_stats_real)
             fake = move_averages(self.d_stats_fake, after=real)
             self.d_optim = tf.group(train, *fake, *self.constrain([train]))
-        with tf.variable_scope('g_optim'):
-            train = self.minimize(self.g_loss, self.g_vars, c.g_learning_rate)
-            updates = [train] + move_averages(self.g_stats)
-            self.g_optim = tf.group(*updates, *self.follow(updates))
+        optimizer = self.make_optimizer(c.g_learning_rate)
+        self.g_optim = self.update_G(optimizer, self.g_loss, self.g_stats)
+        self.updates, self.step_loss = (self.d_optim, self.g_optim), self.g_loss
+        if c.updates == 'alternate':
+            self.alternate(optimizer)
 
-    def minimize(self, loss, var_list, learning_rate):
+    def alternate(self, optimizer):
+        """Let a step update D first, then G by the answers of the new D.
+
+        The new D judges the images that G has drawn already. Each further update of G
+        (--g_steps) draws the same z with G's new weights. What is built under
+        control_dependencies reads the variables after the updates there; what was read
+        from a resource variable before stays as it was read.
+        """
+        done, seen, stats = self.d_optim, self.G_seen, self.g_stats
+        for index in range(self.config.g_steps):
+            with tf.control_dependencies([done]):
+                if index:
+                    seen = self.augment(self.generator(self.z, self.y, reuse=True), 1)
+                    stats = take_batch_stats()
+                _, logits = self.discriminator(seen, self.y, reuse=True)
+                take_batch_stats()      # D's averages have moved already
+                loss = losses.LOSSES[self.config.loss](self.D_logits, logits)[2]
+                done = self.update_G(optimizer, loss, stats)
+            if not index:
+                self.step_loss = loss
+        self.updates = done
+
+    def make_optimizer(self, learning_rate):
+        """Return the optimizer of one network, with its own learning rate if it has."""
+        return make_optimizer(self.config, learning_rate or self.config.learning_rate)
+
+    def minimize(self, optimizer, loss, var_list):
         """Return the optimizer's update of `var_list`.
 
         Without a gate, which would make all gradients of an operation wait for each
         other, and so compute those of D's weights for G's loss too.
         """
-        optimizer = make_optimizer(self.config,
-                                   learning_rate or self.config.learning_rate)
         return optimizer.minimize(loss, var_list=var_list,
                                   gate_gradients=tf.train.Optimizer.GATE_NONE)
+
+    def update_G(self, optimizer, loss, stats):
+        """Return the op that updates G by a loss, its moving averages and --ema's."""
+        with tf.variable_scope('g_optim'):
+            train = self.minimize(optimizer, loss, self.g_vars)
+            updates = [train] + move_averages(stats)
+            return tf.group(*updates, *self.follow(updates))
 
     def constrain(self, updates):
         """Return ops that hold D in bounds after `updates`, as its variants ask."""
         c = self.config
         if c.spectral_norm:
-            return self.spectral_norm.updates
+            return self.spectral_norm.take_updates()
         with tf.control_dependencies(updates):
             clipped = c.loss == 'wgan' and c.penalty == 'none'
             return getters.clip(self.d_vars) if clipped else []
@@ -284,10 +316,15 @@ class DCGAN:
     def follow(self, updates):
         """Return ops that move --ema's averages after `updates` of the generator.
 
-        Early on they follow faster, so that the first weights are soon forgotten.
+        With --ema_rampup their half-life is that share of G's updates so far, up to
+        that of --ema: an average over the last part of the training, however long it
+        is (Karras et al., 2020, StyleGAN2-ADA). Without it they follow faster early on.
         """
-        step = tf.cast(self.step, tf.float32)
-        decay = tf.minimum(float(self.config.ema), (1 + step) / (10 + step))
+        c, step = self.config, tf.cast(self.step, tf.float32) + 1
+        early = step / (9 + step)
+        if c.ema_rampup:
+            early = 0.5 ** (c.d_steps / (c.ema_rampup * c.g_steps * step))
+        decay = tf.minimum(float(c.ema), early)
         with tf.control_dependencies(updates):
             return [average.assign_sub((1 - decay) * (average - weights.read_value()))
                     for weights, average in self.averages.values()]

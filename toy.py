@@ -103,7 +103,7 @@ class GaussianGAN:
             'd_loss_real', 'd_loss_fake', 'g_loss', 'd_acc_real', 'd_acc_fake')}
 
     def build_optimizers(self):
-        """Make d_optim and g_optim; run together, both see the weights from before."""
+        """Make d_optim and g_optim; in one run, both see the weights from before."""
         c = self.config
         self.d_vars = tf.trainable_variables('discriminator/')
         self.g_vars = tf.trainable_variables('generator/')
@@ -199,14 +199,20 @@ class Trainer:
                 self.end_epoch(epoch + 1, time.time() - began, log)
 
     def train_step(self, step):
-        """Update D and G in one run; further updates of either in runs of their own."""
+        """Update D, then G by the new D's answers, each in a run of its own.
+
+        With --updates together, the first update of either is in one run: both see the
+        weights from before.
+        """
         model, config = self.model, self.config
         first = step * config.d_steps
         for index in range(first, first + config.d_steps - 1):
             self.sess.run(model.d_optim, self.feed(index))
         feed = self.feed(first + config.d_steps - 1)
-        self.sess.run((model.d_optim, model.g_optim), feed)
-        for _ in range(config.g_steps - 1):
+        together = config.updates == 'together'
+        self.sess.run((model.d_optim, model.g_optim) if together else model.d_optim,
+                      feed)
+        for _ in range(config.g_steps - together):
             self.sess.run(model.g_optim, feed)
 
     def feed(self, index):

@@ -62,8 +62,8 @@ class Trainer:
         self.model.build_optimizers()
         self.variables = tf.global_variables()
         self.finite = tf.stack([tf.reduce_all(tf.is_finite(v)) for v in self.variables])
-        self.fetches = dict(self.model.scalars, d_optim=self.model.d_optim,
-                            g_optim=self.model.g_optim)
+        self.fetches = dict(self.model.scalars, g_loss=self.model.step_loss,
+                            updates=self.model.updates)
         self.open()
 
     def open(self):
@@ -133,10 +133,10 @@ class Trainer:
                 break
 
     def train_step(self, step):
-        """Do one D and one G update in one run; return its losses and accuracies.
+        """Update D, then G, in one run; return the losses and accuracies.
 
-        With --d_steps k, k - 1 updates of D on batches of their own come before; with
-        --g_steps m, m - 1 more of G, on the same z, come after, as carpedm20's does.
+        With --d_steps k, k - 1 updates of D on batches of their own come before. With
+        --updates together and --g_steps m, m - 1 more of G, on the same z, come after.
         """
         model, config = self.model, self.config
         first = step * config.d_steps
@@ -148,7 +148,7 @@ class Trainer:
             fetches = dict(fetches, summary=model.summary)
         with histograms(step + 1):
             values = self.sess.run(fetches, feed)
-        for _ in range(config.g_steps - 1):
+        for _ in range(config.g_steps - 1 if config.updates == 'together' else 0):
             self.sess.run(model.g_optim, feed)
         if 'summary' in values:
             self.record.events.add_summary(values['summary'], step + 1)

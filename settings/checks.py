@@ -13,14 +13,15 @@ OF_CONVOLUTIONS = {'gf_dim', 'df_dim', 'kernel_size', 'd_head', 'bias'}
 AUGMENTATIONS = ('color', 'translation', 'cutout')
 
 # How runs went, and go on, that are older than these settings
-BEFORE = {'ema': 0, 'augment': 'none', 'augment_after': 0}
+BEFORE = {'ema': 0, 'augment': 'none', 'augment_after': 0, 'updates': 'together',
+          'ema_rampup': 0.0}
 
 # The data set of points (toy.py), and the settings that decide its runs
 GAUSSIAN = 'gaussian'
 OF_POINTS = {'dataset', 'batch_size', 'learning_rate', 'beta1', 'train_size', 'd_steps',
              'g_steps', 'seed', 'z_dim', 'z_dist', 'ema', 'optimizer', 'momentum',
              'd_learning_rate', 'g_learning_rate', 'loss', 'label_smoothing',
-             'num_samples'}
+             'num_samples', 'updates'}
 MOST_POINTS = 10**7
 
 LONGEST = 4096          # characters of a text; Linux takes no longer path

@@ -74,6 +74,10 @@ class Flags:
     g_steps: int = option(
         2, TRAINING, "updates of G a step, all on the same z (2, as carpedm20's code; "
         "the paper's algorithm: 1)", low=1, high=100)
+    updates: str = option(
+        'alternate', TRAINING, "alternate: D is updated first, then G by the new D's "
+        'answers; together: both by the weights before the step',
+        choices=('alternate', 'together'))
     seed: int = option(
         0, TRAINING, 'decides weights, batches and z: the same seed, the same pictures',
         low=0, high=2**31 - 1)
@@ -122,6 +126,10 @@ class Flags:
         0.995, NETWORK, "sample with a moving average of the generator's weights, of "
         'this decay (Karras et al., 2018); 0: with the weights themselves',
         low=0, high=0.99999)
+    ema_rampup: float = option(
+        0.05, TRAINING, 'half-life of that average, as a share of the updates so far, '
+        'up to that of --ema (StyleGAN2-ADA); 0: that of --ema nearly from the start',
+        low=0, high=1)
 
     data_dir: str = option('data', CALL, 'folder of the data sets', group='Files')
     cache_dir: str = option(

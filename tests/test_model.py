@@ -242,6 +242,49 @@ def test_both_updates_together_are_both_updates_alone(graph, tiny_config):
             np.testing.assert_allclose(both[name], alone[name], atol=1e-6, err_msg=name)
 
 
+@pytest.mark.parametrize('changes', [
+    {'g_steps': 1}, {'d_head': 'conv', 'bias': False, 'g_steps': 3, 'ema': 0.9},
+    {'architecture': 'mlp', 'optimizer': 'sgd'}, {'loss': 'wgan'},
+    {'loss': 'hinge', 'spectral_norm': True},
+    {'penalty': 'r1', 'augment': 'translation', 'augment_after': 0}])
+def test_a_step_is_d_then_g_by_the_new_d_then_g_again(graph, tiny_config, changes):
+    given = dict({'g_steps': 2, 'learning_rate': 1e-3}, **changes)
+    if 'architecture' in changes:
+        given.update(gf_dim=Config.gf_dim, df_dim=Config.df_dim)
+    model = build(tiny_config(**given))
+    fed = feed(model, step=30)
+    with session() as sess:
+        start = state(sess)
+        loss, _ = sess.run([model.step_loss, model.updates], fed)
+        step = state(sess)
+        for v in tf.global_variables():
+            v.load(start[v.op.name], sess)
+        sess.run(model.d_optim, fed)
+        assert abs(sess.run(model.g_loss, fed) - loss) < 1e-5
+        for _ in range(model.config.g_steps):
+            sess.run(model.g_optim, fed)
+        alone = state(sess)
+        for v in tf.global_variables():
+            v.load(start[v.op.name], sess)
+        sess.run([model.d_optim, model.g_optim], fed)
+        together = state(sess)
+    scale = {name: abs(step[name] - start[name]).max() for name in step}
+    for name in step:
+        if not before_batch_norm(name):
+            np.testing.assert_allclose(step[name], alone[name], rtol=1e-4, err_msg=name,
+                                       atol=max(1e-7, 2e-3 * scale[name]))
+    g_weights = [v.op.name for v in model.g_vars
+                 if v.op.name.endswith(('/w', 'Matrix'))]
+    assert all(abs(step[name] - together[name]).max() > 0.05 * scale[name]
+               for name in g_weights)
+
+
+def test_together_is_the_rule_of_older_runs(graph, tiny_config):
+    model = build(tiny_config(updates='together'))
+    assert model.updates == (model.d_optim, model.g_optim)
+    assert model.step_loss is model.g_loss
+
+
 def test_ema_is_off_by_default(graph, tiny_config):
     assert DCGAN(tiny_config()).averages == {}
 
@@ -261,7 +304,7 @@ def test_ema_follows_the_generators_weights(graph, tiny_config):
 
 
 def test_ema_follows_faster_at_first(graph, tiny_config):
-    model = build(tiny_config(ema=0.99))
+    model = build(tiny_config(ema=0.99, ema_rampup=0))
     with session() as sess:
         before = state(sess)
         sess.run(model.g_optim, feed(model, step=0))
@@ -269,6 +312,19 @@ def test_ema_follows_faster_at_first(graph, tiny_config):
     name = 'generator/g_bn0/moving_mean'
     np.testing.assert_allclose(after['ema/' + name],
                                0.1 * before[name] + 0.9 * after[name], atol=1e-6)
+
+
+@pytest.mark.parametrize('step, decay', [(0, 0.5 ** 20), (39, 0.5 ** 0.5), (10**4, 0.9)])
+def test_the_average_halves_over_a_share_of_the_updates_so_far(
+        graph, tiny_config, step, decay):
+    model = build(tiny_config(ema=0.9, ema_rampup=0.05))
+    name = 'generator/g_bn0/moving_mean'
+    with session() as sess:
+        before = state(sess)[name]
+        sess.run(model.g_optim, feed(model, step=step))
+        after = state(sess)
+    np.testing.assert_allclose(after['ema/' + name],
+                               decay * before + (1 - decay) * after[name], atol=1e-6)
 
 
 def test_with_ema_the_sampler_draws_with_the_averages(graph, tiny_config):
@@ -336,19 +392,19 @@ def test_the_same_seed_gives_the_same_weights_bit_for_bit(tiny_config):
     assert len(changed(first, other)) > len(first) / 2
 
 
-def test_one_run_draws_the_generated_images_once(graph, tiny_config):
-    """D's loss and G's come from one and the same pass through G and D."""
-    model = build(tiny_config())
+@pytest.mark.parametrize('updates, passes', [('together', 2), ('alternate', 3)])
+def test_one_run_draws_the_generated_images_once(graph, tiny_config, updates, passes):
+    model = build(tiny_config(updates=updates))
     kinds = [op.type for op in graph.get_operations() if 'gradients' not in op.name]
     layers = len(model.sizes) - 1
-    assert kinds.count('LeakyRelu') == 2 * layers           # D on real, on generated
+    assert kinds.count('LeakyRelu') == passes * layers
     assert kinds.count('Tanh') == 2                         # generator, sampler
 
 
 def test_every_op_is_used(graph, tiny_config):
     """No op of the forward graph leads nowhere."""
     model = build(tiny_config())
-    wanted = [model.d_optim, model.g_optim, model.summary.op, model.sampler_images.op]
+    wanted = [model.updates, model.g_optim, model.summary.op, model.sampler_images.op]
     wanted += [t.op for t in model.scalars.values()]
     seen, left = set(), list(wanted)
     while left:
