@@ -18,8 +18,8 @@ VERSION = 'brain.Event:2'       # by which TensorBoard knows such a file
 class Events:
     """An event file in `folder`, of a run that goes on from `step`.
 
-    Each event is written at once. All methods raise OSError, which names the file, where
-    it cannot be written.
+    Each event is written at once. All methods raise OSError, which names the file,
+    where it cannot be written.
     """
 
     def __init__(self, folder, step):
