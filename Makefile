@@ -23,7 +23,7 @@ test-slow: .venv/installed-dev
 	@PYTHON=$(RUN) bash tests/tf1/check.sh
 
 bench: .venv/installed-dev .venv-torch/installed
-	@$(RUN) bench/speed.py
+	@$(RUN) bench/speed/speed.py
 
 lint: .venv/installed-dev
 	@$(RUN) -m ruff check .

@@ -1,4 +1,4 @@
-"""carpedm20's program as a peer that learns; run by bench/quality.py.
+"""carpedm20's program as a peer that learns; run by bench/quality/race.py.
 
 His step (carpedm20.py beside this file), and his reading: the files shuffled once, and
 each file of a batch opened, cropped and resized again in the loop.

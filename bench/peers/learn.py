@@ -1,4 +1,4 @@
-"""A peer that learns from the images of bench/quality.py: its speed, or its samples.
+"""A peer that learns from the images of bench/quality/race.py; its speed, samples.
 
 A peer is an object with
     step               steps taken so far

@@ -1,4 +1,4 @@
-"""PyTorch's example as a peer that learns; run by bench/quality.py.
+"""PyTorch's example as a peer that learns; run by bench/quality/race.py.
 
 Eager, float32, and its own rule: D is updated, then judges the same images again.
 Images from files as by its DataLoader: two workers, each of which opens, crops,

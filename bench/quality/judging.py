@@ -1,4 +1,4 @@
-"""How near the samples of bench/quality.py are to real images, and whether all differ.
+"""How near the samples of race.py are to real images, and whether all differ.
 
 For each kind of features: the Fréchet distance to the images that the sides learned
 from, and to those held out; improved precision and recall; and the share of

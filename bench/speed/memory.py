@@ -1,6 +1,6 @@
 """Measure the memory of training on 20,000 images and on 200,000, made by repetition.
 
-python bench/memory.py ARCHIVE [--seconds 60] [--counts 20000,200000]
+python bench/speed/memory.py ARCHIVE [--seconds 60] [--counts 20000,200000]
 
 ARCHIVE is a .zip of JPEG files such as img_align_celeba.zip, whose files are repeated
 until they are enough. Each run packs them, trains at the default width until so many
@@ -11,6 +11,7 @@ RssAnon is that of main.py and its packing processes together.
 import argparse
 import glob
 import os
+import pathlib
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ import zipfile
 
 from peak_memory import watch
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROOT = str(pathlib.Path(__file__).resolve().parents[2])
 
 
 def repeat(archive, count, path):

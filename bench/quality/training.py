@@ -1,4 +1,4 @@
-"""Training a side of bench/quality.py to its milestones, from wherever it was left."""
+"""Training a side of race.py to its milestones, from wherever it was left."""
 
 import os
 import shlex
@@ -6,14 +6,16 @@ import subprocess
 import sys
 import time
 
+import judging
 import learn
-import quality_judge
 import speed
 
 from dataset import batches
 from runs import folders, history
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+BENCH = os.path.dirname(HERE)
+ROOT = os.path.dirname(BENCH)
 OURS = os.path.join(HERE, 'ours.py')
 NEVER = str(10**9)
 
@@ -34,7 +36,7 @@ def reading_of(side, speeds):
 def peer(name, options):
     """Return the command that starts a peer with these options, as peers take them."""
     interpreter, script, *arguments = PEERS[name]
-    return [interpreter, os.path.join(HERE, 'peers', script)] + arguments + options
+    return [interpreter, os.path.join(BENCH, 'peers', script)] + arguments + options
 
 
 def train(folder, side, seed):
@@ -62,7 +64,7 @@ def train(folder, side, seed):
 def finished(path, step):
     """Tell whether a milestone has its note and its samples."""
     return (os.path.exists(learn.milestone_path(path, step))
-            and bool(quality_judge.ways(path, step)))
+            and bool(judging.ways(path, step)))
 
 
 def train_ours(folder, path, seed, steps):
@@ -70,7 +72,7 @@ def train_ours(folder, path, seed, steps):
     per_epoch = batches.load(folder.config).steps_per_epoch(folder.config.batch_size)
     there = dict(folders.saved(path))
     if not set(steps) <= set(there):
-        command = [sys.executable, os.path.join(os.path.dirname(HERE), 'main.py')]
+        command = [sys.executable, os.path.join(ROOT, 'main.py')]
         command += folder.flags + [
             '--seed', str(seed), '--name', os.path.basename(path),
             '--checkpoint_dir', os.path.dirname(path),
@@ -82,7 +84,7 @@ def train_ours(folder, path, seed, steps):
             '--eval_samples', str(folder.options.samples)]
         call(command, lambda: note_milestones(path, steps))
     for step in steps:
-        if not quality_judge.ways(path, step):
+        if not judging.ways(path, step):
             call([sys.executable, OURS, 'draw', path,
                   str(step), str(folder.options.samples), str(seed),
                   learn.samples_path(path, step, 'sampler')])
@@ -108,7 +110,7 @@ def call(command, done=lambda: False):
     """
     # Threads that spin while they wait lose most of their time to other programs; this
     # is not where speed is measured. The results are the same.
-    process = subprocess.Popen(command, cwd=os.path.dirname(HERE),
+    process = subprocess.Popen(command, cwd=ROOT,
                                env=dict(os.environ, OMP_WAIT_POLICY='PASSIVE'))
     try:
         while process.poll() is None and not done():

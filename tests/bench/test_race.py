@@ -1,58 +1,61 @@
-"""bench/quality.py: milestones, what is resumed, what is judged, what is reported."""
+"""bench/quality/race.py: milestones, what is resumed, judged and reported."""
 
 import json
 import os
+import sys
 import zipfile
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from bench import quality, quality_judge, quality_report, quality_train
+import main
 from settings.config import Config
 from settings.errors import UserError
 
-learn = quality.learn
+sys.path.insert(1, os.path.join(os.path.dirname(main.__file__), 'bench', 'quality'))
 
+import race
+from race import judging, learn, reporting, training
 
 # --- milestones --------------------------------------------------------------
 
 @pytest.mark.parametrize('minutes, expected', [
     (32, (2, 4, 8, 16, 32)), (8, (2, 4, 8)), (2, (2,)), (0.05, (0.05,))])
 def test_milestones(minutes, expected):
-    assert quality.milestones(minutes) == expected
+    assert race.milestones(minutes) == expected
 
 
 def test_steps_are_multiples_of_the_first_milestones():
-    steps = quality.steps_at((2, 4, 8, 16, 32), images_per_s=117.1, images_a_step=64)
+    steps = race.steps_at((2, 4, 8, 16, 32), images_per_s=117.1, images_a_step=64)
     assert steps == {2: 220, 4: 440, 8: 880, 16: 1760, 32: 3520}
 
 
 def test_steps_are_at_least_one():
-    assert quality.steps_at((0.001,), images_per_s=10, images_a_step=64) == {0.001: 1}
+    assert race.steps_at((0.001,), images_per_s=10, images_a_step=64) == {0.001: 1}
 
 
 def test_steps_of_a_larger_batch_are_fewer():
-    assert quality.steps_at((2,), 100, 128) == {2: 94}
+    assert race.steps_at((2,), 100, 128) == {2: 94}
 
 
 def test_the_faster_reading_is_taken():
     speeds = {'ours': {'images_per_s': 9}, 'torch files': {'images_per_s': 5},
               'torch memory': {'images_per_s': 6}}
-    assert quality_train.reading_of('torch', speeds) == 'torch memory'
-    assert quality_train.reading_of('ours', speeds) == 'ours'
+    assert training.reading_of('torch', speeds) == 'torch memory'
+    assert training.reading_of('ours', speeds) == 'ours'
 
 
 @pytest.mark.parametrize('minutes', ['3', '0', '64'])
 def test_other_minutes_are_refused(minutes, capsys):
     with pytest.raises(SystemExit):
-        quality.parse(['--out', 'x', '--minutes', minutes])
+        race.parse(['--out', 'x', '--minutes', minutes])
     assert 'expected one of 2, 4, 8, 16, 32' in capsys.readouterr().err
 
 
 def test_seeds_of_all_sides_in_turn():
-    options = quality.parse(['--out', 'x', '--seeds', '0,1', '--peer_seeds', '0'])
-    assert quality.pieces(options, quality.SIDES) == [
+    options = race.parse(['--out', 'x', '--seeds', '0,1', '--peer_seeds', '0'])
+    assert race.pieces(options, race.SIDES) == [
         (0, 'ours'), (0, 'torch'), (0, 'carpedm20'), (1, 'ours')]
 
 
@@ -67,9 +70,9 @@ SPEEDS = {'ours': '', 'width': None, 'processor': 'P', 'cores': 2, 'date': 'toda
 @pytest.fixture
 def folder(tmp_path):
     """Give a Folder whose milestones are the steps 60 and 120, with no image in it."""
-    options = quality.parse(['--out', str(tmp_path), '--minutes', '4'])
+    options = race.parse(['--out', str(tmp_path), '--minutes', '4'])
     learn.write_json(str(tmp_path / 'speeds.json'), SPEEDS)
-    return quality.Folder(options)
+    return race.Folder(options)
 
 
 def finish(path, step, way='sampler'):
@@ -78,21 +81,21 @@ def finish(path, step, way='sampler'):
     learn.write_json(learn.milestone_path(path, step), {'step': step})
 
 
-@pytest.mark.parametrize('side', quality.SIDES)
+@pytest.mark.parametrize('side', race.SIDES)
 def test_a_finished_piece_is_not_done_again(folder, side, monkeypatch, capsys):
-    monkeypatch.setattr(quality_train, 'call', lambda *a: pytest.fail('called'))
+    monkeypatch.setattr(training, 'call', lambda *a: pytest.fail('called'))
     for step in (60, 120):
         finish(folder.of(side, 3), step)
-    quality_train.train(folder, side, 3)
+    training.train(folder, side, 3)
     assert '%s, seed 3: finished' % side in capsys.readouterr().out
 
 
 def test_an_unfinished_piece_is_called_with_its_steps(folder, monkeypatch):
     calls = []
-    monkeypatch.setattr(quality_train, 'call', calls.append)
-    monkeypatch.setattr(quality.Folder, 'for_peers', lambda self: ['--files', 'list'])
+    monkeypatch.setattr(training, 'call', calls.append)
+    monkeypatch.setattr(race.Folder, 'for_peers', lambda self: ['--files', 'list'])
     finish(folder.of('torch', 0), 60)
-    quality_train.train(folder, 'torch', 0)
+    training.train(folder, 'torch', 0)
     (command,) = calls
     assert command[command.index('--steps') + 1] == '60,120'
     assert command[command.index('--folder') + 1] == folder.of('torch', 0)
@@ -107,7 +110,7 @@ def test_speeds_of_other_flags_are_refused(folder):
 def test_speeds_are_not_measured_again_under_trainings(folder):
     os.makedirs(folder.of('ours', 0))
     with pytest.raises(UserError, match='another --out'):
-        quality.measure(folder, 1, 1)
+        race.measure(folder, 1, 1)
 
 
 class CountingPeer:
@@ -160,9 +163,9 @@ def test_milestones_of_main_are_noted(tmp_path):
     path = str(tmp_path)
     (tmp_path / 'DCGAN.model-60.index').write_text('')
     (tmp_path / 'history.csv').write_text(
-        ','.join(quality_train.history.COLUMNS) + '\n'
+        ','.join(training.history.COLUMNS) + '\n'
         + ''.join('%d,1,%d.5,1,1,1,1,1\n' % (n, n) for n in (59, 60, 61)))
-    assert not quality_train.note_milestones(path, [60, 120])
+    assert not training.note_milestones(path, [60, 120])
     with open(learn.milestone_path(path, 60)) as file:
         assert json.load(file)['seconds'] == 60.5
     assert not os.path.exists(learn.milestone_path(path, 120))
@@ -170,7 +173,7 @@ def test_milestones_of_main_are_noted(tmp_path):
 
 def test_a_failing_command_ends_it():
     with pytest.raises(SystemExit, match='status 3'):
-        quality_train.call([quality.sys.executable, '-c', 'raise SystemExit(3)'])
+        training.call([race.sys.executable, '-c', 'raise SystemExit(3)'])
 
 
 def test_files_of_a_zip_are_unpacked(tmp_path, make_images):
@@ -180,7 +183,7 @@ def test_files_of_a_zip_are_unpacked(tmp_path, make_images):
         for name in os.listdir(str(tmp_path / 'made')):
             archive.write(str(tmp_path / 'made' / name), 'inside/' + name)
     config = Config.make(dict(data_dir=str(tmp_path / 'data'), train_size=3), {})
-    paths = quality.unpack(config, str(tmp_path / 'out'))
+    paths = race.unpack(config, str(tmp_path / 'out'))
     assert [os.path.basename(path) for path in paths] == ['000.png', '001.png',
                                                           '002.png']
     made = [(tmp_path / 'made' / os.path.basename(path)).read_bytes() for path in paths]
@@ -199,7 +202,7 @@ def judge(tmp_path):
             str(tmp_path / 'data' / 'noise' / ('%03d.png' % i)))
     config = Config.make(dict(dataset='noise', output_height=16, train_size=120,
                               data_dir=str(tmp_path / 'data')), {})
-    return quality_judge.Judge('pixels', config)
+    return judging.Judge('pixels', config)
 
 
 def noise(count, seed=1):
@@ -210,14 +213,14 @@ def test_samples_as_the_data_are_near_and_differ(judge):
     of = judge.of(noise(120))
     assert of['label'] == 'pixels 16x16' and of['samples'] == 120
     assert of['duplicates'] < 0.1 and of['recall'] > 0.3
-    assert not quality_report.collapsed(of)
+    assert not reporting.collapsed(of)
     assert of['held_out'] > 0 and judge.anchor()['held_out_images'] == 30
 
 
 def test_collapse_shows_in_the_numbers(judge):
     same = np.clip(noise(1).astype(int) + noise(120, 2) // 64, 0, 255).astype(np.uint8)
     of = judge.of(same)
-    assert of['duplicates'] == 1.0 and quality_report.collapsed(of)
+    assert of['duplicates'] == 1.0 and reporting.collapsed(of)
     assert of['distance'] > judge.of(noise(120))['distance']
 
 
@@ -226,12 +229,12 @@ def test_what_is_judged_is_kept_until_the_real_images_change(judge, tmp_path):
     learn.save_array(noise(20), learn.samples_path(path, 7, 'eval'))
     learn.save_array(noise(20, 3), learn.samples_path(path, 7, 'train'))
     piece = dict(side='torch', seed=0, minutes=2, step=7, path=path)
-    rows = list(quality_judge.judge_piece(judge, 'pixels', piece))
+    rows = list(judging.judge_piece(judge, 'pixels', piece))
     assert [row['way'] for row in rows] == ['eval', 'train']
     judge.of = lambda images: pytest.fail('judged again')
-    assert list(quality_judge.judge_piece(judge, 'pixels', piece)) == rows
+    assert list(judging.judge_piece(judge, 'pixels', piece)) == rows
     judge.of, judge.mark = (lambda images: dict(distance=5.0, mark='new')), 'new'
-    assert [row['distance'] for row in quality_judge.judge_piece(
+    assert [row['distance'] for row in judging.judge_piece(
         judge, 'pixels', piece)] == [5.0, 5.0]
 
 
@@ -252,7 +255,7 @@ ANCHORS = [dict(label='pixels 16x16', distance=0.75, held_out_images=2000)]
 
 
 def test_report_has_medians_ranges_and_the_better_way():
-    lines = quality_report.report(ROWS, ANCHORS).split('\n')
+    lines = reporting.report(ROWS, ANCHORS).split('\n')
     assert '## Fréchet distance in pixels 16x16, 5000 samples' in lines
     assert '| side | 8 min | 32 min |' in lines
     assert '| ours | 5 (4 to 6, 3 seeds) | 3 (1 seed) |' in lines
@@ -261,7 +264,7 @@ def test_report_has_medians_ranges_and_the_better_way():
 
 
 def test_report_has_the_ratios_and_their_bar():
-    lines = quality_report.report(ROWS, ANCHORS).split('\n')
+    lines = reporting.report(ROWS, ANCHORS).split('\n')
     assert ('ours at 8 minutes over the better peer (torch): 0.40 (bar 0.50) met'
             in lines)
     assert ('ours at 32 minutes over the better peer (torch): 0.60 (bar 0.50) MISSED'
@@ -269,14 +272,14 @@ def test_report_has_the_ratios_and_their_bar():
 
 
 def test_no_ratio_without_a_peer():
-    assert quality_report.ratios(ROWS[:4]) == []
+    assert reporting.ratios(ROWS[:4]) == []
 
 
 def test_report_counts_the_collapsed_by_the_last_milestone():
     rows = ROWS + [row('ours', 3, 32, 3.0, duplicates=0.9),
                    row('ours', 4, 32, 3.0, recall=0.0),
                    row('ours', 4, 8, 9.0, duplicates=0.9)]
-    text = quality_report.report(rows, ANCHORS)
+    text = reporting.report(rows, ANCHORS)
     assert 'ours 2 of 5, torch 0 of 1, carpedm20 0 of 1' in text
     assert '| ours, 3 | 32 | 0.500 | 0.400 | 90.0 % | yes |' in text
 
@@ -284,14 +287,14 @@ def test_report_counts_the_collapsed_by_the_last_milestone():
 def test_numbers_of_other_features_stay_apart():
     rows = ROWS + [dict(r, label='classifier', distance=r['distance'] * 100)
                    for r in ROWS]
-    text = quality_report.report(rows, ANCHORS)
+    text = reporting.report(rows, ANCHORS)
     first, second = text.split('## Fréchet distance in classifier')
     assert '500' not in first.replace('5000', '').replace('0.500', '')
     assert '| ours | 500 (400 to 600, 3 seeds) | 300 (1 seed) |' in second
 
 
 def test_speeds_table():
-    lines = quality_report.speeds_table(SPEEDS).split('\n')
+    lines = reporting.speeds_table(SPEEDS).split('\n')
     assert '| torch files | 32.0 | 31.0 | 32.0 | 64 |' in lines
     assert lines[0].endswith('ours: the defaults')
 
@@ -304,7 +307,7 @@ def test_sheets_are_drawn_side_by_side(tmp_path):
             learn.save_array(noise(90), learn.samples_path(
                 made['path'], made['step'], 'sampler'))
             rows.append(made)
-    sheets, last = quality_report.draw(rows, str(tmp_path))
+    sheets, last = reporting.draw(rows, str(tmp_path))
     assert [os.path.basename(p) for p in (sheets, last)] == ['sheets.png', 'last.png']
     width, height = Image.open(sheets).size
     assert 0.7 < width / height < 1.1       # two sides by two milestones
@@ -312,5 +315,5 @@ def test_sheets_are_drawn_side_by_side(tmp_path):
 
 
 def test_report_of_nothing():
-    assert quality_report.report([], []) == 'nothing is trained yet'
-    assert list(quality_report.draw([], 'nowhere')) == []
+    assert reporting.report([], []) == 'nothing is trained yet'
+    assert list(reporting.draw([], 'nowhere')) == []

@@ -1,6 +1,6 @@
 """Run a command and print the peak of its anonymous resident memory (Linux).
 
-python bench/peak_memory.py python main.py --dataset celebA --train --epoch 1
+python bench/speed/peak_memory.py python main.py --dataset celebA --train --epoch 1
 
 RssAnon of the process and its children together, sampled ten times a second. What is
 mapped from the cache file is not in it: the system takes that back when it needs to.

@@ -1,6 +1,6 @@
 """Train in bfloat16 and in float32 from the same seeds; set losses and sheets in line.
 
-python bench/precision.py [--seeds 0,1,2] [flags of main.py: --dataset, --epoch …]
+python bench/quality/precision.py [--seeds 0,1,2] [flags of main.py: --dataset, …]
 
 Prints the means of the last epoch's losses of each run, says of each bfloat16 run
 whether they lie within the spread of the float32 runs, and draws the last sheets, a row
@@ -10,10 +10,12 @@ checkpoint/ and are not trained again.
 
 import argparse
 import os
+import pathlib
 import subprocess
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
 import numpy as np
 from PIL import Image

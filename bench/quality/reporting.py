@@ -1,7 +1,7 @@
-"""The tables and pictures of bench/quality.py, from what was measured and judged.
+"""The tables and pictures of bench/quality/race.py, from what was measured and judged.
 
 A row is a dict: side, seed, minutes, way (of sampling), label (of the features), the
-numbers of quality_judge, and seconds and load of its training.
+numbers of judging, and seconds and load of its training.
 """
 
 import itertools

@@ -1,6 +1,6 @@
 """Measure the training step against peers and the machine's limit, sides in turn.
 
-python bench/speed.py [--rounds 5] [--seconds 6] [--only NAME,NAME] [--json FILE]
+python bench/speed/speed.py [--rounds 5] [--seconds 6] [--only NAME,NAME] [--json FILE]
 
 Every side is a process of its own; they run one after another, round by round, and only
 medians and ratios within this one run are printed. `make bench` sets up what the peers
@@ -10,18 +10,19 @@ need and runs this.
 import argparse
 import json
 import os
+import pathlib
 import platform
 import statistics
 import sys
 import tempfile
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import turns
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(HERE)
+BENCH = sys.path[0]
+ROOT = os.path.dirname(BENCH)
 TORCH = os.environ.get('TORCH_PYTHON') or os.path.join(ROOT, '.venv-torch/bin/python')
 ONCE = 'both at the same weights, fakes judged once'
 AGAIN = 'D updated, fakes judged again'
@@ -32,15 +33,15 @@ SIDES = {
                       ''),
     'limit bfloat16': (sys.executable, ['peers/matmul.py', 'bfloat16'], '', 'bfloat16',
                        ''),
-    'ours k4 float32': (sys.executable, ['step.py', '4', 'float32', '1'], 4, 'float32',
-                        ONCE),
-    'ours k4 bfloat16': (sys.executable, ['step.py', '4', 'bfloat16', '1'], 4,
+    'ours k4 float32': (sys.executable, ['speed/step.py', '4', 'float32', '1'], 4,
+                        'float32', ONCE),
+    'ours k4 bfloat16': (sys.executable, ['speed/step.py', '4', 'bfloat16', '1'], 4,
                          'bfloat16', ONCE),
-    'ours k5 float32': (sys.executable, ['step.py', '5', 'float32', '1'], 5, 'float32',
-                        ONCE),
-    'ours k5 bfloat16': (sys.executable, ['step.py', '5', 'bfloat16', '1'], 5,
+    'ours k5 float32': (sys.executable, ['speed/step.py', '5', 'float32', '1'], 5,
+                        'float32', ONCE),
+    'ours k5 bfloat16': (sys.executable, ['speed/step.py', '5', 'bfloat16', '1'], 5,
                          'bfloat16', ONCE),
-    'ours k5 float32 g2': (sys.executable, ['step.py', '5', 'float32', '2'], 5,
+    'ours k5 float32 g2': (sys.executable, ['speed/step.py', '5', 'float32', '2'], 5,
                            'float32', ONCE + ', then G again'),
     'carpedm20 k5': (sys.executable, ['peers/carpedm20.py'], 5, 'float32',
                      'D, then G twice, then three losses to print'),
@@ -71,7 +72,7 @@ def start(names, folder):
     sides = {}
     for name in names:
         interpreter, arguments, kernel, precision, rule = SIDES[name]
-        path = os.path.join(HERE, arguments[0])
+        path = os.path.join(BENCH, arguments[0])
         log = os.path.join(folder, name.replace(' ', '_') + '.log')
         side = turns.Side(name, [interpreter, path] + arguments[1:], log, kernel=kernel,
                           precision=precision, rule=rule)

@@ -1,6 +1,6 @@
 """Time and memory of the metrics on as many features as the FID's, made up.
 
-python bench/metrics.py [--num 10000] [--features 2048] [--all]
+python bench/speed/metric_costs.py [--num 10000] [--features 2048] [--all]
 
 The Fréchet and the kernel distance of two arrays of positive float32 features, after
 each the seconds that it took and the peak of this process's resident memory, the arrays
@@ -9,12 +9,13 @@ precision and recall and the nearest-neighbour test too.
 """
 
 import argparse
-import os
+import pathlib
 import resource
 import sys
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
 import numpy as np
 

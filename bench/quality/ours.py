@@ -1,17 +1,19 @@
-"""This program as main.py trains it, as a side of bench/quality.py.
+"""This program as main.py trains it, as a side of bench/quality/race.py.
 
-python bench/ours.py serve FOLDER FLAGS        serve steps of its training loop to turns
-python bench/ours.py draw RUN_FOLDER STEP NUM SEED FILE     samples of a checkpoint
+python bench/quality/ours.py serve FOLDER FLAGS    serve steps of its loop to turns
+python bench/quality/ours.py draw RUN_FOLDER STEP NUM SEED FILE    draw samples
 
 The loop served is Trainer.train itself: batches, history, guard, summaries; only its
 sheets and checkpoints, which belong to the milestones here, are left out.
 """
 
 import os
+import pathlib
 import sys
 import types
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
 import numpy as np

@@ -1,19 +1,20 @@
 """Measure the sampler against PyTorch's generator at several batch sizes, in turn.
 
-python bench/sampling.py [--rounds 5] [--seconds 3]; `make bench` sets up PyTorch.
+python bench/speed/sampling.py [--rounds 5] [--seconds 3]; `make bench` sets up PyTorch.
 """
 
 import argparse
 import os
+import pathlib
 import sys
 import tempfile
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
 import turns
-from speed import HERE, TORCH, measure
+from speed import BENCH, TORCH, measure
 
 BATCHES = (1, 16, 64, 256)
 
@@ -44,7 +45,7 @@ def serve_ours(batch):
 def serve_torch(batch):
     """Serve batches from PyTorch's generator, compiled, in evaluation mode."""
     out = turns.keep_stdout()
-    sys.path.insert(0, os.path.join(HERE, 'peers'))
+    sys.path.insert(0, os.path.join(BENCH, 'peers'))
     import torch
     from torch_dcgan import Z, generator
     G = generator().eval().to(memory_format=torch.channels_last)

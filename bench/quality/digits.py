@@ -1,6 +1,6 @@
 """Judge a conditional MNIST run: are the digits drawn the digits asked for?
 
-python bench/digits.py [flags of main.py that name the run, as --name NAME]
+python bench/quality/digits.py [flags of main.py that name the run, as --name NAME]
 
 A nearest-neighbour classifier learns from the 60,000 real training images. Its
 accuracy on the 10,000 real test images is printed beside its agreement with 1,000 drawn
@@ -9,6 +9,7 @@ ones, 100 a digit.
 
 import glob
 import os
+import pathlib
 import sys
 import tempfile
 
@@ -16,7 +17,7 @@ import numpy as np
 from PIL import Image
 from sklearn.neighbors import KNeighborsClassifier
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROOT = str(pathlib.Path(__file__).resolve().parents[2])
 sys.path.insert(0, ROOT)
 
 import main  # noqa: E402

@@ -1,13 +1,15 @@
 """This program's training step, the one that main.py runs, as a side for turns.
 
-python bench/step.py KERNEL PRECISION G_STEPS
+python bench/speed/step.py KERNEL PRECISION G_STEPS
 """
 
 import os
+import pathlib
 import sys
 import tempfile
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
 import flops

@@ -1,7 +1,7 @@
 """Train this program, PyTorch's example and carpedm20's for the same time; judge them.
 
-python bench/quality.py --out FOLDER [--seeds 0,1,2,3,4] [--minutes 32] [--ours FLAGS]
-    [--speeds] [--train SIDE --seed N] [--report]
+python bench/quality/race.py --out FOLDER [--seeds 0,1,2,3,4] [--minutes 32]
+    [--ours FLAGS] [--speeds] [--train SIDE --seed N] [--report]
 
 Without --speeds, --train and --report it does all: it measures the speeds, trains every
 side and seed, judges and reports. Each of them alone does that part. What FOLDER holds
@@ -29,6 +29,7 @@ import argparse
 import glob
 import json
 import os
+import pathlib
 import shlex
 import signal
 import sys
@@ -36,16 +37,17 @@ import tempfile
 import time
 import zipfile
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, os.path.join(sys.path[0], 'peers'))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+sys.path.insert(1, os.path.join(sys.path[0], 'peers'))
+sys.path.insert(1, os.path.join(sys.path[0], 'speed'))
+sys.path.insert(0, os.path.dirname(sys.path[0]))
 
+import judging
 import learn
 import ours
-import quality_judge
-import quality_report
-import quality_train
+import reporting
 import speed
+import training
 import turns
 from tqdm import tqdm
 
@@ -111,7 +113,7 @@ class Folder:
 
     def steps(self, side, speeds):
         """Return {minutes: step} of a side."""
-        measured = speeds['sides'][quality_train.reading_of(side, speeds['sides'])]
+        measured = speeds['sides'][training.reading_of(side, speeds['sides'])]
         return steps_at(milestones(self.options.minutes), measured['images_per_s'],
                         measured['images_a_step'])
 
@@ -155,10 +157,10 @@ def measure(folder, rounds, seconds):
                         'into another --out.' % folder.path)
     options = folder.for_peers()
     with tempfile.TemporaryDirectory() as scratch:
-        commands = {'ours': [sys.executable, quality_train.OURS, 'serve',
+        commands = {'ours': [sys.executable, training.OURS, 'serve',
                              os.path.join(scratch, 'run')] + folder.flags + ALWAYS}
-        for name in quality_train.PEERS:
-            commands[name] = quality_train.peer(name, options) + ['--serve']
+        for name in training.PEERS:
+            commands[name] = training.peer(name, options) + ['--serve']
         sides = {}
         for name, command in commands.items():
             print('starting', name, file=sys.stderr)
@@ -224,10 +226,10 @@ def main(arguments):
     if options.speeds or everything and not os.path.exists(folder.speeds_path):
         measure(folder, options.rounds, options.seconds)
     if options.speeds or everything:
-        print(quality_report.speeds_table(folder.speeds()))
+        print(reporting.speeds_table(folder.speeds()))
     for seed, side in pieces(options, [options.train] if options.train else
                              SIDES if everything else ()):
-        quality_train.train(folder, side, seed)
+        training.train(folder, side, seed)
     if options.report or everything:
         report(folder)
 
@@ -252,11 +254,11 @@ def report(folder):
             seed = int(path.rpartition('-')[2])
             trained += [dict(side=side, seed=seed, minutes=m, step=step, path=path)
                         for m, step in steps.items()
-                        if quality_train.finished(path, step)]
-    judged, anchors = quality_judge.judge(trained, folder.config)
-    print(quality_report.speeds_table(speeds))
-    print(quality_report.report(judged, anchors))
-    for picture in quality_report.draw(judged, folder.path):
+                        if training.finished(path, step)]
+    judged, anchors = judging.judge(trained, folder.config)
+    print(reporting.speeds_table(speeds))
+    print(reporting.report(judged, anchors))
+    for picture in reporting.draw(judged, folder.path):
         print('sheet: %s' % picture)
 
 

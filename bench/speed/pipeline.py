@@ -1,6 +1,6 @@
 """Measure what comes before the step: packing images, reading batches.
 
-python bench/pipeline.py ARCHIVE [--rounds 5]
+python bench/speed/pipeline.py ARCHIVE [--rounds 5]
 
 ARCHIVE is a .zip of JPEG files such as img_align_celeba.zip; 16,000 of them are packed.
 """
@@ -8,13 +8,15 @@ ARCHIVE is a .zip of JPEG files such as img_align_celeba.zip; 16,000 of them are
 import argparse
 import multiprocessing
 import os
+import pathlib
 import statistics
 import sys
 import tempfile
 import time
 import zipfile
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
 import numpy as np
 from PIL import Image

@@ -1,6 +1,6 @@
 """Measure the training loop's own overhead: how much of a run is the step itself.
 
-python bench/loop.py --dataset toonfaces --epoch 9 [other flags of main.py]
+python bench/speed/loop.py --dataset toonfaces --epoch 9 [other flags of main.py]
 
 Runs main.py --train with these flags and its default frequencies in a folder of its
 own, and prints the seconds within session.run of the training step (the bare step: its
@@ -9,11 +9,13 @@ batches, history, summaries, sheets, checkpoints and pictures included.
 """
 
 import os
+import pathlib
 import sys
 import tempfile
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
