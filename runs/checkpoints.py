@@ -260,7 +260,9 @@ def told_by_shapes(path):
     """
     there = shapes(path)
     try:
-        layers = len([n for n in there if re.match(r'discriminator/d_h\d+_conv/w$', n)])
+        d_head = 'conv' if not any(n.endswith('_lin/Matrix') for n in there
+                                   if n.startswith('discriminator/')) else 'linear'
+        layers = len([n for n in there if re.match(r'generator/g_h\d+/w$', n)])
         kernel, _, c_dim, _ = there['generator/g_h%d/w' % layers]
         channels, = there['generator/g_bn0/beta']
         z_and_y, units = there['generator/g_h0_lin/Matrix']
@@ -275,4 +277,5 @@ def told_by_shapes(path):
     return dict(kernel_size=kernel, c_dim=c_dim, gf_dim=gf_dim, df_dim=df_dim,
                 z_dim=z_and_y - y_dim, classes=tuple(map(str, range(y_dim))),
                 conditional=y_dim > 0, attributes=None, layers=layers,
-                places=units // channels)
+                places=units // channels, d_head=d_head,
+                bias='generator/g_h0_lin/bias' in there)

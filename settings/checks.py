@@ -13,6 +13,7 @@ OF_CONVOLUTIONS = {'gf_dim', 'df_dim', 'kernel_size', 'd_head', 'bias'}
 AUGMENTATIONS = ('color', 'translation', 'cutout')
 
 # How runs went, and go on, that are older than these settings
+FORMER = {'d_head': 'linear', 'bias': True}     # defaults of before
 BEFORE = {'ema': 0, 'augment': 'none', 'augment_after': 0, 'updates': 'together',
           'ema_rampup': 0.0}
 
@@ -147,7 +148,8 @@ def variants(config):
               % (field.name, getattr(config, field.name))
               for field in dataclasses.fields(config)
               if config.architecture == 'mlp' and field.name in OF_CONVOLUTIONS
-              and getattr(config, field.name) != field.default]
+              and getattr(config, field.name) not in (
+                  field.default, FORMER.get(field.name))]
     return found
 
 
@@ -178,7 +180,8 @@ def points(config):
     found = ['--%s %s has no effect on the points of --dataset %s: leave it out.'
              % (name, written(getattr(config, name)), GAUSSIAN)
              for name, default in usual.items() if name not in OF_POINTS
-             and getattr(config, name) not in (default, BEFORE.get(name, default))]
+             and getattr(config, name) not in (default, BEFORE.get(name, default),
+                                               FORMER.get(name, default))]
     found += ['--%s is of images: leave it out.' % name
               for name in ('separate', 'eval_freq') if getattr(config, name)]
     if config.task not in (type(config).task, 'curves'):

@@ -245,12 +245,12 @@ class Flags:
         "or xavier, Glorot and Bengio's uniform, TensorFlow's own default",
         choices=('dcgan', 'xavier'))
     d_head: str = option(
-        'linear', NETWORK, "how D ends: linear, a dense layer (carpedm20's); conv, a "
+        'conv', NETWORK, "how D ends: linear, a dense layer (carpedm20's); conv, a "
         "convolution over the whole last map (PyTorch's example); pool, its mean, then "
         'dense', choices=('linear', 'conv', 'pool'))
     bias: bool = option(
-        True, NETWORK, "have biases before batch norm (carpedm20's); PyTorch's example "
-        'has none')
+        False, NETWORK, "have biases before batch norm, as carpedm20's; PyTorch's "
+        'example has none')
     loss: str = option(
         'gan', TRAINING, 'gan (Goodfellow et al.), lsgan (Mao et al.), wgan (Arjovsky '
         'et al.) or hinge (Lim and Ye; Miyato et al.)',

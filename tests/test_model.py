@@ -314,7 +314,8 @@ def test_ema_follows_faster_at_first(graph, tiny_config):
                                0.1 * before[name] + 0.9 * after[name], atol=1e-6)
 
 
-@pytest.mark.parametrize('step, decay', [(0, 0.5 ** 20), (39, 0.5 ** 0.5), (10**4, 0.9)])
+@pytest.mark.parametrize('step, decay', [
+    (0, 0.5 ** 20), (39, 0.5 ** 0.5), (10**4, 0.9)])
 def test_the_average_halves_over_a_share_of_the_updates_so_far(
         graph, tiny_config, step, decay):
     model = build(tiny_config(ema=0.9, ema_rampup=0.05))
