@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 from tqdm import tqdm
 
-from metrics import labels
+from metrics import classifier_data
 from metrics.arrays import blocks
 from metrics.network import Network
 from ops import batch_norm, conv2d, linear, lrelu, move_averages, take_batch_stats
@@ -29,9 +29,9 @@ LEARNING_RATE = 2e-3
 class Classifier(Network):
     """The trained network: features [N, 128], after lrelu, before the last layer.
 
-    classes: the names of what it tells; exclusive: whether they are labels, one an
-    image, rather than attributes; accuracy, balanced: on the images held out, see
-    `measure`; path: where it is kept.
+    classes: the names of the labels or attributes; exclusive: whether they are labels,
+    one an image; accuracy, balanced: on the images held out, see `measure`; path: where
+    it is kept.
     """
 
     name = 'classifier'
@@ -59,14 +59,11 @@ class Classifier(Network):
         """Return float32 [N, 128] of images [N, H, W, C] in [-1, 1]."""
         return self.run([self.h], images)[0]
 
-    def probabilities(self, images):
-        """Return float32 [N, K] of the labels; None of attributes, which are several
-        at once, so that no one distribution says what an image shows.
-        """
-        return self.run([self.judged], images)[0] if self.exclusive else None
-
     def both(self, images):
-        """Return (features, probabilities), in the time of one of them."""
+        """Return (features, probabilities float32 [N, K] of the labels).
+
+        None of attributes: an image may have several, or none.
+        """
         h, judged = self.run([self.h, self.judged], images)
         return h, judged if self.exclusive else None
 
@@ -75,7 +72,7 @@ class Classifier(Network):
         return self.run([self.judged], images)[0]
 
     def save(self, meta):
-        """Write the weights, then the file that says that they are there."""
+        """Write the weights, then `meta`, without which they do not count."""
         values = self.sess.run(self.variables)
         with atomic_write(self.path + '.npz') as file:
             np.savez(file, **{v.op.name: value
@@ -85,7 +82,7 @@ class Classifier(Network):
             file.write('\n')
 
     def restore(self):
-        """Read what save wrote; tell whether it was there and whole."""
+        """Read what save wrote; return whether it was there and whole."""
         try:
             with open(self.path + '.json', encoding='utf-8') as file:
                 meta = json.load(file)
@@ -129,10 +126,12 @@ def make(config, echo=print):
     Raises UserError where the data set has neither labels nor attributes, and where its
     images are not there.
     """
-    data = labels.load(config, echo)
-    classifier = Classifier(data.train[0].shape[1:], data.classes, data.exclusive)
-    classifier.path = place(config, data)
-    classifier.start(config)
+    data = classifier_data.load(config, echo)
+    shape = data.train[0].shape[1:]
+    classifier = Classifier(shape, data.classes, data.exclusive).start(config)
+    name = '%s_%dx%dx%d-' % ((config.dataset,) + shape)
+    classifier.path = os.path.join(config.checkpoint_dir, FOLDER,
+                                   name + data.digest[:8] + '-%d' % VERSION)
     if not classifier.restore():
         echo('training a classifier of %d %s (once; kept in %s.npz)' % (
             len(data.classes), 'labels' if data.exclusive else 'attributes',
@@ -146,23 +145,15 @@ def make(config, echo=print):
     return classifier
 
 
-def place(config, data):
-    """Return the path, without its ending, of the classifier of these data."""
-    name = '%s_%dx%dx%d-' % ((config.dataset,) + data.train[0].shape[1:])
-    return os.path.join(config.checkpoint_dir, FOLDER,
-                        name + data.digest[:8] + '-%d' % VERSION)
-
-
 def train(classifier, images, targets, indices):
-    """Train on those of the images uint8 [N, H, W, C] that `indices` tell."""
+    """Train on the images uint8 [N, H, W, C] of these indices."""
     steps = max(1, min(STEPS, EPOCHS * len(indices) // BATCH))
     with classifier.graph.as_default():
         rate = tf.placeholder(tf.float32, [])
         update = minimize(classifier, rate)
         classifier.sess.run(tf.global_variables_initializer())
-    taken = batches(indices, steps)
-    for step in tqdm(range(steps), 'classifier', unit=' steps', disable=None):
-        chosen = next(taken)
+    for step, chosen in enumerate(tqdm(batches(indices, steps), 'classifier', steps,
+                                       unit=' steps', disable=None)):
         classifier.sess.run(update, {
             classifier.images: transform(images[chosen]),
             classifier.targets: targets[chosen],
@@ -192,9 +183,9 @@ def batches(indices, steps):
 def measure(classifier, images, targets, indices):
     """Return how often the classifier is right about images that it was not shown.
 
-    accuracy: of labels the share that are right, of attributes the mean over them;
-    balanced: the mean over labels of the share right, and over attributes of the mean
-    of those that have it and those that lack it; `of`: each accuracy and balanced one.
+    accuracy: the share of images whose label is right; the mean over attributes.
+    balanced: the mean over labels of each one's share; of an attribute, the mean share
+    of the images with it and of those without. classes: both numbers of each.
     """
     judged = np.concatenate([classifier.attributes(transform(images[part]))
                              for _, part in blocks(indices)])

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from dataset import batches
 from metrics import evaluation
 from metrics.copies import copies
-from metrics.judge import FEWEST, Result, compare, fd_name
+from metrics.comparison import FEWEST, Result, compare
 from metrics.neighbours import nearest_in_parts
 from model import ARCHITECTURES
 from runs import folders, sampling, sessions
