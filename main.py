@@ -314,7 +314,7 @@ def run_training(config, given):
 def run_task(config, given):
     """Do a task; one on a checkpoint, with the config that lies beside it."""
     if not tasks.TASKS[config.task].checkpoint:
-        importlib.import_module('tasks.' + config.task).run(config)
+        importlib.import_module('tasks.' + config.task).main(config)
         return 0
     run, restored = folders.to_restore(config, given)
     folders.check_folders(run.sample_dir)
@@ -334,7 +334,7 @@ def run_task(config, given):
     if restored.dataset == configs.GAUSSIAN:
         start_tensorflow('toy').run(restored, run, path)
         return 0
-    start_tensorflow('tasks.' + config.task).run(restored, run, path)
+    start_tensorflow('tasks.' + config.task).main(restored, run, path)
     return 0
 
 

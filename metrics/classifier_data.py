@@ -105,12 +105,13 @@ def to_targets(data):
     targets = (data.labels > 0).astype(np.float32)
     share = targets.mean(axis=0, dtype=np.float64)
     kept = np.flatnonzero((share >= RARE) & (share <= 1 - RARE))
-    return targets[:, kept], tuple(np.array(data.classes)[kept])
+    return targets[:, kept], tuple(data.classes[i] for i in kept)
 
 
 def digest(data, classes):
     """Return a hash of the labels, the size and the pixels of some images."""
-    sums = hashlib.sha256(repr((data.images.shape, classes)).encode())
+    names = tuple(map(np.str_, classes))        # whose repr NumPy decides
+    sums = hashlib.sha256(repr((data.images.shape, names)).encode())
     sums.update(np.ascontiguousarray(data.labels, np.int8 if data.labels.ndim == 2
                                      else np.int64).tobytes())
     chosen = np.unique(np.linspace(0, len(data) - 1, HASHED).astype(int))

@@ -28,7 +28,7 @@ class Curve(typing.NamedTuple):
     judged: dict = {}           # as of history.read_judged
 
 
-def run(config):
+def main(config):
     """Draw the runs of --runs into --sample_dir/curves.png and print their table."""
     curves = read_all(config)
     folders.make_folder(config.sample_dir)

@@ -43,7 +43,7 @@ SHEETS = {
 }
 
 
-def run(config, run, path):
+def main(config, run, path):
     """Write the sheets of the checkpoint at `path` into the run's folder."""
     if config.architecture != 'dcgan':
         raise UserError('--task filters looks at convolutions; --architecture %s has '

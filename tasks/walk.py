@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from runs import folders, sampling
 from tasks.parts import films, latent
-from tasks.parts.latent import Pictures
+from tasks.parts.latent import Inputs
 from utils import image_manifold_size, merge, save_images
 
 STOPS = 6           # z of a walk without --indices: the first ones of the sheet
@@ -22,11 +22,11 @@ MOST = 100          # dimensions that are shown, as carpedm20's 100
 FROM_Z_TO_Z = ('sphere', 'line')
 
 
-def run(config, run, path):
+def main(config, run, path):
     """Draw the walk of --walk from the checkpoint at `path` into the run's folder."""
     chosen = indices(config)
     with sampling.restored(config, path) as (sess, model):
-        start = latent.pictures(sess, config, chosen)
+        start = latent.sheet_inputs(sess, config, chosen)
         folders.make_folder(run.sample_dir)
         base = os.path.join(run.sample_dir, 'walk_' + config.walk)
         if config.walk in FROM_Z_TO_Z:
@@ -51,9 +51,9 @@ def indices(config):
 
 
 def frames(sess, model, pictures, size):
-    """Yield sheets of `size` (rows, columns) of Pictures [frames * cells], uint8.
+    """Yield sheets of `size` (rows, columns) of Inputs [frames * cells], uint8.
 
-    The Pictures of a frame follow each other.
+    The Inputs of a frame follow each other.
     """
     cells = len(pictures.z) // model.config.frames
     images = itertools.chain.from_iterable(
@@ -96,20 +96,20 @@ def row_places(number):
 
 
 def under_each(way, rows, by_z):
-    """Return Pictures of every z of a way under every label [rows], in that order.
+    """Return Inputs of every z of a way under every label [rows], in that order.
 
     With `by_z` all labels of the first z come first, else all z of the first label.
     """
     z, y = np.divmod(np.arange(len(way.z) * len(rows)), len(rows))
     if not by_z:
         y, z = np.divmod(np.arange(len(way.z) * len(rows)), len(way.z))
-    return Pictures(way.z[z], rows[y])
+    return Inputs(way.z[z], rows[y])
 
 
 # --- one dimension at a time -------------------------------------------------
 
 def moved(start, dimensions, values):
-    """Return Pictures [dimensions * values]: in each one dimension has a value.
+    """Return Inputs [dimensions * values]: in each one dimension has a value.
 
     Dimension number i starts from picture number i of `start`, which repeat.
     """
