@@ -105,11 +105,11 @@ def read_mask(config):
     A file is prepared as the images are, and hides where it is darker than half.
     """
     size, name = (config.output_height, config.output_width), config.mask
-    if name in masks.SHAPES:
+    if name in masks.NAMES:
         return masks.make_mask(name, *size, seed=config.seed), name
     if not os.path.isfile(name):
         raise UserError('--mask %r: expected one of %s, or the file of an image, black '
-                        'where it is hidden.' % (name, ', '.join(masks.SHAPES)))
+                        'where it is hidden.' % (name, ', '.join(masks.NAMES)))
     pixels = prepare(name, config.replace(c_dim=1))
     if isinstance(pixels, str):
         raise UserError('--mask %s: %s' % (name, pixels))
