@@ -55,14 +55,10 @@ class Classifier(Network):
         return 'classifier (%d attributes, %.1f %% right, balanced %.1f %%)' % (
             len(self.classes), 100 * self.accuracy, 100 * self.balanced)
 
-    def features(self, images):
-        """Return float32 [N, 128] of images [N, H, W, C] in [-1, 1]."""
-        return self.run([self.h], images)[0]
+    def extract(self, images):
+        """Return (features [N, 128], probabilities [N, K] of the labels).
 
-    def both(self, images):
-        """Return (features, probabilities float32 [N, K] of the labels).
-
-        None of attributes: an image may have several, or none.
+        Attributes have no such probabilities: an image may have several, or none.
         """
         h, judged = self.run([self.h, self.judged], images)
         return h, judged if self.exclusive else None
@@ -100,9 +96,8 @@ class Classifier(Network):
 def network(images, classes, train, reuse=False):
     """Return the features [N, 128] of images [N, H, W, C], and the logits [N, classes].
 
-    Convolutions of stride 2 until the smaller side is below 7, the first of a larger
-    stride where images are larger than 127 pixels, so that its map is about 32 pixels
-    wide and the time does not grow with the size.
+    Convolutions of stride 2 until the smaller side is below 7. For images of 128 pixels
+    and more the first has a larger stride, so that the time does not grow with them.
     """
     stride = 2 * max(1, min(images.shape.as_list()[1:3]) // 64)
     with tf.variable_scope('classifier', reuse=reuse):
@@ -123,8 +118,7 @@ def network(images, classes, train, reuse=False):
 def make(config, echo=print):
     """Return the Classifier of config's data set and size, trained first if need be.
 
-    Raises UserError where the data set has neither labels nor attributes, and where its
-    images are not there.
+    Raises UserError as classifier_data.load.
     """
     data = classifier_data.load(config, echo)
     shape = data.train[0].shape[1:]

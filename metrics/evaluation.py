@@ -74,7 +74,7 @@ def extract(extractor, parts, num, title):
     found = []
     with tqdm(total=num, desc=title, unit=' images', disable=None, leave=False) as bar:
         for images in parts:
-            found.append(extractor.both(images))
+            found.append(extractor.extract(images))
             bar.update(len(images))
     return Extracted(*(None if values[0] is None else np.concatenate(values)
                        for values in zip(*found)))

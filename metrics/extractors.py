@@ -1,12 +1,11 @@
 """The extractors of --features: what turns images into the numbers that are compared.
 
 An extractor is an object with
-    label             how a table names it, as 'pixels 16x16'
-    features(images)  float32 [N, D] of images float32 [N, H, W, C] in [-1, 1]
-    both(images)      (features, probabilities) in the time of one: float32 [N, K] of
-                      its classes, for the Inception Score; None where it has none
-    close()           gives back its session, where it has one
-Networks work in batches, so any number of images fits.
+    label            how a table names it, as 'pixels 16x16'
+    extract(images)  (features float32 [N, D], probabilities float32 [N, K]) of images
+                     float32 [N, H, W, C] in [-1, 1], in batches. The probabilities, of
+                     its classes, are for the Inception Score; None if it knows none
+    close()          gives back its session, where it has one
 """
 
 import importlib

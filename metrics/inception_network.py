@@ -1,8 +1,8 @@
 """--features inception: the graph of 2015-12-05 that the FID is defined on.
 
-classify_image_graph_def.pb, which `python download.py inception` fetches; Szegedy et
-al.'s Inception v3, trained on ImageNet, its weights frozen into the graph. As in Heusel
-et al.'s TTUR code (FID) and Salimans et al.'s improved-gan code (Inception Score):
+`python download.py inception` fetches classify_image_graph_def.pb: Szegedy et al.'s
+Inception v3, trained on ImageNet, its weights frozen into the graph. As in Heusel et
+al.'s TTUR code (FID) and Salimans et al.'s improved-gan code (Inception Score):
 
 - the input is the tensor ExpandDims:0, float [N, H, W, 3] in 0..255. Images are
   rounded to 8 bits first, as in PNG files; gray ones are repeated in three channels;
@@ -43,12 +43,8 @@ class Inception(Network):
             self.pool = tf.reshape(pool, [-1, int(weights.shape[0])])
             self.softmax = tf.nn.softmax(tf.matmul(self.pool, weights))
 
-    def features(self, images):
-        """Return float32 [N, 2048] of images [N, H, W, C] in [-1, 1]."""
-        return self.run([self.pool], images)[0]
-
-    def both(self, images):
-        """Return (features, probabilities float32 [N, 1008])."""
+    def extract(self, images):
+        """Return (features [N, 2048], probabilities [N, 1008])."""
         return tuple(self.run([self.pool, self.softmax], images))
 
 

@@ -42,10 +42,6 @@ class Network:
             parts.append(self.sess.run(tensors, {self.images: part}))
         return [np.concatenate(values) for values in zip(*parts)]
 
-    def both(self, images):
-        """Return (features, None); a network that knows classes does otherwise."""
-        return self.features(images), None
-
     def close(self):
         """Close the session."""
         if self.sess is not None:

@@ -16,15 +16,11 @@ class Pixels:
 
     label = 'pixels %dx%d' % (SIDE, SIDE)
 
-    def features(self, images):
-        """Return the features of images float [N, H, W, C] in [-1, 1]."""
+    def extract(self, images):
+        """Return (features, None) of images float [N, H, W, C] in [-1, 1]."""
         small = np.array([[shrink(channel) for channel in np.moveaxis(image, 2, 0)]
                           for image in images])
-        return np.moveaxis(small, 1, 3).reshape(len(images), -1)
-
-    def both(self, images):
-        """Return (features, None): pixels know no classes."""
-        return self.features(images), None
+        return np.moveaxis(small, 1, 3).reshape(len(images), -1), None
 
     def close(self):
         """Do nothing: there is no session."""

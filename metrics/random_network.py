@@ -26,9 +26,9 @@ class Random(Network):
         with self.graph.as_default():
             self.h = network(self.images)
 
-    def features(self, images):
-        """Return float32 [N, 256] of images [N, H, W, C] in [-1, 1]."""
-        return self.run([self.h], images)[0]
+    def extract(self, images):
+        """Return (features [N, 256], None)."""
+        return self.run([self.h], images)[0], None
 
 
 def network(images):

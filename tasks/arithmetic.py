@@ -38,7 +38,7 @@ REACH = 4           # how far a turn goes to both sides, in standard deviations 
 
 
 def main(config, run, path):
-    """Draw the pictures of --formula from the checkpoint at `path`."""
+    """Draw the pictures of --formula; print how likely its attributes are in them."""
     terms = formula.parse(config.formula, config)
     if terms[0].indices:
         with sampling.restored(config, path) as (sess, model):
@@ -53,9 +53,12 @@ def main(config, run, path):
             critic = Critic(sess, model, extractor)
             if len(terms) == 1:
                 turn(critic, terms[0], run)
-            else:
-                say_results(critic, terms, save_sum(
-                    critic, terms, search(critic, terms), run))
+                return
+            likely = critic.judge(save_sum(critic, terms, search(critic, terms), run))
+            print('the results, mean probability of %d: %s' % (
+                formula.count(likely), ', '.join(
+                    '%s %.0f %%' % (name, 100 * likely[name].mean())
+                    for name in formula.named(terms))))
 
 
 class Critic:
@@ -172,14 +175,6 @@ def save_sum(critic, terms, chosen, run):
     return images
 
 
-def say_results(critic, terms, images):
-    """Print how likely each attribute of the formula is in the results of its sum."""
-    likely = critic.judge(images)
-    print('the results, mean probability of %d: %s' % (len(images), ', '.join(
-        '%s %.0f %%' % (name, 100 * likely[name].mean())
-        for name in formula.named(terms))))
-
-
 def lay_out(exemplars, mean_images, result_images, pixel_image):
     """Return (images with None between, (rows, columns)) of the sheet of a sum.
 
@@ -201,9 +196,9 @@ def lay_out(exemplars, mean_images, result_images, pixel_image):
 # --- turning -----------------------------------------------------------------
 
 def turn(critic, term, run):
-    """Write images of several z moved along an attribute's direction, sheet and film.
+    """Write a sheet and a film of several z moved along an attribute's direction.
 
-    And print how likely the attribute is on average along the way.
+    Print how likely the attribute is on average along the way.
     """
     config = critic.config
     inputs = latent.new_inputs(critic.sess, config, LIMIT, SEARCH)
@@ -217,7 +212,9 @@ def turn(critic, term, run):
     cells = [image for row in zip(*images) for image in row]
     base = output_path(run, 'turn_' + term.text)
     print('sheet: %s' % save_images(cells, (len(shown.z), STEPS), base + '.png'))
-    films.save_film(turning(critic, shown, direction), base)
+    swing = -steps[-1] * np.cos(2 * np.pi * np.arange(config.frames) / config.frames)
+    films.save_film((merge(critic.draw(shifted(shown, direction, step, config)),
+                           (1, len(shown.z))) for step in swing), base)
 
 
 def direction_of(critic, term, inputs):
@@ -249,12 +246,3 @@ def say_change(critic, term, direction, steps, inputs):
     print('%s along its direction, mean probability of %d images: %s' % (
         term.text, len(inputs.z), ', '.join(
             '%+.1f: %.0f %%' % (step, 100 * p) for step, p in zip(steps, likely))))
-
-
-def turning(critic, shown, direction):
-    """Yield the frames of a turn there and back, uint8."""
-    config = critic.config
-    swing = np.cos(2 * np.pi * np.arange(config.frames) / config.frames)
-    for step in -REACH * latent.deviation(config.z_dist) * swing:
-        images = critic.draw(shifted(shown, direction, step, config))
-        yield merge(images, (1, len(images)))

@@ -180,8 +180,8 @@ def judge(name, features, data):
     All images that a draw learns from are held in memory; those of the test are not.
     """
     used = data.used()
-    x = np.concatenate([features(part) for _, part in in_blocks(
-        data.train.images[used], 'features of ' + name)])
+    x = np.concatenate([features(data.train.images[part]) for _, part in in_blocks(
+        used, 'features of ' + name)])
     svms = [[fit(x[np.searchsorted(used, draw)], target.train[draw], seed)
              for seed, draw in enumerate(target.draws)]
             for target in tqdm(data.targets, 'SVMs of ' + name, disable=None)]
@@ -197,20 +197,19 @@ def judge(name, features, data):
                                                right / len(data.test))]
 
 
-def in_blocks(images, title):
-    """Give `blocks` of images, with a progress bar."""
-    return tqdm(blocks(images, CHUNK), title, -(-len(images) // CHUNK),
-                unit=' blocks', disable=None)
+def in_blocks(array, title):
+    """Return `blocks` of CHUNK rows, with a progress bar."""
+    return tqdm(blocks(array, CHUNK), title, -(-len(array) // CHUNK), unit=' blocks',
+                disable=None)
 
 
 # --- the table ---------------------------------------------------------------
 
 def make_row(name, width, target, accuracies, Cs):
     """Return the texts of COLUMNS: one SVM, or the mean over draws of the images."""
-    many = len(accuracies) > 1
-    return (name, str(width), target.name, str(len(target.draws[0])),
-            str(len(accuracies)), '%.2f' % (100 * np.mean(accuracies)),
-            '%.2f' % (100 * np.std(accuracies, ddof=1)) if many else '',
+    deviation = '%.2f' % (100 * np.std(accuracies, ddof=1)) if len(Cs) > 1 else ''
+    return (name, str(width), target.name, str(len(target.draws[0])), str(len(Cs)),
+            '%.2f' % (100 * np.mean(accuracies)), deviation,
             '%.2f' % (100 * target.majority()),
             ', '.join('%g' % C for C in sorted(set(Cs))))
 

@@ -16,7 +16,6 @@ from tqdm import tqdm
 import ops
 from dataset import batches
 from metrics.arrays import blocks
-from metrics.neighbours import take
 from model import ARCHITECTURES
 from runs import folders, sampling, sessions
 from settings.config import UserError
@@ -106,11 +105,11 @@ def look(sess, model, data, chosen, name):
     given = feed(model, images, y)
     given[channel] = np.repeat(first, top.best)
     gradients = sess.run(gradient, given)
+    d, g = first_and_last_filters(sess, model)
     return {'gradients': in_pairs(images, own_range(gradients), top.best),
             'images': merge(data.take(top.indices[selective].ravel())[0],
                             (len(selective), top.best)),
-            'd_weights': tiles(d_filters(sess, model)),
-            'g_weights': tiles(g_filters(sess, model))}
+            'd_weights': tiles(d), 'g_weights': tiles(g)}
 
 
 def build_responses(model):
@@ -151,7 +150,8 @@ class Top:
         indices = np.concatenate(
             [self.indices, np.tile(indices, [len(values), 1])], axis=1)
         order = np.argsort(-values, axis=1, kind='stable')[:, :self.best]
-        self.values, self.indices = take(order, values, indices)
+        self.values = np.take_along_axis(values, order, axis=1)
+        self.indices = np.take_along_axis(indices, order, axis=1)
 
     def selectivity(self):
         """Return how many deviations each channel's maximum is above its mean."""
@@ -173,17 +173,17 @@ class Top:
         return np.array(chosen)
 
 
-def d_filters(sess, model):
-    """Return D's first filters for images, float32 [filters, k, k, c_dim]."""
-    w = sess.run(variable(model, 'discriminator/d_h0_conv/w'))
-    return w[:, :, :model.config.c_dim].transpose(3, 0, 1, 2)
+def first_and_last_filters(sess, model):
+    """Return D's first filters [filters, k, k, c_dim], the sampler's last [gf_dim, …].
 
-
-def g_filters(sess, model):
-    """Return the sampler's last filters, float32 [gf_dim, k, k, c_dim]."""
-    w = variable(model, 'generator/g_h%d/w' % (len(model.sizes) - 1))
-    _, w = model.averages.get(w.op.name, (w, w))
-    return sess.run(w)[..., :model.config.gf_dim].transpose(3, 0, 1, 2)
+    Those of labels are left out.
+    """
+    config = model.config
+    d = sess.run(variable(model, 'discriminator/d_h0_conv/w'))
+    g = variable(model, 'generator/g_h%d/w' % (len(model.sizes) - 1))
+    _, g = model.averages.get(g.op.name, (g, g))
+    return (d[:, :, :config.c_dim].transpose(3, 0, 1, 2),
+            sess.run(g)[..., :config.gf_dim].transpose(3, 0, 1, 2))
 
 
 def variable(model, name):

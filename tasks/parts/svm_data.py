@@ -57,11 +57,10 @@ def load(config, features):
     if train.labels.ndim == 2:
         names, kinds = train.classes, ['no', 'yes']
     room = config.num_samples or min(MOST, max(1, ROOM // (BYTES * features)))
-    targets = []
-    for name, of_train, of_test in zip(names, columns(train), columns(test)):
-        draws = draw(of_train, allowed, room, config)
-        check_draws(name, kinds, of_train, draws, config)
-        targets.append(Target(name, of_train, of_test, draws))
+    targets = [Target(name, of_train, of_test, draw(of_train, allowed, room, config))
+               for name, of_train, of_test in zip(names, columns(train), columns(test))]
+    for target in targets:
+        check(target, kinds, config)
     notes = ['Tested on %s images: %s.' % (format(len(test), ','), where)]
     learned = len(targets[0].draws[0])
     if config.labels_per_class:
@@ -77,9 +76,8 @@ def load(config, features):
 
 def columns(data):
     """Return a list of labels int [N] from 0: of the classes, or of each attribute."""
-    if data.labels.ndim == 2:
-        return list((data.labels.T > 0).astype(int))
-    return [data.labels.astype(int)]
+    many = data.labels.ndim == 2
+    return (data.labels.T > 0).astype(int) if many else [data.labels.astype(int)]
 
 
 # --- training and test -------------------------------------------------------
@@ -169,14 +167,14 @@ def draw(labels, allowed, room, config):
             for order in orders]
 
 
-def check_draws(name, kinds, labels, draws, config):
+def check(target, kinds, config):
     """Raise UserError where a label has too few images among those to learn from."""
     wanted = config.labels_per_class or 2       # 2 to choose C by cross-validation
-    counts = np.bincount(labels[draws[0]], minlength=len(kinds))
+    counts = np.bincount(target.train[target.draws[0]], minlength=len(kinds))
     few = ['%s %d' % (kind, count) for kind, count in zip(kinds, counts)
            if count < wanted]
     if few:
         raise UserError('%s: too few images to learn from; expected %d or more of each '
                         'label, found of %s. Change --labels_per_class or '
                         '--num_samples, or take other labels.'
-                        % (name, wanted, ', '.join(few)))
+                        % (target.name, wanted, ', '.join(few)))

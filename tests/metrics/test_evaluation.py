@@ -155,12 +155,9 @@ class Far(Pixels):
 
     label = 'far'
 
-    def features(self, images):
-        return 1000 * super().features(images)
-
-    def both(self, images):
+    def extract(self, images):
         share = np.abs(images).mean(axis=(1, 2, 3))
-        return self.features(images), np.stack([share, 1 - share], axis=1)
+        return 1000 * super().extract(images)[0], np.stack([share, 1 - share], axis=1)
 
 
 # --- what is kept ------------------------------------------------------------
@@ -255,7 +252,7 @@ def test_the_default_graph_stays_as_it_is(tiny_config, graph):
 def test_extract_takes_parts_of_any_sizes():
     images = np.random.default_rng(0).uniform(-1, 1, (7, 16, 16, 1)).astype(np.float32)
     found = evaluation.extract(Far(), np.split(images, [3, 4]), 7, 'images')
-    for part, expected in zip(found, Far().both(images)):
+    for part, expected in zip(found, Far().extract(images)):
         np.testing.assert_array_equal(part, expected)
     assert len(found.first(2).features) == len(found.first(2).probabilities) == 2
 
