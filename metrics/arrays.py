@@ -21,17 +21,12 @@ def check_features(name, features, least=1, width=None):
     if width not in (None, features.shape[1]):
         raise ValueError('%s: found %d columns; expected %d. Take both sides from the '
                          'same extractor.' % (name, features.shape[1], width))
-    check_finite(name, features)
-    return features
-
-
-def check_finite(name, array):
-    """Raise ValueError where an array holds NaN or infinities."""
-    bad = sum(np.count_nonzero(~np.isfinite(part)) for _, part in blocks(array))
+    bad = sum(np.count_nonzero(~np.isfinite(part)) for _, part in blocks(features))
     if bad:
         raise ValueError('%s: found %d values of NaN or infinity; expected none. Look '
                          'for the images or the network that they come from.'
                          % (name, bad))
+    return features
 
 
 def blocks(array, size=None):

@@ -41,12 +41,12 @@ def main(config, run, path):
     base = output_path(run, 'complete_' + name)
     images = transform(images)
     neighbours = nearest_images(config, mask, images)
-    filler = Filler(mask)
+    blender = masks.Blender(mask)
     with sampling.restored(config, path) as (sess, model), \
             tempfile.TemporaryDirectory() as folder:
-        animation = Animation(filler, images[:MOVING], config.iterations, folder)
+        animation = Animation(blender, images[:MOVING], config.iterations, folder)
         found = search_all(sess, model, mask, images, animation.take)
-        scores = judge(filler, zip(images, found, neighbours), config, base)
+        scores = judge(blender, zip(images, found, neighbours), config, base)
         report(scores, names, mask, base)
         print('animation: %s' % make_gif(animation.paths, base + '.gif'))
 
@@ -185,71 +185,53 @@ def first_inputs(sess, model, mask, known):
 
 # --- filling and judging -----------------------------------------------------
 
-class Filler:
-    """Ways to fill what a mask hides."""
-
-    def __init__(self, mask):
-        self.mask, self.blender = mask, masks.Blender(mask)
-
-    def blend(self, image, G):
-        """Return G(z) blended into an image [H, W, C]."""
-        return self.blender(G, masks.observe(self.mask, image[None])[0])
-
-    def fill(self, image, G, neighbour=None):
-        """Return {method: what it fills the hidden part of an image with}."""
-        known = masks.observe(self.mask, image[None])[0]
-        fillings = {'G(z)': G, 'blended': self.blend(image, G),
-                    'mean colour': masks.mean_colour(self.mask, known),
-                    'nearest known pixel': masks.nearest_pixel(self.mask, known),
-                    'nearest training image': neighbour}
-        if not self.mask.hidden.any():      # all pixels are known: nothing to fill
-            del fillings['blended'], fillings['nearest known pixel']
-        return {method: filling for method, filling in fillings.items()
-                if filling is not None}
-
-    def paste(self, image, filling):
-        """Return an image with its hidden pixels taken from a filling."""
-        return masks.paste(self.mask, image, filling)
-
-    def hide(self, image):
-        """Return what is known of an image, gray where nothing is."""
-        known = masks.observe(self.mask, image[None])[0]
-        return self.paste(image, masks.spread(self.mask, known))
+def fill(blender, image, G, neighbour):
+    """Return {method: what it fills the hidden part of an image with}."""
+    mask = blender.mask
+    known = masks.observe(mask, image[None])[0]
+    fillings = {'G(z)': G, 'blended': blender(G, image),
+                'mean colour': masks.mean_colour(mask, known),
+                'nearest known pixel': masks.nearest_pixel(mask, known)}
+    if not mask.hidden.any():       # all pixels are known: nothing to fill
+        del fillings['blended'], fillings['nearest known pixel']
+    if neighbour is not None:
+        fillings['nearest training image'] = neighbour
+    return fillings
 
 
-def judge(filler, found, config, base):
+def judge(blender, found, config, base):
     """Save the pictures; return a list of {method: PSNR}, a dict for each image.
 
     `found` gives (image, G(z), nearest training image or None) of each image.
     """
-    scores, shown = [], []
+    scores, shown, mask = [], [], blender.mask
 
     def finish():
         for image, G, neighbour in found:
-            fillings = filler.fill(image, G, neighbour)
-            scores.append({method: masks.psnr(filling, image, filler.mask.judged)
+            fillings = fill(blender, image, G, neighbour)
+            scores.append({method: masks.psnr(filling, image, mask.judged)
                            for method, filling in fillings.items()})
             if len(shown) < SHOWN:
                 shown.append((image, fillings))
-            yield filler.paste(image, fillings.get('blended', G))
+            yield masks.paste(mask, image, fillings.get('blended', G))
 
     if config.separate:
         sample.save_separate(finish(), base)
     else:
         for _ in finish():
             pass
-    save_sheet(filler, shown, base + '.png')
+    save_sheet(mask, shown, base + '.png')
     return scores
 
 
-def save_sheet(filler, shown, path):
+def save_sheet(mask, shown, path):
     """Write a column for each image: itself, what is known, G(z), then filled."""
     rows = {'the image': [image for image, _ in shown],
-            'what is known of it': [filler.hide(image) for image, _ in shown],
+            'what is known of it': [masks.hide(mask, image) for image, _ in shown],
             'G(z)': [fillings['G(z)'] for _, fillings in shown]}
     for method in shown[0][1]:
-        if method != 'G(z)' and filler.mask.hidden.any():
-            rows[method] = [filler.paste(image, fillings[method])
+        if method != 'G(z)' and mask.hidden.any():
+            rows[method] = [masks.paste(mask, image, fillings[method])
                             for image, fillings in shown]
     print('sheet: %s\n  rows: %s' % (
         save_images(sum(rows.values(), []), (len(rows), len(shown)), path),
@@ -280,15 +262,15 @@ class Animation:
     Rows: what is known of some images, G(z) as it changes, and G(z) blended.
     """
 
-    def __init__(self, filler, images, iterations, folder):
-        self.filler, self.images, self.folder, self.paths = filler, images, folder, []
+    def __init__(self, blender, images, iterations, folder):
+        self.blender, self.images, self.folder, self.paths = blender, images, folder, []
         self.steps = set(np.linspace(0, iterations, FRAMES + 1, dtype=int))
 
     def take(self, step, draw):
         """Write a frame if this step is due; draw() gives the G(z) so far."""
         if step in self.steps:
             drawn = list(draw()[:len(self.images)])
-            cells = [self.filler.hide(image) for image in self.images] + drawn + [
-                self.filler.blend(image, G) for image, G in zip(self.images, drawn)]
+            cells = [masks.hide(self.blender.mask, image) for image in self.images]
+            cells += drawn + list(map(self.blender, drawn, self.images))
             path = os.path.join(self.folder, '%d.png' % step)
             self.paths.append(save_images(cells, (3, len(self.images)), path))

@@ -3,6 +3,7 @@
 No checkpoint and no TensorFlow: it reads history.csv and config.json alone.
 """
 
+import contextlib
 import itertools
 import os
 import typing
@@ -75,10 +76,8 @@ def subfolders(folder):
 
 def has_steps(folder, name):
     """Tell whether a run has a history that can be drawn."""
-    try:
+    with contextlib.suppress(UserError):
         return read(folder, name) is not None
-    except UserError:
-        return False
 
 
 def read(folder, name):

@@ -39,7 +39,12 @@ LEARN, JUDGE = -2, -3       # keys of z; see sampling.FIXED
 
 def main(config, run, path):
     """Drop the maps that draw --attribute; write the samples before and after."""
-    check(config)
+    if config.attribute is None:
+        raise UserError('--task drop: which attribute shall the generator forget? Add '
+                        '--attribute NAME, as --attribute Eyeglasses.')
+    if config.architecture != 'dcgan':
+        raise UserError('--task drop drops maps of a convolution; --architecture %s '
+                        'has none.' % config.architecture)
     with contextlib.closing(extractors.make(
             config.replace(features='classifier'))) as extractor:
         if config.attribute not in extractor.classes:
@@ -49,16 +54,6 @@ def main(config, run, path):
         which = list(extractor.classes).index(config.attribute)
         with sampling.restored(config, path) as (sess, model):
             forget(sess, model, extractor, which, run)
-
-
-def check(config):
-    """Raise UserError where there is no attribute or no convolution."""
-    if config.attribute is None:
-        raise UserError('--task drop: which attribute shall the generator forget? Add '
-                        '--attribute NAME, as --attribute Eyeglasses.')
-    if config.architecture != 'dcgan':
-        raise UserError('--task drop drops maps of a convolution; --architecture %s '
-                        'has none.' % config.architecture)
 
 
 def forget(sess, model, extractor, which, run):
@@ -111,11 +106,15 @@ class Judge:
     def compare(self, G, dropped, path):
         """Drop maps, then as many at random; print what that does; save a sheet."""
         after = G.draw(self.inputs, dropped)
-        say('without them', self.shares(after))
         rng = np.random.default_rng(G.model.config.seed)
         draws = [rng.permutation(G.shape[2])[:len(dropped)] for _ in range(REPEATS)]
-        say('without as many at random (%d times)' % REPEATS, np.mean([
-            self.shares(G.draw(self.inputs, maps)) for maps in draws], axis=0))
+        for what, shares in (
+                ('without them', [self.shares(after)]),
+                ('without as many at random (%d times)' % REPEATS,
+                 [self.shares(G.draw(self.inputs, maps)) for maps in draws])):
+            print('  %s: %.1f %% have it, of those that had it %.1f %%; other '
+                  'attributes judged as before: %.1f %%'
+                  % (what, *100 * np.mean(shares, axis=0)))
         chosen = np.flatnonzero(self.has)[:PAIRS * SHOWN]
         if len(chosen):
             print('  sheet: %s' % save_pairs(self.images[chosen], after[chosen], path))
@@ -130,12 +129,6 @@ class Judge:
         kept = now[self.has, self.which].mean() if self.has.any() else np.nan
         same = (now == self.all)[:, others].mean() if others.any() else np.nan
         return now[:, self.which].mean(), kept, same
-
-
-def say(what, shares):
-    """Print some shares."""
-    print('  %s: %.1f %% have it, of those that had it %.1f %%; other attributes '
-          'judged as before: %.1f %%' % (what, *(100 * share for share in shares)))
 
 
 def save_pairs(before, after, path):

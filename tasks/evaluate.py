@@ -99,6 +99,7 @@ class Evaluator:
         self.extractor = evaluation.make_extractor(config)
         self.label, self.rows = self.extractor.label, []
         self.order = evaluation.order(config, data)
+        self.among = min(len(data), AMONG * num)    # images that neighbours are among
 
     def evaluate(self, path, step, sheet):
         """Fill the table, draw the sheet of neighbours; return lines on it."""
@@ -190,7 +191,7 @@ class Evaluator:
         first = np.arange(min(SHOWN, asked))
         nearest_ones = [i for i in to_samples.argsort() if i not in first][:SHOWN]
         chosen = np.concatenate([first, nearest_ones]).astype(int)
-        self.save_sheet(sess, model, chosen, indices, path)
+        self.save_sheet(sess, model, chosen, indices[chosen], path)
         self.copies = copies(to_samples, to_unseen)
         self.copies.update(among=self.among, of=len(self.data), features=self.label,
                            compared_with='other training images' if own
@@ -200,13 +201,8 @@ class Evaluator:
                 'images;\nthe last %d are those nearest to any.'
                 % (len(chosen), indices.shape[1], len(nearest_ones))]
 
-    @property
-    def among(self):
-        """The number of training images among which neighbours are looked for."""
-        return min(len(self.data), AMONG * self.num)
-
     def training_features(self):
-        """Yield the features of those images in their order, part by part."""
+        """Yield the features of `among` training images in their order, in parts."""
         yield from (self.real.features, self.other.features)
         for start in tqdm(range(2 * self.num, self.among, BLOCK), 'neighbours',
                           disable=None, leave=False):
@@ -216,9 +212,8 @@ class Evaluator:
     def save_sheet(self, sess, model, chosen, indices, path):
         """Write a sheet: a row for each sample, a gap, its nearest training images."""
         y = None if self.y is None else self.y[chosen]
-        images = np.concatenate(list(sampling.draw_y(sess, model, self.z[chosen], y)))
         cells = []
-        for image, found in zip(images, indices[chosen]):
+        for image, found in zip(sampling.draw(sess, model, self.z[chosen], y), indices):
             cells += [image, None, *transform(self.data.images[found])]
         save_images(cells, (len(chosen), 2 + indices.shape[1]), path)
 

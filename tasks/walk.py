@@ -47,11 +47,11 @@ def indices(config):
     return list(range(min(number.get(config.walk, 1), sampling.count(config))))
 
 
-def frames(sess, model, pictures, size):
+def frames(sess, model, inputs, size):
     """Yield sheets of `size` (rows, columns), uint8, of Inputs [frames * cells]."""
-    cells = len(pictures.z) // model.config.frames
+    cells = len(inputs.z) // model.config.frames
     images = itertools.chain.from_iterable(
-        sampling.draw_batches(sess, model, *pictures))
+        sampling.draw_batches(sess, model, *inputs))
     for _ in range(model.config.frames):
         yield merge(list(itertools.islice(images, cells)), size)
 
@@ -95,10 +95,10 @@ def moved(start, dimensions, values):
     Dimension i starts from input i of `start`, which repeat.
     """
     dimensions = np.repeat(dimensions, len(values))
-    pictures = start.take(dimensions % len(start.z))
-    pictures.z[np.arange(len(dimensions)), dimensions] = np.tile(
+    inputs = start.take(dimensions % len(start.z))
+    inputs.z[np.arange(len(dimensions)), dimensions] = np.tile(
         values, len(dimensions) // len(values))
-    return pictures
+    return inputs
 
 
 def ranked(sess, model, start):

@@ -66,9 +66,6 @@ def parse_term(sign, text, formula, config):
     if any(name.isdigit() for name in names):
         raise UserError('--formula %r: the term %r mixes numbers and names.'
                         % (formula, text))
-    if len(set(names)) < len(names):
-        raise UserError('--formula %r: the term %r names an attribute twice.'
-                        % (formula, text))
     return Term(sign, text, (), {name: not part.startswith('-')
                                  for name, part in zip(names, parts)})
 

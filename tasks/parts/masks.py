@@ -113,6 +113,11 @@ def paste(mask, image, filling):
     return np.where(mask.hidden[..., None], filling, image).astype(np.float32)
 
 
+def hide(mask, image):
+    """Return what is known of an image, gray where nothing is."""
+    return paste(mask, image, spread(mask, observe(mask, image[None])[0]))
+
+
 def spread(mask, known):
     """Return [H, W, C] with each known value at its pixels, 0 elsewhere."""
     weight = np.asarray(mask.operator.sum(0)).reshape(-1, 1)
@@ -150,9 +155,9 @@ class Blender:
         laplacian = down.T @ down + right.T @ right
         self.solver = splu(sparse.bmat([[laplacian, A.T], [A, None]], 'csc'))
 
-    def __call__(self, generated, known):
-        """Return the blend [H, W, C], in [-1, 1], of G(z) and what is known [K, C]."""
-        gap = known - observe(self.mask, generated[None])[0]
+    def __call__(self, generated, image):
+        """Return the blend [H, W, C], in [-1, 1], of G(z) into an image [H, W, C]."""
+        gap = np.subtract(*observe(self.mask, np.stack([image, generated])))
         zeros = np.zeros((self.mask.hidden.size, generated.shape[-1]))
         change = self.solver.solve(np.vstack([zeros, gap]))[:len(zeros)]
         blended = generated + change.reshape(generated.shape)

@@ -103,15 +103,11 @@ def split(config):
     if tested < 1:
         raise UserError('%d images of %s are too few to learn from and to test on: '
                         'expected 5 or more.' % (len(data), config.dataset))
-    where = ('drawn at random from all, as the run holds none out; D saw them in '
-             'training, %s these labels' % ('and' if knows(config) else 'though not'))
-    return data, np.sort(order[tested:]), part(data, np.sort(order[:tested])), where
-
-
-def knows(config):
-    """Return whether D learned some of the labels that are to be told."""
     told = config.attribute.split(',') if config.attribute else config.classes
-    return bool(set(told) & set(config.classes))
+    where = ('drawn at random from all, as the run holds none out; D saw them in '
+             'training, %s these labels'
+             % ('and' if set(told) & set(config.classes) else 'though not'))
+    return data, np.sort(order[tested:]), part(data, np.sort(order[:tested])), where
 
 
 def labels_config(config):

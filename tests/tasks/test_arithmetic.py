@@ -65,7 +65,7 @@ def test_a_formula_of_images(tiny_config):
     (None, 'needs --formula'), (' ', 'needs --formula'), ('A+B', "'A\\+B'"),
     ('A -B', "'A -B'"), ('A - ', "'A -'"), ('A,,B', "'A,,B'"), ('A - - B', "'- B'"),
     ('3,8 - A', 'not both'), ('3,A - B', 'mixes'), ('3,8', 'two terms or more'),
-    ('- A', 'a single term'), ('A,-A', 'twice'), ('3 - 64', '0 to 63'),
+    ('- A', 'a single term'), ('3 - 64', '0 to 63'),
     ('--A - B', "'--A'")])
 def test_formulas_that_cannot_be(text, said, tiny_config):
     with pytest.raises(UserError, match=said):

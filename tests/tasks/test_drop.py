@@ -218,8 +218,8 @@ def test_what_cannot_be_is_said(trained, tmp_path, capsys, monkeypatch, attribut
 
 def test_a_network_without_convolutions_is_refused(tiny_config):
     with pytest.raises(UserError, match='--architecture mlp'):
-        drop.check(tiny_config(architecture='mlp', gf_dim=32, df_dim=32,
-                               attribute='red'))
+        drop.main(tiny_config(architecture='mlp', gf_dim=32, df_dim=32,
+                              attribute='red'), None, None)
 
 
 def test_rows_of_pairs_leave_what_is_missing_white(tmp_path):
