@@ -49,11 +49,11 @@ class Classifier(Network):
     @property
     def label(self):
         """How a table names it, with its accuracy."""
-        if self.exclusive:
-            return 'classifier (%d labels, %.1f %% right)' % (
-                len(self.classes), 100 * self.accuracy)
-        return 'classifier (%d attributes, %.1f %% right, balanced %.1f %%)' % (
-            len(self.classes), 100 * self.accuracy, 100 * self.balanced)
+        kind, balanced = 'labels', ''
+        if not self.exclusive:
+            kind, balanced = 'attributes', ', balanced %.1f %%' % (100 * self.balanced)
+        return 'classifier (%d %s, %.1f %% right%s)' % (
+            len(self.classes), kind, 100 * self.accuracy, balanced)
 
     def extract(self, images):
         """Return (features [N, 128], probabilities [N, K] of the labels).
@@ -116,10 +116,7 @@ def network(images, classes, train, reuse=False):
 # --- training ----------------------------------------------------------------
 
 def make(config, echo=print):
-    """Return the Classifier of config's data set and size, trained first if need be.
-
-    Raises UserError as classifier_data.load.
-    """
+    """Return the Classifier of config's data set and size, trained first if need be."""
     data = classifier_data.load(config, echo)
     shape = data.train[0].shape[1:]
     classifier = Classifier(shape, data.classes, data.exclusive).start(config)

@@ -66,9 +66,9 @@ def divide(data, targets):
     if len(data) < 2:
         raise UserError('--features classifier found 1 image with a label; expected at '
                         'least 2, to learn and to be tested. %s' % OTHERS)
-    order, number = np.random.default_rng(0).permutation(len(data)), len(data) // TENTH
-    order = np.split(order, [max(1, number)])
-    return np.sort(order[1]), (data.images, targets, np.sort(order[0]))
+    order = np.random.default_rng(0).permutation(len(data))
+    held_out, train = np.split(order, [max(1, len(data) // TENTH)])
+    return np.sort(train), (data.images, targets, np.sort(held_out))
 
 
 def with_labels(config):

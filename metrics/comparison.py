@@ -61,10 +61,6 @@ def compare(real, generated):
         splits = min(SPLITS, num)
         score = inception_score(generated.probabilities, splits) + (splits,)
     sides = real.features, generated.features
-    return Result(num, distance(*sides), *kid(*sides), *score,
-                  *precision_recall(*sides), *nearest_neighbour_accuracy(*sides))
-
-
-def distance(real, generated):
-    """Return the Fréchet distance of two sets of features, a float."""
-    return frechet_of_moments(*(Moments().update(side) for side in (real, generated)))
+    fd = frechet_of_moments(*(Moments().update(side) for side in sides))
+    return Result(num, fd, *kid(*sides), *score, *precision_recall(*sides),
+                  *nearest_neighbour_accuracy(*sides))

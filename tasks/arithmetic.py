@@ -150,12 +150,6 @@ def results(terms, chosen, config):
                   np.repeat(y[None].astype(np.float32), len(noise), 0))
 
 
-def means(chosen, config):
-    """Return the Inputs of each term's mean z, moved back to the prior."""
-    return Inputs(latent.plausible([p.z.mean(0) for p in chosen], config.z_dist),
-                  np.array([p.y.mean(0) for p in chosen], np.float32))
-
-
 def save_sum(critic, terms, chosen, run):
     """Write the sheet of a sum: exemplars, means, results, and the sum of pixels.
 
@@ -163,7 +157,10 @@ def save_sum(critic, terms, chosen, run):
     """
     exemplars = [critic.draw(inputs) for inputs in chosen]
     images = critic.draw(results(terms, chosen, critic.config))
-    cells, size = lay_out(exemplars, critic.draw(means(chosen, critic.config)), images,
+    means = Inputs(
+        latent.plausible([p.z.mean(0) for p in chosen], critic.config.z_dist),
+        np.array([p.y.mean(0) for p in chosen], np.float32))
+    cells, size = lay_out(exemplars, critic.draw(means), images,
                           np.clip(total(terms, exemplars), -1, 1))
     for term, inputs in zip(terms, chosen):
         print('%s %s: a column of %d images, their mean z below' % (

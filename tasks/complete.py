@@ -60,7 +60,8 @@ def read_images(config):
     first --num_samples held-out ones. Raises UserError that names each bad file.
     """
     if not config.images:
-        return held_out(config)
+        images = held_out(config)
+        return ['held-out %d' % index for index in range(len(images))], images
     paths = [path for given in config.images for path in files(given)]
     read = [prepare(path, config) for path in paths]
     bad = ['  %s: %s' % (path, why) for path, why in zip(paths, read)
@@ -89,14 +90,13 @@ def prepare(path, config):
 
 
 def held_out(config):
-    """Return the names and pixels of held-out images; see read_images."""
+    """Return the pixels of held-out images; see read_images."""
     try:
         images = batches.load(config.replace(part='held_out')).images
     except NotFoundError as error:
         raise NotFoundError('%s\nOr name the images to complete: --images FILE…'
                             % error)
-    images = np.array(images[:config.num_samples or HELD_OUT])
-    return ['held-out %d' % index for index in range(len(images))], images
+    return np.array(images[:config.num_samples or HELD_OUT])
 
 
 def read_mask(config):

@@ -34,13 +34,13 @@ def main(config):
     """Draw the runs of --runs into --sample_dir/curves.png and print their table."""
     curves = read_all(config)
     folders.make_folder(config.sample_dir)
-    path = os.path.join(config.sample_dir, 'curves.png')
     print(table(curves))
     losses = sorted({curve.loss for curve in curves})
     if len(losses) > 1:
         print('note: trained with different losses (%s), whose values do not compare'
               % ', '.join(losses))
-    print('curves: %s' % save_picture(curves, path))
+    print('curves: %s' % save_picture(curves, os.path.join(config.sample_dir,
+                                                           'curves.png')))
 
 
 # --- reading -----------------------------------------------------------------

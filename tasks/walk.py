@@ -28,7 +28,7 @@ def main(config, run, path):
     chosen = indices(config)
     with sampling.restored(config, path) as (sess, model):
         start = latent.sheet_inputs(sess, config, chosen)
-        walk = DIMENSIONS.get(config.walk, between)
+        walk = between if config.walk in FROM_Z_TO_Z else along_dimensions
         walk(sess, model, start, output_path(run, 'walk_' + config.walk))
 
 
@@ -131,33 +131,21 @@ def to_and_fro(config):
     return (low + high) / 2 - (high - low) / 2 * swing
 
 
-def save_dimensions(sess, model, start, base):
-    """Write one sheet with a row for each dimension, from its lowest value up."""
-    order = ranked(sess, model, start)
-    values = np.linspace(*latent.span(model.config.z_dist), num=COLUMNS)
-    images = sampling.draw(sess, model, *moved(start, order, values))
-    print('sheet: %s' % save_images(images, (len(order), COLUMNS), base + '.png'))
-
-
-def save_each(sess, model, start, base):
-    """Write a GIF of each dimension as base/z017.gif and so on."""
-    values = to_and_fro(model.config)
-    for dimension in tqdm(ranked(sess, model, start), desc='films', disable=None):
-        way = moved(start, np.array([dimension]), values)
-        films.save_gif(map(films.enlarge, frames(sess, model, way, (1, 1))),
-                       os.path.join(base, 'z%03d.gif' % dimension))
-    print('films: %s' % os.path.join(base, 'z*.gif'))
-
-
-def save_merged(sess, model, start, base):
-    """Write one film in which every dimension moves in a place of its own."""
-    order = ranked(sess, model, start)
-    values = to_and_fro(model.config)
-    way = moved(start, order, values)
-    cells = np.arange(len(way.z)).reshape(len(order), len(values)).T.ravel()
-    films.save_film(frames(sess, model, way.take(cells),
-                           image_manifold_size(len(order))), base)
-
-
-DIMENSIONS = {'dimensions': save_dimensions, 'dimensions_random': save_each,
-              'dimensions_each': save_each, 'dimensions_merged': save_merged}
+def along_dimensions(sess, model, start, base):
+    """Move the dimensions that change the image most, by --walk: a sheet, or films."""
+    config, order = model.config, ranked(sess, model, start)
+    if config.walk == 'dimensions':         # a row for each, from its lowest value up
+        values = np.linspace(*latent.span(config.z_dist), num=COLUMNS)
+        images = sampling.draw(sess, model, *moved(start, order, values))
+        print('sheet: %s' % save_images(images, (len(order), COLUMNS), base + '.png'))
+    elif config.walk == 'dimensions_merged':    # each moves in a place of its own
+        way = moved(start, order, to_and_fro(config))
+        cells = np.arange(len(way.z)).reshape(len(order), -1).T.ravel()
+        size = image_manifold_size(len(order))
+        films.save_film(frames(sess, model, way.take(cells), size), base)
+    else:       # a film for each, as base/z017.gif
+        for dimension in tqdm(order, desc='films', disable=None):
+            way = moved(start, np.array([dimension]), to_and_fro(config))
+            films.save_gif(map(films.enlarge, frames(sess, model, way, (1, 1))),
+                           os.path.join(base, 'z%03d.gif' % dimension))
+        print('films: %s' % os.path.join(base, 'z*.gif'))

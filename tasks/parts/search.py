@@ -32,7 +32,13 @@ class Search:
         self.images = model.sampler(self.z, model.y)
         self.loss = (self.contextual_loss()
                      + c.perceptual_weight * self.perceptual_loss())
-        self.build_step()
+        with tf.variable_scope('search'):
+            adam = tf.train.AdamOptimizer(LEARNING_RATE)
+            moved = adam.minimize(self.loss, var_list=[self.z])
+        with tf.control_dependencies([moved]):
+            self.step = self.z.assign(bound(self.z.read_value(), c)).op
+        self.start = tf.group(tf.variables_initializer(adam.variables()),
+                              self.z.assign(bound(self.initial, c)))
 
     def contextual_loss(self):
         """Return each image's weighted L1 distance from what is known: [N].
@@ -62,17 +68,6 @@ class Search:
                                            train=False)
         loss = losses.LOSSES[model.config.loss]
         return tf.vectorized_map(lambda logit: loss(logit, logit)[2], D_logits_)
-
-    def build_step(self):
-        """Make the ops `start`, which sets z, and `step`, which moves it."""
-        c = self.model.config
-        with tf.variable_scope('search'):
-            adam = tf.train.AdamOptimizer(LEARNING_RATE)
-            moved = adam.minimize(self.loss, var_list=[self.z])
-        with tf.control_dependencies([moved]):
-            self.step = self.z.assign(bound(self.z.read_value(), c)).op
-        self.start = tf.group(tf.variables_initializer(adam.variables()),
-                              self.z.assign(bound(self.initial, c)))
 
 
 def bound(z, config):

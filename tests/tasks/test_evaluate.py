@@ -12,7 +12,7 @@ from test_evaluation import Far
 
 import main
 from metrics import extractors, pixels
-from metrics.comparison import Extracted, Result, compare, distance
+from metrics.comparison import Extracted, Result, compare
 from metrics.copies import copies
 from metrics.kid import kid
 from metrics.neighbours import nearest_in_parts
@@ -47,8 +47,9 @@ def test_compare_is_all_metrics_of_the_same_two_sets():
 
 def test_the_distance_of_shifted_sets_is_the_shift_squared():
     features = normal(50)
-    assert distance(features, features + 3) == pytest.approx(4 * 9, rel=1e-5)
-    assert distance(features, features) == pytest.approx(0, abs=1e-5)
+    for shift in 0, 3:
+        found = compare(Extracted(features), Extracted(features + shift))
+        assert found.fd == pytest.approx(4 * shift ** 2, rel=1e-5, abs=1e-5)
 
 
 def test_the_score_is_of_the_generated_images_alone():
