@@ -116,8 +116,7 @@ def table(curves):
             ('final', lambda curve: len(curve.raw['step']) - 1),
             ("best (D's accuracy nearest to 50%, the first tenth left out)", best),
             ('after %s of training, as long as the shortest run took'
-             % tqdm.format_interval(seconds), lambda curve: np.searchsorted(
-                 curve.raw['seconds'], seconds, side='right') - 1)):
+             % tqdm.format_interval(seconds), lambda curve: at(curve, seconds))):
         lines.append(title)
         lines += ['  %-*s%s' % (wide, curve.name, entry(curve, place(curve)))
                   for curve in curves]
@@ -131,6 +130,11 @@ def best(curve):
     off = abs(curve.smoothed['d_acc'] - 0.5)
     start = int(WARM_UP * len(off))
     return start + int(np.where(np.isfinite(off), off, np.inf)[start:].argmin())
+
+
+def at(curve, seconds):
+    """Return the index of the last line by that training time; -1 before the first."""
+    return int(np.searchsorted(curve.raw['seconds'], seconds, side='right')) - 1
 
 
 def entry(curve, index):
