@@ -241,8 +241,8 @@ def main(arguments):
         return 0
     try:
         given = parse_flags(arguments)
-        from dataset import batches  # after --help: NumPy and Pillow take their time
-        config = Config.make(given, batches.defaults(given.get(
+        from dataset import catalog  # after --help: NumPy and Pillow take their time
+        config = Config.make(given, catalog.defaults(given.get(
             'dataset', Config.dataset)))
         if config.task not in tasks.TASKS:
             raise UserError('--task %s: expected one of %s.'

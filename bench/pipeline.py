@@ -19,7 +19,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import numpy as np
 from PIL import Image
 
-from dataset import batches
+from dataset import batches, catalog
 from settings.config import Config
 
 IMAGES = 16000
@@ -50,7 +50,7 @@ def pack(folder):
     """Pack the folder 'celebA' in `folder` anew with two workers."""
     with tempfile.TemporaryDirectory() as cache:
         config = Config.make({'data_dir': folder, 'cache_dir': cache, 'threads': 2},
-                             batches.defaults('celebA'))
+                             catalog.defaults('celebA'))
         batches.load(config, echo=lambda text: None)
 
 

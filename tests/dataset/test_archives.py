@@ -17,7 +17,7 @@ import test_sources
 from PIL import Image
 from test_sources import cache_path, load
 
-from dataset import archives, batches
+from dataset import archives, catalog
 from settings.config import NotFoundError, UserError
 
 data = test_sources.data
@@ -161,7 +161,7 @@ def test_fashion_mnist_has_the_names_of_clothes(data):
     assert loaded.classes == (
         'T-shirt/top', 'Trouser', 'Pullover', 'Dress', 'Coat', 'Sandal', 'Shirt',
         'Sneaker', 'Bag', 'Ankle boot')
-    assert batches.defaults('fashion_mnist') == batches.defaults('mnist')
+    assert catalog.defaults('fashion_mnist') == catalog.defaults('mnist')
 
 
 def test_fashion_mnist_says_how_to_fetch_it(data):
@@ -389,7 +389,7 @@ def test_lsun_is_read_from_its_lmdb_folder(data, form):
 
 
 def test_lsun_crops_the_central_square(data):
-    assert batches.defaults('lsun') == {'crop': True}
+    assert catalog.defaults('lsun') == {'crop': True}
 
 
 def test_categories_of_lsun_become_labels(data):

@@ -11,7 +11,7 @@ from PIL import Image
 from test_sources import cache_files, cache_path, grays, load, make_zip, numbered, paint
 
 import utils
-from dataset import batches, cache, packing
+from dataset import batches, cache, catalog, packing
 from settings.config import Config, UserError
 
 RED, GREEN = (255, 0, 0), (0, 255, 0)
@@ -429,15 +429,15 @@ def test_batches_come_from_the_mapped_cache(data):
 # --- the table ---------------------------------------------------------------
 
 def test_defaults_are_a_copy():
-    batches.defaults('celebA')['crop'] = False
-    assert batches.defaults('celebA') == {'crop': True, 'input_height': 108}
-    assert batches.defaults('mnist') == {'output_height': 28, 'c_dim': 1,
+    catalog.defaults('celebA')['crop'] = False
+    assert catalog.defaults('celebA') == {'crop': True, 'input_height': 108}
+    assert catalog.defaults('mnist') == {'output_height': 28, 'c_dim': 1,
                                          'conditional': True, 'augment': 'none'}
-    assert batches.defaults('my pictures') == {}
+    assert catalog.defaults('my pictures') == {}
 
 
 @pytest.mark.parametrize('name, augment', [
     ('celebA', 'translation'), ('cifar10', 'translation'), ('mnist', 'none'),
     ('fashion_mnist', 'none')])
 def test_d_sees_all_but_digits_and_clothes_moved(name, augment):
-    assert Config.make({'dataset': name}, batches.defaults(name)).augment == augment
+    assert Config.make({'dataset': name}, catalog.defaults(name)).augment == augment

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dataset import batches, sources
+from dataset import batches, catalog, sources
 from settings.config import Config, NotFoundError, UserError
 
 BLUE = (0, 0, 255)
@@ -25,7 +25,7 @@ def data(tmp_path):
 def make_config(data, name='mine', **given):
     given = dict(dict(dataset=name, data_dir=str(data), output_height=8, threads=1),
                  **given)
-    return Config.make(given, batches.defaults(name))
+    return Config.make(given, catalog.defaults(name))
 
 
 def load(data, name='mine', **given):

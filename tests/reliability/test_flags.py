@@ -15,7 +15,7 @@ import pytest
 import download
 import main
 import tasks
-from dataset import batches
+from dataset import catalog
 from runs import folders
 from settings import checks
 from settings import config as configs
@@ -549,7 +549,7 @@ def test_help_is_printed_whatever_the_terminal_can_show(encoding, tmp_path):
 @pytest.mark.skipif(not hasattr(os, 'geteuid') or os.geteuid() != 0,
                     reason='only root can become another user')
 def test_a_locked_folder_is_refused_to_a_user_who_is_not_root(tmp_path):
-    code = ('import os, sys; sys.path.insert(0, %r); import main, dataset.batches; '
+    code = ('import os, sys; sys.path.insert(0, %r); import main, dataset.catalog; '
             'os.setgid(%d); os.setuid(%d); sys.exit(main.main(sys.argv[1:]))'
             % (ROOT, NOBODY, NOBODY))
     result = subprocess.run(
@@ -611,4 +611,4 @@ def test_a_mirror_with_a_port_and_a_path_is_an_address():
 
 
 def test_data_sets_are_all_known():
-    assert set(download.BUNDLED) | set(download.BY_HAND) <= set(batches.DATASETS)
+    assert set(download.BUNDLED) | set(download.BY_HAND) <= set(catalog.DATASETS)
