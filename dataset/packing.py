@@ -17,7 +17,7 @@ from dataset.pictures import get_image
 from settings.config import UserError
 from utils import cores
 
-CHUNK = 64               # images that a worker packs at a time
+CHUNK = 16               # images that a worker packs at a time
 FEWEST_FOR_WORKERS = 512
 LONGEST = 600            # seconds for one image; after that its decoder hangs
 
@@ -40,23 +40,19 @@ def packed(images, config):
     pack_one = functools.partial(pack_watched, pack=pack_image, arguments=arguments,
                                  longest=LONGEST)
     with pool:
-        try:
-            with interrupts_blocked():
-                results = pool.map(pack_one, images, chunksize=CHUNK)
+        with signals_blocked():
+            results = pool.map(pack_one, images, chunksize=CHUNK)
+        with contextlib.closing(results):       # what has not begun is cancelled
             yield in_order(results, images)
-        except BaseException:
-            for process in multiprocessing.active_children():
-                process.terminate()     # else they would finish their chunks
-            raise
 
 
 @contextlib.contextmanager
-def interrupts_blocked():
-    """Block Ctrl-C for a while; processes that start meanwhile never see it."""
+def signals_blocked():
+    """Let signals to end wait while worker processes start, which inherit this."""
     if not hasattr(signal, 'pthread_sigmask'):      # Windows
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
     finally:
@@ -83,6 +79,8 @@ def begin(parent):
     """Prepare a worker: quiet, deaf to Ctrl-C, and not to outlive its parent."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)    # libtiff complains, without names
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, 'pthread_sigmask'):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     threading.Thread(target=end_with, args=(parent,), daemon=True).start()
 
 

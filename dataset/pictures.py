@@ -5,6 +5,7 @@ Pillow needs Little CMS for ICC profiles; its wheels have it.
 
 import functools
 import io
+import re
 import warnings
 
 import numpy as np
@@ -60,16 +61,20 @@ def imread(source):
 
     `source` is a path, a binary file or a uint8 array. Colour, gray, palette, alpha
     (laid on white), 1-bit, 16-bit, float (0 to 1) and CMYK images all come out as 8
-    bits a channel; of several frames the first. Raises what Pillow raises for a file
-    that it cannot decode, and for more than MAX_PIXELS, which it tells by the header.
+    bits a channel; of several frames the first. Raises ValueError above MAX_PIXELS,
+    told by the header alone, and what Pillow raises for a file that it cannot decode.
     """
     if isinstance(source, np.ndarray):
         return Image.fromarray(source)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')     # of decoders: they tell no file's name
         warnings.simplefilter('error', Image.DecompressionBombWarning)
-        with Image.open(source, formats=kinds()) as image:
-            return flatten(to_8_bits(upright(image)))
+        try:
+            with Image.open(source, formats=kinds()) as image:
+                return flatten(to_8_bits(upright(image)))
+        except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+            raise ValueError('%s pixels, more than the limit of %d' % (
+                re.search(r'\d+', str(error)).group(), MAX_PIXELS))
 
 
 @functools.lru_cache(maxsize=None)
