@@ -19,7 +19,7 @@ from utils import cores
 
 CHUNK = 16               # images that a worker packs at a time
 FEWEST_FOR_WORKERS = 512
-LONGEST = 600            # seconds for one image; after that its decoder hangs
+LONGEST = 600            # seconds for one image; then its worker is ended
 
 
 @contextlib.contextmanager
@@ -39,16 +39,17 @@ def packed(images, config):
         workers, multiprocessing.get_context('spawn'), begin, (os.getpid(),))
     pack_one = functools.partial(pack_watched, pack=pack_image, arguments=arguments,
                                  longest=LONGEST)
-    with pool:
-        with signals_blocked():
-            results = pool.map(pack_one, images, chunksize=CHUNK)
-        with contextlib.closing(results):       # what has not begun is cancelled
-            yield in_order(results, images)
+    # Closing cancels the chunks that have not begun.
+    with pool, contextlib.closing(by_workers(pool, pack_one, images)) as results:
+        yield results
 
 
 @contextlib.contextmanager
 def signals_blocked():
-    """Let signals to end wait while worker processes start, which inherit this."""
+    """Block the signals that end the program while worker processes start.
+
+    The workers inherit the block, so Ctrl-C does not reach them.
+    """
     if not hasattr(signal, 'pthread_sigmask'):      # Windows
         yield
         return
@@ -59,10 +60,12 @@ def signals_blocked():
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def in_order(results, images):
-    """Yield the results of workers. Raises UserError where a worker dies."""
+def by_workers(pool, pack_one, images):
+    """Yield pack_one's result for each image. Raises UserError where a worker dies."""
     done = 0
     try:
+        with signals_blocked():
+            results = pool.map(pack_one, images, chunksize=CHUNK)
         for result in results:
             yield result
             done += 1
@@ -76,8 +79,8 @@ def in_order(results, images):
 
 
 def begin(parent):
-    """Prepare a worker: quiet, deaf to Ctrl-C, and not to outlive its parent."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)    # libtiff complains, without names
+    """Prepare a worker: it prints nothing, ignores Ctrl-C, ends with its parent."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)    # libtiff complains
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, 'pthread_sigmask'):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
@@ -92,8 +95,9 @@ def end_with(parent):
 
 
 def pack_watched(image, pack, arguments, longest):
-    """Pack an image in a worker; end the worker where it takes more than `longest`."""
-    faulthandler.dump_traceback_later(longest, exit=True)   # C code heeds no signal
+    """Pack an image in a worker; end the worker if it takes more than `longest` s."""
+    # A decoder in C that hangs would never come to a signal handler of Python's.
+    faulthandler.dump_traceback_later(longest, exit=True)
     try:
         return pack(image, arguments)
     finally:

@@ -3,6 +3,7 @@
 Good pictures are used, bad ones named with the reason; fuzz_images.py has the rest.
 """
 
+import concurrent.futures
 import fcntl
 import os
 import signal
@@ -355,8 +356,20 @@ def test_workers_end_with_a_killed_parent_and_its_left_overs_later(data, tmp_pat
         assert not path.exists() and other.exists()
 
 
+def test_a_worker_that_dies_while_others_start_is_told(monkeypatch):
+    class Pool(concurrent.futures.ProcessPoolExecutor):
+        def map(self, *arguments, **more):
+            raise concurrent.futures.process.BrokenProcessPool('x')
+    monkeypatch.setattr(concurrent.futures, 'ProcessPoolExecutor', Pool)
+    config = test_sources.make_config('data', threads=2)
+    with pytest.raises(UserError, match="worker process was killed .* 'a.png'"), \
+            packing.packed(['a.png'] * 600, config) as results:
+        next(results)
+
+
 @pytest.mark.parametrize('number, status, wait', [
-    (signal.SIGINT, 130, 0), (signal.SIGINT, 130, 0.5), (signal.SIGTERM, 143, 0.5)])
+    (signal.SIGINT, 130, 0), (signal.SIGINT, 130, 0.5), (signal.SIGTERM, 143, 0),
+    (signal.SIGTERM, 143, 0.5)])
 def test_ctrl_c_or_a_stop_of_all_processes_while_packing(data, number, status, wait):
     paint(data / 'mine' / 'a.png', 5, (1500, 1500))     # not over too early
     for i in range(600):
