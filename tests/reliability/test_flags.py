@@ -549,7 +549,7 @@ def test_help_is_printed_whatever_the_terminal_can_show(encoding, tmp_path):
 @pytest.mark.skipif(not hasattr(os, 'geteuid') or os.geteuid() != 0,
                     reason='only root can become another user')
 def test_a_locked_folder_is_refused_to_a_user_who_is_not_root(tmp_path):
-    code = ('import os, sys; sys.path.insert(0, %r); import main, dataset.catalog; '
+    code = ('import os, sys; sys.path.insert(0, %r); import main, dataset.batches; '
             'os.setgid(%d); os.setuid(%d); sys.exit(main.main(sys.argv[1:]))'
             % (ROOT, NOBODY, NOBODY))
     result = subprocess.run(
