@@ -13,6 +13,7 @@ import sys
 import urllib.parse
 from typing import NamedTuple
 
+from dataset.catalog import ANIME
 from dataset.fetch import (
     DownloadError,
     File,
@@ -22,7 +23,6 @@ from dataset.fetch import (
     say,
     size_of,
 )
-from dataset.sources import ANIME
 from dataset.unpack import read_tar, unzip
 from runs.folders import nearest_folder
 from settings.checks import LONGEST, is_plain

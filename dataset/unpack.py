@@ -105,18 +105,6 @@ def read_tar(path, names, most):
 
 # --- .zip --------------------------------------------------------------------
 
-def read_member(archive, name, most):
-    """Return the content of a member of an open ZipFile. UserError beyond `most`."""
-    info = archive.getinfo(name)
-    if info.file_size > most:
-        raise UserError('%d bytes unpacked, more than the %d that are read'
-                        % (info.file_size, most))
-    if info.compress_type not in METHODS:
-        raise UserError('it %s: make the .zip anew' % OTHER_METHOD)
-    with archive.open(info) as file:
-        return b''.join(pieces(file, info))
-
-
 def pieces(file, info):
     """Yield the content of an open member of a .zip. Raises EOFError where it ends
     before the size that it was said to have; zipfile ends it at that size.

@@ -4,12 +4,11 @@ NumPy, no TensorFlow.
 """
 
 import hashlib
-import os
 import typing
 
 import numpy as np
 
-from dataset import batches, sources
+from dataset import attributes, batches, catalog
 from settings.errors import NotFoundError, UserError
 
 RARE = 0.02             # an attribute that fewer images have, or lack, is left out
@@ -77,14 +76,12 @@ def with_labels(config):
     Raises NotFoundError where there is no data set, UserError where it has neither.
     """
     config = config.replace(part='train', label=None)
-    folder = os.path.abspath(os.path.join(config.data_dir, config.dataset))
-    names = sources.attribute_names(folder)
+    names = attributes.attribute_names(catalog.folder_of(config))
     if names:
         return config.replace(conditional=False, attributes=','.join(names))
     config = config.replace(conditional=True, attributes=None)
-    row = batches.DATASETS.get(config.dataset) or batches.Row(sources.find_images, {})
     try:
-        row.find(folder, config, batches.DATASETS)
+        catalog.find(config)
     except NotFoundError:
         raise
     except UserError as error:

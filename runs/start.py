@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import os
 
-from dataset import batches
+from dataset import catalog
 from runs import folders
 from settings import parser
 from settings.config import Config
@@ -28,7 +28,7 @@ def complete(words):
     words that are no flags, and for flags that the call has no use for.
     """
     given = parser.parse_flags(words)
-    config = Config.make(given, batches.defaults(given.get('dataset', Config.dataset)))
+    config = Config.make(given, catalog.defaults(given.get('dataset', Config.dataset)))
     # A flag file serves training and sampling alike; the command line is meant.
     check_place(parser.parse_flags(words, flag_files=False), config)
     if config.inception_path and not os.path.isfile(config.inception_path):

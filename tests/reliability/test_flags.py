@@ -14,7 +14,7 @@ import pytest
 
 import download
 import main
-from dataset import batches
+from dataset import catalog
 from runs import folders, start
 from settings import checks, flags, parser
 from settings.config import Config
@@ -609,4 +609,4 @@ def test_a_mirror_with_a_port_and_a_path_is_an_address():
 
 
 def test_data_sets_are_all_known():
-    assert set(download.BUNDLED) | set(download.BY_HAND) <= set(batches.DATASETS)
+    assert set(download.BUNDLED) | set(download.BY_HAND) <= set(catalog.DATASETS)
