@@ -27,7 +27,6 @@ CIFAR_BATCHES = {'train': ['data_batch_%d' % i for i in range(1, 6)],
                  'test': ['test_batch']}
 CIFAR_PLACES = ('', 'cifar-10-batches-bin', 'cifar-10-batches-py',
                 'cifar-10-binary.tar.gz', 'cifar-10-python.tar.gz')
-MOST_CIFAR = 2**28      # bytes, unpacked; the Python version has 186 million
 
 
 # --- a member of an archive --------------------------------------------------
@@ -129,7 +128,7 @@ def read_cifar10(folder, split):
     places = [os.path.join(folder, place) for place in CIFAR_PLACES]
     for place in filter(os.path.exists, places):
         contents, files = (
-            (unpack.read_tar(place, names, MOST_CIFAR), [place])
+            (unpack.read_tar(place, names), [place])
             if os.path.isfile(place) else read_folder(place, names))
         for batches, meta, parse in versions:
             if contents.keys() & {*batches, meta}:
