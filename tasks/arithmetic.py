@@ -204,7 +204,7 @@ def turn(critic, term, run):
     steps = np.linspace(-REACH, REACH, STEPS) * latent.deviation(config.z_dist)
     say_change(critic, term, direction, steps, inputs.take(slice(-JUDGED, None)))
     shown = latent.sheet_inputs(critic.sess, config,
-                                slice(min(TURNED, sampling.count(config))))
+                                slice(min(TURNED, config.sheet_size)))
     images = [critic.draw(shifted(shown, direction, step, config)) for step in steps]
     cells = [image for row in zip(*images) for image in row]
     base = output_path(run, 'turn_' + term.text)

@@ -9,7 +9,7 @@ from utils import imsave, inverse_transform
 
 def main(config, run, path):
     """Draw --num_samples images from the checkpoint at `path` into the run's folder."""
-    y = sampling.make_labels(sampling.count(config), config)
+    y = sampling.make_labels(config.sheet_size, config)
     folders.make_folder(run.sample_dir)
     name = 'test_%s' % config.label if config.label else 'test'
     base = os.path.join(run.sample_dir, re.sub(r'[/\\]', '_', name))

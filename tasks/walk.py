@@ -44,7 +44,7 @@ def indices(config):
         return latent.parse_indices(config.indices, config,
                                     2 if config.walk in FROM_Z_TO_Z else 1)
     number = {'sphere': STOPS, 'line': STOPS, 'dimensions_random': MOST}
-    return list(range(min(number.get(config.walk, 1), sampling.count(config))))
+    return list(range(min(number.get(config.walk, 1), config.sheet_size)))
 
 
 def frames(sess, model, inputs, size):

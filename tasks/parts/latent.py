@@ -129,7 +129,7 @@ def parse_indices(text, config, least=1):
     Raises UserError where it is no such list, has fewer than `least`, or names images
     that are not on the sheet.
     """
-    parts, most = [part.strip() for part in text.split(',')], sampling.count(config)
+    parts, most = [part.strip() for part in text.split(',')], config.sheet_size
     if not all(re.fullmatch('[0-9]{1,9}', part) for part in parts):
         raise UserError('Indices %r: expected numbers of images on the sheet, counted '
                         'from 0, with commas between, as 3,17,4.' % text)

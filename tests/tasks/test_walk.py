@@ -306,5 +306,5 @@ def test_the_modes_of_visualize_are_named():
     modes = next(f.metadata['choices'] for f in flags.fields() if f.name == 'walk')
     for mode in modes[2:]:
         assert mode in parser.REPLACED['visualize']
-        assert mode in main.help_text()
+        assert mode in parser.help_text()
     assert tuple(modes[:2]) == walk.FROM_Z_TO_Z
