@@ -22,6 +22,8 @@ import requests
 import urllib3
 from tqdm import tqdm
 
+from utils import claim
+
 TIMEOUT = 30        # seconds of silence before a connection is given up
 ROUNDS = 3          # tours of all mirrors without headway before a file is given up
 PAUSE = 2           # seconds before the second tour, then twice as many
@@ -123,24 +125,20 @@ def read_page(response):
 
 
 def confirmation(page):
-    """Return (address, fields) of the form by which Google Drive asks to confirm."""
-    for form in page.split('<form')[1:]:
-        tags = [dict(re.findall(r'(\w+)="([^"]*)"', html.unescape(tag)))
-                for tag in re.findall('<input[^>]*', form)]
-        fields = {tag['name']: tag.get('value', '') for tag in tags if 'name' in tag}
-        action = re.search('action="([^"]*)"', form)
-        if 'confirm' in fields and action:
-            return html.unescape(action[1]), fields
-    return None
+    """Return what Google Drive's form sends that asks to confirm; {} without one."""
+    form = page.partition('id="download-form"')[2].partition('</form>')[0]
+    tags = [dict(re.findall(r'(\w+)="([^"]*)"', html.unescape(tag)))
+            for tag in re.findall('<input[^>]*', form)]
+    return {tag['name']: tag.get('value', '') for tag in tags if 'name' in tag}
 
 
 def describe(page):
     """Say in one line that a web page came, and what it tells."""
     title = re.search('<title>([^<]{1,80})', page, re.I)
-    named = f' ({clean(title[1])})' if title else ''
     quota = re.search('quota exceeded|too many users', page, re.I)
-    why = ': the quota of downloads of this file is used up for now' if quota else ''
-    return f'a web page{named} instead of the file{why}'
+    return 'a web page%s instead of the file%s' % (
+        f' ({clean(title[1])})' if title else '',
+        ': the quota of downloads of this file is used up for now' if quota else '')
 
 
 def open_file(url, start):
@@ -150,10 +148,9 @@ def open_file(url, start):
     """
     response = ask(url, start)
     page = read_page(response)
-    form = confirmation(page)
-    if form:
-        address, fields = form
-        response = ask(requests.compat.urljoin(response.url, address), start, **fields)
+    fields = confirmation(page)
+    if fields:
+        response = ask(response.url.partition('?')[0], start, **fields)
         page = read_page(response)
     if page:
         raise Refused(describe(page))
@@ -258,23 +255,13 @@ def alone(folder):
     """
     handle = os.open(folder, os.O_RDONLY) if fcntl else None
     try:
-        if fcntl:
-            hold(handle, folder)
+        if fcntl and claim(handle) is False:
+            say(f'{folder}: another download is at work there: waiting for its end')
+            fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
         if fcntl:
             os.close(handle)
-
-
-def hold(handle, folder):
-    """Lock an open folder, and say so where that means to wait."""
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        say(f'{folder}: another download is at work there: waiting for its end')
-        fcntl.flock(handle, fcntl.LOCK_EX)
-    except OSError:
-        pass
 
 
 def size_of(path):

@@ -38,7 +38,9 @@ class Inception(Network):
     def __init__(self, path, c_dim):
         super().__init__([None, None, c_dim])
         with self.graph.as_default(), quiet():      # it is old, and TensorFlow says so
-            pool, product = load(path, to_255(self.images))
+            whole = tf.clip_by_value(tf.round((self.images + 1) * 127.5), 0, 255)
+            pool, product = load(path, whole if c_dim == 3
+                                 else tf.tile(whole, [1, 1, 1, 3]))
             weights = product.inputs[1]
             self.pool = tf.reshape(pool, [-1, int(weights.shape[0])])
             self.softmax = tf.nn.softmax(tf.matmul(self.pool, weights))
@@ -46,12 +48,6 @@ class Inception(Network):
     def extract(self, images):
         """Return (features [N, 2048], probabilities [N, 1008])."""
         return tuple(self.run([self.pool, self.softmax], images))
-
-
-def to_255(images):
-    """Return images [N, H, W, C] in [-1, 1] as whole numbers 0..255, [N, H, W, 3]."""
-    images = tf.clip_by_value(tf.round((images + 1) * 127.5), 0, 255)
-    return images if int(images.shape[3]) == 3 else tf.tile(images, [1, 1, 1, 3])
 
 
 def load(path, images):

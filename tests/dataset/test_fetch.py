@@ -24,7 +24,7 @@ QUOTA = (b'<!DOCTYPE html><html><head><title>Google Drive - Quota exceeded</titl
          b'</head><body>Too many users have viewed this file recently.</body></html>')
 FORM = (b'<!DOCTYPE html><html><head><title>Google Drive - Virus scan warning</title>'
         b'</head><body><form action="/search"><input type="hidden" name="q" value="0">'
-        b'</form><form id="download-form" action="/confirmed?a=1&amp;b=2" method="get">'
+        b'</form><form id="download-form" action="/a/file.bin" method="get">'
         b'<input type="submit" value="Download anyway"/>'
         b'<input type="hidden" name="id" value="X&amp;Y">'
         b'<input value="t" type="hidden" name="confirm">'
@@ -419,19 +419,18 @@ def test_the_pauses_grow(table, server, run, monkeypatch):
 def test_the_form_of_confirmation_is_sent(table, server, run):
     server.answers['/a/file.bin'] = [give(FORM, 'text/html; charset=utf-8',
                                           ranges=False)]
-    server.answers['/confirmed'] = [give()]
+    server.answers['/a/file.bin'].append(give())
     write_part(BODY[:HALF])
     assert run('set')[0] == 0 and final() == BODY
     (path, asked), = server.asked[1:]
     assert asked == f'bytes={HALF}-'
     assert urllib.parse.parse_qs(urllib.parse.urlsplit(path).query) == {
-        'a': ['1'], 'b': ['2'], 'id': ['X&Y'], 'confirm': ['t'], 'uuid': ['12-34']}
+        'id': ['X&Y'], 'confirm': ['t'], 'uuid': ['12-34']}
 
 
 def test_the_form_is_sent_once_only(table, server, run):
     table(mirrors='a')
-    server.answers['/a/file.bin'] = server.answers['/confirmed'] = [
-        give(FORM, 'text/html')]
+    server.answers['/a/file.bin'] = [give(FORM, 'text/html')]
     code, _, err = run('set')
     assert code == 1 and len(server.asked) == 2 and listing() == []
     assert 'a web page (Google Drive - Virus scan warning)' in err
@@ -441,7 +440,7 @@ def test_the_form_is_sent_once_only(table, server, run):
 def test_the_quota_page_is_named_with_the_way_out(table, server, run, first):
     table(mirrors='a', by_hand='https://there.example/view')
     server.answers['/a/file.bin'] = [give(first, 'text/html')]
-    server.answers['/confirmed'] = [give(QUOTA, 'text/html')]
+    server.answers['/a/file.bin'].append(give(QUOTA, 'text/html'))
     code, _, err = run('set', '--data_dir', 'd')
     assert code == 1 and err.count('\n') == 1 and os.listdir('d/folder') == []
     assert 'quota of downloads of this file is used up' in err

@@ -23,7 +23,6 @@ import pytest
 import test_fetch
 from test_fetch import (
     BODY,
-    FORM,
     HALF,
     final,
     give,
@@ -197,14 +196,6 @@ def test_a_redirect_to_anything_else(table, server, run, hasty, place, tmp_path)
         code, out, err = run('set')
     assert (code, err) == (0, '') and there() == BODY
     assert server.asked[-1] == ('/b/file.bin', None)
-
-
-@pytest.mark.parametrize('place', ['file://', 'ftp://127.0.0.1:1/', 'data:,x'])
-def test_a_form_that_leads_to_anything_else(table, server, run, place):
-    page = FORM.replace(b'"/confirmed', b'"' + place.encode() + b'/confirmed')
-    server.answers['/a/file.bin'] = [give(page, 'text/html')]
-    code, out, _ = run('set')
-    assert code == 0 and there() == BODY and 'lead nowhere' in out
 
 
 def test_a_chain_of_redirects_ends(table, server, run):

@@ -294,7 +294,7 @@ def test_a_flag_file_may_serve_training_and_sampling(refused, tmp_path):
     file = tmp_path / 'both.flags'
     file.write_text('--eval_freq 100\n--eval_samples 50\n--label 3\n')
     assert 'No run' in refused(['--flagfile', file])
-    refused(['--flagfile', file, '--eval_freq', '10'], '--eval_freq is for training')
+    refused(['--flagfile', file, '--eval_freq', '10'], '--eval_freq is for --train')
 
 
 def test_places_are_tasks():
