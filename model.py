@@ -71,7 +71,7 @@ class DCGAN:
         self.before_norm = 'apart' if c.bias else 'none'
 
     def build_model(self):
-        """Build the networks, the losses and what is printed and summed up."""
+        """Build the networks, the losses, and the lists of what is trained."""
         self.build_inputs()
         self.G = self.generator(self.z, self.y)
         self.g_stats = take_batch_stats()
@@ -84,7 +84,9 @@ class DCGAN:
         self.d_stats_fake = take_batch_stats()
         self.d_penalty = self.penalty(real, self.G_seen)
         self.build_losses()
-        self.collect_variables()
+        self.variables = tf.global_variables()
+        self.d_vars = tf.trainable_variables('discriminator/')
+        self.g_vars = tf.trainable_variables('generator/')
 
     def generator(self, z, y=None, train=True, reuse=False, change=None):
         """Draw images [N, H, W, C] in [-1, 1] from z [N, z_dim] and labels y.
@@ -234,12 +236,6 @@ class DCGAN:
                          d_penalty=self.d_penalty).items())]
             + [tf.summary.histogram('z', self.z), tf.summary.histogram('d', self.D),
                tf.summary.histogram('d_', self.D_)])
-
-    def collect_variables(self):
-        """List the model's variables, and those that D's and G's updates train."""
-        self.variables = tf.global_variables()
-        self.d_vars = tf.trainable_variables('discriminator/')
-        self.g_vars = tf.trainable_variables('generator/')
 
     def build_optimizers(self):
         """Make d_optim and g_optim, and `updates`, the ops of a whole training step.

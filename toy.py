@@ -286,7 +286,7 @@ def table(G):
 
 def draw_scatter(points, G, path, title):
     """Draw real and generated points [N, 2] as PNG; return its path."""
-    with figure(path, (4, 5.5)) as axes:
+    with history.figure(path, (4, 5.5)) as axes:
         for xy, label, colour in ((points, 'real', 'tab:blue'),
                                   (G, 'generated', 'tab:red')):
             axes.scatter(*xy.T, s=7, alpha=0.5, linewidths=0, color=colour, label=label)
@@ -299,7 +299,7 @@ def draw_scatter(points, G, path, title):
 def draw_accuracy(history_path, path, title):
     """Draw D's accuracy after each epoch of a history as PNG; return its path."""
     rows = history.read(history_path)
-    with figure(path, (6, 4)) as axes:
+    with history.figure(path, (6, 4)) as axes:
         axes.axhline(0.5, color='gray', linewidth=0.8, linestyle='--')
         for values, label, colour in (
                 (rows['d_acc_real'], 'real', 'tab:blue'),
@@ -313,12 +313,3 @@ def draw_accuracy(history_path, path, title):
     return path
 
 
-@contextlib.contextmanager
-def figure(path, size):
-    """Give axes to draw on; write them as PNG, whole or not at all."""
-    from matplotlib.figure import Figure
-
-    drawn = Figure(figsize=size)
-    yield drawn.subplots()
-    drawn.tight_layout()
-    history.save_figure(drawn, path)

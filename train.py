@@ -12,12 +12,12 @@ from tqdm import tqdm
 from dataset.batches import batch_number
 from metrics import evaluation
 from model import ARCHITECTURES
-from runs import checkpoints, history, sampling, sessions, sheets
+from runs import checkpoints, history, sampling, sessions
 from runs.folders import make_folder, saved
 from runs.guard import WEIGHTS_EVERY, Diverged, check_variables, message
-from runs.record import Record
+from runs.record import ANIMATION, Record, list_sheets, remove_stale_sheets
 from runs.stop import Stop
-from utils import remove_leftovers, show_all_variables
+from utils import make_gif, remove_leftovers, show_all_variables
 
 
 def train(config, run, data):
@@ -91,7 +91,7 @@ class Trainer:
         checkpoints.clean(run.checkpoint_dir, self.start, self.config.max_to_keep)
         for folder in (run.checkpoint_dir, run.best_dir, run.sample_dir):
             remove_leftovers(folder)
-        sheets.remove_stale(run, self.start)
+        remove_stale_sheets(run, self.start)
         evaluation.forget(run, self.start)
         evaluation.check_best(run)
 
@@ -225,12 +225,13 @@ def histograms(step):
 
 def show_results(run):
     """Draw the animation and the loss picture; say where everything is."""
-    drawn = sheets.list_sheets(run)
+    drawn = list_sheets(run)
     print('checkpoint: %s' % saved(run.checkpoint_dir)[-1][1])
     for _, path in saved(run.best_dir)[-1:]:
         print('best:       %s (--checkpoint best)' % path)
     if drawn:
         print('sheet:      %s' % drawn[-1])
-        print('animation:  %s' % sheets.animate(run))
+        print('animation:  %s' % make_gif(
+            drawn, os.path.join(run.sample_dir, ANIMATION)))
     print('losses:     %s' % history.save_picture(
         run.history_path, os.path.join(run.sample_dir, 'losses.png'), run.name))

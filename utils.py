@@ -1,13 +1,14 @@
-"""Pictures and files: ranges, sheets, PNG and GIF, atomic writes.
+"""Images and files: ranges, sheets, PNG and GIF, atomic writes, the terminal.
 
-NumPy and Pillow only. Images inside the program are float32 [N, H, W, C] in
-[-1, 1]; on disk and in the cache they are uint8 in 0..255.
+It imports nothing of this program. Images inside the program are float32 [N, H, W, C]
+in [-1, 1]; on disk and in the cache they are uint8 in 0..255.
 """
 
 import contextlib
 import glob
 import math
 import os
+import secrets
 import sys
 import tempfile
 
@@ -38,16 +39,16 @@ def inverse_transform(images):
 # --- sheets ------------------------------------------------------------------
 
 def image_manifold_size(num_images):
-    """Return (rows, columns) of a sheet, about square, that holds `num_images`."""
+    """Return (rows, columns) of a sheet, nearly square, for `num_images` images."""
     columns = int(math.ceil(math.sqrt(num_images)))
     return int(math.ceil(num_images / columns)), columns
 
 
 def merge(images, size, gap=2):
-    """Lay float images [N, H, W, C] in [-1, 1] out on a white sheet, row by row.
+    """Put float images [N, H, W, C] in [-1, 1] on a white sheet, row by row.
 
-    `size` is (rows, columns); N may be smaller. Images that are None leave their
-    place white. Returns uint8 [rows, columns, C] in pixels, `gap` pixels between.
+    `size` is (rows, columns), room for N images or more. An image that is None leaves
+    its place white. There are `gap` pixels between images. Return uint8 [H, W, C].
     """
     rows, columns = size
     if len(images) > rows * columns:
@@ -82,16 +83,16 @@ def imsave(array, path):
 
 
 def make_gif(paths, path, seconds=8.0, most=80, hold=2.0):
-    """Write an animation of the pictures in `paths`, in that order; return its path.
+    """Write an animated GIF of the picture files `paths`; return its path.
 
-    At most `most` of them, evenly chosen, are shown in `seconds`; the last stays for
-    `hold` seconds more.
+    At most `most` of them, evenly chosen, are shown in `seconds`. The last one stays
+    for `hold` seconds more.
     """
     if not paths:
         raise ValueError('no pictures to animate')
     chosen = np.unique(np.linspace(0, len(paths) - 1, min(most, len(paths)),
                                    dtype=int))
-    # not dithered: the grain would flicker from frame to frame
+    # Not dithered: the grain would flicker from frame to frame.
     frames = [Image.open(paths[i]).convert('RGB').quantize(256, dither=0)
               for i in chosen]
     each = max(40, int(1000 * seconds / len(frames)))
@@ -106,33 +107,31 @@ def make_gif(paths, path, seconds=8.0, most=80, hold=2.0):
 
 @contextlib.contextmanager
 def atomic_write(path, mode='wb'):
-    """Open a temporary file beside `path` that takes its place when all went well.
+    """Open a temporary file beside `path`; at the end rename it to `path`.
 
-    A reader sees the old file or the new one, never half of one; on an exception the
-    old one stays and the temporary file is removed. An OSError names `path`.
+    So a reader sees the old file or the new one, never half of one. On an exception
+    the old file stays and the temporary one is removed. An OSError names `path`.
     """
-    folder = os.path.dirname(path) or '.'
-    os.makedirs(folder, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(
-        prefix='.' + os.path.basename(path)[:40] + '.', suffix='.part', dir=folder)
+    folder, name = os.path.split(path)
+    os.makedirs(folder or '.', exist_ok=True)
+    temporary = os.path.join(folder, '.%s.%s.part' % (name[:40], secrets.token_hex(4)))
+    encoding = None if 'b' in mode else 'utf-8'
     try:
-        encoding = None if 'b' in mode else 'utf-8'
-        with naming(path), os.fdopen(handle, mode, encoding=encoding) as file:
+        with naming(path), open(temporary, mode, encoding=encoding) as file:
             claim(file)
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~current_umask())
         os.replace(temporary, path)
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):    # Ctrl-C just after its renaming
+        with contextlib.suppress(OSError):      # it may be renamed already
             os.unlink(temporary)
         raise
 
 
 @contextlib.contextmanager
 def naming(path):
-    """Let an OSError that names no file, such as that of a full disk, name this one."""
+    """Add `path` to an OSError that names no file, such as that of a full disk."""
     try:
         yield
     except OSError as error:
@@ -143,9 +142,10 @@ def naming(path):
 
 
 def claim(file):
-    """Lock an open file until it is closed or the process dies; tell if it was free.
+    """Lock an open file; return whether it was free.
 
-    None where the system or the file system has no locks.
+    The lock lasts until the file is closed or the process dies. Return None where the
+    system or the file system has no locks.
     """
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -157,9 +157,10 @@ def claim(file):
 
 
 def remove_leftovers(folder, prefix=''):
-    """Remove the temporary files that killed processes left of files with this prefix.
+    """Remove temporary files that killed processes left behind in a folder.
 
-    Those that another process is writing are its own, by their lock.
+    Only those of files whose names begin with `prefix`. A file that another process is
+    still writing is locked, and stays.
     """
     pattern = '.%s*.part' % glob.escape(prefix[:40])
     for path in glob.glob(os.path.join(glob.escape(folder), pattern)):
@@ -168,15 +169,8 @@ def remove_leftovers(folder, prefix=''):
                 os.remove(path)
 
 
-def current_umask():
-    """Return the process's umask, which mkstemp's private files do not follow."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
 def cores():
-    """Return how many processors this process may use."""
+    """Return the number of processors that this process may use."""
     if hasattr(os, 'sched_getaffinity'):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -186,10 +180,9 @@ def cores():
 
 @contextlib.contextmanager
 def quiet():
-    """Hold back what TensorFlow's C++ parts print while they start.
+    """Hide what is written to stderr, by C++ code too, such as TensorFlow's at import.
 
-    They look for CUDA and praise oneDNN on stderr whatever the log level is. On an
-    exception all of it is printed, since then it may tell the reason.
+    On an exception it is all printed, since it may tell the reason.
     """
     sys.stderr.flush()
     stderr = os.dup(2)
@@ -207,7 +200,7 @@ def quiet():
 
 
 def show_all_variables(variables):
-    """Return a table of variables: names, shapes, sizes and the total, as text."""
+    """Return a text: the name, shape and size of each variable, and the total."""
     rows = [(v.name.split(':')[0], 'x'.join(map(str, v.shape.as_list())),
              int(np.prod(v.shape.as_list()))) for v in variables]
     wide = max(len(name) for name, _, _ in rows)

@@ -21,7 +21,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
 import main  # noqa: E402
-from dataset import batches  # noqa: E402
+from dataset import catalog  # noqa: E402
 from runs import folders, history  # noqa: E402
 from settings import parser  # noqa: E402
 from settings.config import Config  # noqa: E402
@@ -37,7 +37,7 @@ def train(flags, seed, folder):
     toy = main.start_tensorflow('toy')
     given = parser.parse_flags(['--dataset', 'gaussian', *flags, '--train',
                               '--seed', str(seed), '--checkpoint_dir', folder])
-    config = Config.make(given, batches.defaults('gaussian'))
+    config = Config.make(given, catalog.defaults('gaussian'))
     run = folders.at(config, 'seed%d' % seed)
     with toy.tf.Graph().as_default(), toy.opened(config, run) as trainer, \
             contextlib.redirect_stdout(io.StringIO()):

@@ -1,6 +1,6 @@
-"""Data sets that come in archives: IDX files of MNIST's kind, CIFAR-10, LSUN's LMDB.
+"""Data sets in archives: MNIST's IDX files, CIFAR-10, LSUN's LMDB; and zip members.
 
-Their finders are those of sources.py. NumPy; for LSUN the package lmdb.
+A finder takes what those of sources.py take. NumPy; for LSUN the package lmdb.
 """
 
 import functools
@@ -8,7 +8,6 @@ import glob
 import gzip
 import io
 import itertools
-import operator
 import os
 import re
 import struct
@@ -18,7 +17,6 @@ import zlib
 import numpy as np
 
 from dataset import pickles, unpack
-from dataset.pictures import check_file
 from dataset.sources import choose, part_of
 from settings.errors import NotFoundError, UserError
 
@@ -30,36 +28,27 @@ CIFAR_BATCHES = {'train': ['data_batch_%d' % i for i in range(1, 6)],
 CIFAR_PLACES = ('', 'cifar-10-batches-bin', 'cifar-10-batches-py',
                 'cifar-10-binary.tar.gz', 'cifar-10-python.tar.gz')
 
-# Bytes: no file may make more in memory, whatever it says of itself.
-MOST_CIFAR = 2**28      # the python version has 186 million, unpacked
-MOST_IMAGE = 2**28      # the largest picture that Pillow draws without a warning
-MOST_IDX = 2**31
-
 
 # --- a member of an archive --------------------------------------------------
 
 def open_member(path, name):
-    """Return as a file what an image is packed from: a member of a zip or an LMDB."""
+    """Return a file in memory: a member of the zip file or LMDB folder at `path`."""
     if not os.path.isdir(path):
-        archive = open_zip(path, os.stat(path).st_mtime_ns)
-        return io.BytesIO(unpack.read_member(archive, name, MOST_IMAGE))
+        return io.BytesIO(open_zip(path, os.stat(path).st_mtime_ns).read(name))
     with open_lmdb(path) as env, env.begin() as transaction:
         return io.BytesIO(transaction.get(name.encode('latin-1')))
 
 
 @functools.lru_cache(maxsize=4)
 def open_zip(path, mtime):
-    """Open a zip file once a process: its table alone may be 200,000 lines long."""
+    """Open a zip file, once a process: its table may have 200,000 lines."""
     return zipfile.ZipFile(path)
 
 
 # --- MNIST and Fashion-MNIST -------------------------------------------------
 
 def find_mnist(folder, config, known, classes=DIGITS):
-    """Read the images of four IDX files, which must be there, plain or .gz.
-
-    Those of t10k are the ones held out.
-    """
+    """Find the images of four IDX files, plain or .gz; those of t10k are held out."""
     read = {split: read_mnist(folder, split) for split in ('train', 't10k')}
     images, labels = read['train' if config.part == 'train' else 't10k']
     files = [idx_path(folder, split, kind) for split in ('train', 't10k')
@@ -68,8 +57,8 @@ def find_mnist(folder, config, known, classes=DIGITS):
 
 
 def arrays(config, images, labels, classes, files):
-    """Return the Source of the first config.train_size of images in memory."""
-    if config.part == 'held_out':       # by those who made the data set
+    """Return a Source of images in memory; of those held out, all."""
+    if config.part == 'held_out':
         config = config.replace(part='train', train_size=None)
     images, labels = images[:config.train_size], labels[:config.train_size]
     names = ['image %d' % i for i in range(len(images))]
@@ -90,7 +79,7 @@ def read_mnist(folder, split):
 
 
 def idx_path(folder, split, kind):
-    """Return the path of one of the IDX files, plain or .gz. Raises NotFoundError."""
+    """Return the path of an IDX file, plain or .gz. Raises NotFoundError."""
     name = '%s-%s-ubyte' % (split, kind)
     for ending in ('', '.gz'):
         path = os.path.join(folder, name + ending)
@@ -101,37 +90,28 @@ def idx_path(folder, split, kind):
 
 
 def read_idx(path, ndim):
-    """Read an IDX file of unsigned bytes with `ndim` dimensions, plain or .gz.
-
-    No more is read than its header says. Raises UserError.
-    """
+    """Return the array uint8 in an IDX file, plain or .gz. Raises UserError."""
+    start = 4 + 4 * ndim
     try:
         with (gzip.open if path.endswith('.gz') else open)(path, 'rb') as file:
-            header = file.read(4 + 4 * ndim)
-            magic, *shape = struct.unpack('>%dI' % (1 + ndim), header)
-            size = functools.reduce(operator.mul, shape)    # may be beyond an int64
-            expected = len(header) + size
-            fits = magic == 0x800 + ndim and expected <= MOST_IDX
-            content = file.read(size + 1) if fits else b''
+            content = file.read()
+        magic, *shape = struct.unpack_from('>%dI' % (1 + ndim), content)
     except (OSError, EOFError, zlib.error, struct.error) as error:
         raise UserError('%s cannot be read (%s): fetch it again.' % (path, error))
-    if magic == 0x800 + ndim and not fits:
-        raise UserError('%s would hold %d bytes, more than %d: fetch it again.'
-                        % (path, expected, MOST_IDX))
-    if not fits or len(content) != size:
-        found = len(header + content) if fits else os.path.getsize(path)
+    expected = start + int(np.prod(shape, dtype=object))
+    if magic != 0x800 + ndim or len(content) != expected:
         raise UserError('%s is not an IDX file of %d dimensions: its magic number is '
                         '%d and its size %d, expected %d and %d. Fetch it again.'
-                        % (path, ndim, magic, found, 0x800 + ndim, expected))
-    return np.frombuffer(content, np.uint8).reshape(shape)
+                        % (path, ndim, magic, len(content), 0x800 + ndim, expected))
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 
 # --- CIFAR-10 ----------------------------------------------------------------
 
 def find_cifar10(folder, config, known):
-    """Read CIFAR-10's training images, from the python or the binary version.
+    """Find the images of CIFAR-10, its Python or its binary version.
 
-    Either as downloaded, a .tar.gz, or unpacked. Its test images are the ones held out.
+    Either as downloaded, a .tar.gz, or unpacked. Its test images are held out.
     """
     split = 'train' if config.part == 'train' else 'test'
     return arrays(config, *read_cifar10(folder, split))
@@ -148,7 +128,7 @@ def read_cifar10(folder, split):
     places = [os.path.join(folder, place) for place in CIFAR_PLACES]
     for place in filter(os.path.exists, places):
         contents, files = (
-            (unpack.read_tar(place, names, MOST_CIFAR), [place])
+            (unpack.read_tar(place, names), [place])
             if os.path.isfile(place) else read_folder(place, names))
         for batches, meta, parse in versions:
             if contents.keys() & {*batches, meta}:
@@ -162,20 +142,17 @@ def read_cifar10(folder, split):
 
 
 def read_folder(folder, names):
-    """Return ({name: content}, paths) of those of the files that are in a folder."""
+    """Return ({name: content}, paths) of the named files that a folder has."""
     paths = [os.path.join(folder, name) for name in sorted(names)]
     paths, contents = [path for path in paths if os.path.isfile(path)], {}
     for path in paths:
         with open(path, 'rb') as file:
-            contents[os.path.basename(path)] = file.read(MOST_CIFAR + 1)
-        if len(contents[os.path.basename(path)]) > MOST_CIFAR:
-            raise UserError('%s is larger than %d bytes: no file of CIFAR-10 is.'
-                            % (path, MOST_CIFAR))
+            contents[os.path.basename(path)] = file.read()
     return contents, paths
 
 
 def cifar10_arrays(place, batches, meta, contents, parse):
-    """Return (images, labels, their names) of the files' contents."""
+    """Return (images, labels, their names) of the contents of files."""
     missing = [name for name in batches + [meta] if name not in contents]
     if missing:
         raise NotFoundError('No %s in %s. Fetch it again: python download.py cifar10'
@@ -197,7 +174,9 @@ def cifar10_arrays(place, batches, meta, contents, parse):
 
 
 def parse_binary(content, meta=False):
-    """Return (pixels uint8 [N, 3072], labels uint8 [N]), or the names, of a file."""
+    """Return (pixels uint8 [N, 3072], labels uint8 [N]) of a batch of the binary
+    version; of its meta file the names of the labels.
+    """
     if meta:
         return tuple(content.decode().split())
     records = np.frombuffer(content, np.uint8).reshape(-1, 3073)
@@ -205,24 +184,20 @@ def parse_binary(content, meta=False):
 
 
 def parse_python(content, meta=False):
-    """Do what parse_binary does for the python version, whose files are pickles."""
+    """Do the same for the Python version, whose files are pickles."""
     values = pickles.read(content)
     if meta:
-        return tuple(pickles.items(values, 'label_names', str))
-    pixels = pickles.rows(pickles.lookup(values, 'data'), 3072)
-    labels = pickles.items(values, 'labels', int)
-    if not set(labels) <= set(range(256)):
-        raise ValueError('a label is no number from 0 to 255')
-    return pixels, np.array(labels, np.uint8)
+        return tuple(values['label_names'])
+    return pickles.rows(values['data'], 3072), np.array(values['labels'], np.uint8)
 
 
 # --- LSUN --------------------------------------------------------------------
 
 def find_lsun(folder, config, known):
-    """Find the images of LSUN's training folders, as bedroom_train_lmdb, unpacked.
+    """Find the images of LSUN's unpacked training folders, as bedroom_train_lmdb.
 
-    With config.conditional, several are the labels. Raises NotFoundError where there is
-    none, UserError where one cannot be read.
+    With config.conditional, these folders are the labels. Raises NotFoundError where
+    there is none, UserError where one cannot be read.
     """
     paths = lsun_folders(folder)
     count = part_of(config).stop
@@ -238,7 +213,7 @@ def find_lsun(folder, config, known):
 
 
 def lsun_folders(folder):
-    """Return the LMDB folders in a folder, but for those to validate and test with."""
+    """Return the LMDB folders in a folder, without those to validate and test with."""
     found = sorted(os.path.dirname(path) for path in glob.glob(
         os.path.join(glob.escape(folder), '*', 'data.mdb')))
     train = [path for path in found if not path.endswith(('_val_lmdb', 'test_lmdb'))]
@@ -255,7 +230,7 @@ def lsun_folders(folder):
 
 
 def read_keys(path, count):
-    """Return the first `count` keys of an LMDB folder (all, for None), in its order."""
+    """Return the first `count` keys of an LMDB folder, in its order; None: all."""
     with open_lmdb(path) as env, env.begin() as transaction:
         keys = transaction.cursor().iternext(keys=True, values=False)
         return [key.decode('latin-1') for key in itertools.islice(keys, count)]
@@ -269,12 +244,11 @@ def open_lmdb(path):
         raise UserError('LSUN is kept in LMDB, which another package reads: run '
                         '`python -m pip install lmdb`.')
     try:
-        check_file(os.path.join(path, 'data.mdb'))
         env = lmdb.open(path, readonly=True, lock=False, readahead=False, create=False)
-    except (lmdb.Error, OSError, ValueError) as error:
+    except (lmdb.Error, OSError) as error:
         raise UserError('%s cannot be read as LMDB (%s): unpack or fetch it again.'
                         % (path, error))
-    # It is mapped into memory: to read what is not there would end the process.
+    # The file is mapped into memory: reading beyond its end would kill the process.
     size = (env.info()['last_pgno'] + 1) * env.stat()['psize']
     if os.path.getsize(os.path.join(path, 'data.mdb')) < size:
         env.close()

@@ -1,4 +1,4 @@
-"""The cache: images packed once, cropped and resized, into one file of uint8."""
+"""The cache: the images of a data set, cropped and resized, in one file of uint8."""
 
 import contextlib
 import hashlib
@@ -16,7 +16,7 @@ from utils import atomic_write, remove_leftovers
 
 
 def cache_base(config):
-    """Return the path of the cache without its ending."""
+    """Return the path of the cache's files, without their endings."""
     name = '%s_%dx%dx%d' % (config.dataset, config.output_height, config.output_width,
                             config.c_dim)
     name += '-' + digest(transform_settings(config))[:8]
@@ -25,11 +25,11 @@ def cache_base(config):
 
 
 def transform_settings(config):
-    """Return the settings that decide what a packed image looks like."""
+    """Return the settings on which the packed images depend."""
     return [config.dataset, config.output_height, config.output_width, config.c_dim,
             config.crop and [config.input_height, config.input_width],
             config.input_fname_pattern,
-            # With labels, the images are chosen otherwise.
+            # With labels, other images are chosen.
             config.train_size and [config.train_size, config.conditional]
             ] + ([config.part] if config.part != 'train' else [])
 
@@ -40,21 +40,24 @@ def digest(value):
 
 
 def fingerprint(source, config):
-    """Return a text that changes with the source files or the transform."""
-    files = []
-    for path in source.files:
-        try:
-            stat = os.stat(path)
-            files.append([path, stat.st_size, stat.st_mtime_ns])
-        except OSError:         # a link that leads nowhere, or it is gone by now
-            files.append([path, -1, 0])
-    return digest([3, transform_settings(config), len(source.images), files])
+    """Return the cache's key, which changes with the source files or the settings."""
+    return digest([3, transform_settings(config), len(source.images),
+                   [stamp(path) for path in source.files]])
+
+
+def stamp(path):
+    """Return [path, size, time of change] of a file."""
+    try:
+        stat = os.stat(path)
+    except OSError:             # a broken link
+        return [path, -1, 0]
+    return [path, stat.st_size, stat.st_mtime_ns]
 
 
 def read_cache(base, key):
-    """Return a cache's images, mapped, and the indices of those left out of it.
+    """Return a cache's images, mapped into memory, and the indices of those left out.
 
-    None where there is no cache, or one of another key, or a part of one.
+    None where there is no whole cache with that key.
     """
     try:
         with open(base + '.json', encoding='utf-8') as file:
@@ -81,7 +84,7 @@ def pack(source, config, base, key, echo):
 
 
 def write_cache(source, config, base, key):
-    """Write the cache: images, a report of those left out, and the key last.
+    """Write the cache: the images, the report of bad ones, and last the key.
 
     Return what read_cache does. Raises UserError where more than half are left out.
     """
@@ -105,13 +108,13 @@ def write_cache(source, config, base, key):
 
 
 def printable(text):
-    """Return a text as one line that is valid UTF-8 and that no terminal obeys."""
+    """Return a text as one line, without control characters and invalid UTF-8."""
     return ''.join(character if character.isprintable() else repr(character)[1:-1]
                    for character in text)
 
 
 def write_images(source, config, path):
-    """Write the good images as one .npy; return the bad ones as (index, reason)."""
+    """Write the good images as one .npy; return [(index, reason)] of the bad ones."""
     shape = config.output_height, config.output_width, config.c_dim
     header_size = len(npy_header(0, shape))
     good, bad = 0, []
@@ -130,7 +133,7 @@ def write_images(source, config, path):
 
 
 def npy_header(count, shape):
-    """Return an .npy header whose size does not depend on the count."""
+    """Return an .npy header of the same size for each count."""
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, {
         'descr': '|u1', 'fortran_order': False, 'shape': (10**12 + count,) + shape})

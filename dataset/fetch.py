@@ -1,11 +1,12 @@
-"""Fetch one file: resumed, verified by checksum, from the first mirror that gives it.
+"""Fetch one file: resumed, checked, from the first mirror that gives it.
 
-It is written to PATH.part and gets its own name only when its checksum is right. A part
-left by a cut is gone on with.
+It is written to PATH.part and gets its own name only when its checksum is right. What a
+cut download has left in PATH.part is kept, and the next one goes on from there.
 """
 
 import contextlib
 import hashlib
+import html
 import os
 import re
 import sys
@@ -17,27 +18,33 @@ try:
 except ImportError:     # Windows
     fcntl = None
 
+import requests
+import urllib3
 from tqdm import tqdm
 
-from dataset.web import MirrorError, Refused, network, open_file
+from utils import claim
 
+TIMEOUT = 30        # seconds of silence before a connection is given up
 ROUNDS = 3          # tours of all mirrors without headway before a file is given up
 PAUSE = 2           # seconds before the second tour, then twice as many
-HEADWAY = 2 ** 20   # bytes that a tour must add, so that crawling on comes to an end
+HEADWAY = 2 ** 20   # bytes that a tour must add to count as headway
 CHUNK = 2 ** 18     # bytes read at once
-LARGEST = 2 ** 34   # bytes taken at most where neither table nor server says a length
+PAGE = 2 ** 16      # characters of a web page that are looked at
+# Not compressed on the way: the checksum is of the file as it lies on the server
+HEADERS = {'User-Agent': 'download.py (DCGAN-tensorflow)',
+           'Accept-Encoding': 'identity'}
 
 
 class File(NamedTuple):
-    """Describe one file of a data set; its size is None where nobody knows it.
+    """One file of a data set.
 
     checksum: its MD5 or SHA-256 in hex, or where nobody publishes one its size as text;
     folder: what a .zip unpacks to, where it must be unpacked; member: the one file that
-    is taken out of a .tar.gz, where there is one.
+    is taken out of a .tar.gz.
     """
 
     name: str
-    size: int | None
+    size: int
     checksum: str
     urls: tuple
     by_hand: str = 'one of these addresses'
@@ -46,70 +53,115 @@ class File(NamedTuple):
 
     @property
     def kind(self):
-        """Return which checksum it is, by its length: md5, sha256, or only the size."""
+        """Which checksum it is, by its length: md5, sha256, or only the size."""
         return {32: 'md5', 64: 'sha256'}.get(len(self.checksum), 'size')
 
 
 class DownloadError(Exception):
-    """Say in one line why a file could not be had, and what to do."""
+    """Why a file could not be had, in one line, and what to do."""
 
 
-def say(text):
-    """Print a line at once; where nobody reads it (`| head`), go on without."""
+class MirrorError(Exception):
+    """Why one mirror did not give a file this time."""
+
+
+class Refused(MirrorError):
+    """Why one mirror does not give a file, however often it is asked."""
+
+
+# --- one answer --------------------------------------------------------------
+
+@contextlib.contextmanager
+def network():
+    """Turn what a connection raises into MirrorError or Refused.
+
+    An OSError from anywhere else is then the disk's.
+    """
     try:
-        print(text, flush=True)
-    except OSError:
-        # Python tries again to write what it holds when it ends.
-        with open(os.devnull, 'wb') as nowhere:
-            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        yield
+    except requests.HTTPError as error:
+        code, reason = error.response.status_code, error.response.reason
+        passing = code >= 500 or code in (408, 429)
+        raise (MirrorError if passing else Refused)(
+            clean(f'HTTP {code} {reason}')) from None
+    except (requests.TooManyRedirects, ValueError) as error:    # no http:, no address
+        raise Refused(clean(f'redirects that lead nowhere: {error}')) from None
+    except (requests.Timeout, urllib3.exceptions.TimeoutError):
+        raise MirrorError(f'silent for {TIMEOUT} seconds') from None
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        # The last words of "HTTPConnectionPool(…): …: [Errno 111] Connection refused"
+        reason = str(getattr(error.args[0], 'reason', error)).rpartition(': ')[2]
+        raise MirrorError(clean(re.sub(r"\[Errno .*\] |[')]+$", '', reason))) from None
 
 
-# --- one mirror --------------------------------------------------------------
+def clean(text):
+    """Return a server's text in one line of at most 200 printable characters."""
+    plain = ''.join(c if c.isprintable() else ' ' for c in str(text))
+    return ' '.join(plain.split())[:200]
 
-def whole_length(response, file, begin):
-    """Return the length that the file will have, None where neither side says it.
 
-    Raises Refused where the server's answer does not fit the table.
+def ask(url, start, **params):
+    """Return the answer to a request for a file from byte `start` on.
+
+    Or for all of it, where the server says that it ends before. Raises MirrorError.
     """
-    end = None if response.length is None else begin + response.length
-    total = re.search(r'/(\d{1,18})$', response.headers.get('Content-Range', ''))
-    offered = int(total[1]) if total and begin else end
-    if offered is None:
-        return file.size
-    offered = min(offered, 10**18)      # and not a line of digits
-    # Some servers give a range in portions.
-    if offered != (file.size or offered) and not (
-            total is None and begin and offered < file.size):
-        raise Refused(f'offers {offered:,} bytes, expected {file.size:,}')
-    if file.size is None and offered > LARGEST:
-        raise Refused(f'offers {offered:,} bytes, more than {LARGEST:,}')
-    return file.size or offered
+    headers = dict(HEADERS, Range=f'bytes={start}-') if start else HEADERS
+    with network():
+        response = requests.get(url, params=params, headers=headers, stream=True,
+                                timeout=TIMEOUT)
+        if response.status_code == 416 and start:
+            response.close()
+            return ask(url, 0, **params)
+        response.raise_for_status()
+    return response
 
 
-def pour(response, out, begin, limit, bar):
-    """Write a body to `out`, never past byte `limit`; return the byte it ended at.
+def read_page(response):
+    """Return the text of a web page that came instead of a file, '' for a file."""
+    if not response.headers.get('Content-Type', '').startswith('text/html'):
+        return ''
+    with network(), response:
+        return response.raw.read(PAGE).decode('utf-8', 'replace') or '<html>'
 
-    One more than `limit` says that there was more. Raises MirrorError.
+
+def confirmation(page):
+    """Return what Google Drive's form sends that asks to confirm; {} without one."""
+    form = page.partition('id="download-form"')[2].partition('</form>')[0]
+    tags = [dict(re.findall(r'(\w+)="([^"]*)"', html.unescape(tag)))
+            for tag in re.findall('<input[^>]*', form)]
+    return {tag['name']: tag.get('value', '') for tag in tags if 'name' in tag}
+
+
+def describe(page):
+    """Say in one line that a web page came, and what it tells."""
+    title = re.search('<title>([^<]{1,80})', page, re.I)
+    quota = re.search('quota exceeded|too many users', page, re.I)
+    return 'a web page%s instead of the file%s' % (
+        f' ({clean(title[1])})' if title else '',
+        ': the quota of downloads of this file is used up for now' if quota else '')
+
+
+def open_file(url, start):
+    """Return (answer, byte at which it begins): `start`, or 0 where it must be.
+
+    Answers Google Drive's form of confirmation. Raises MirrorError.
     """
-    end = begin
-    left = limit + 1 - begin
-    if response.length is not None:
-        left = min(left, response.length)
-    while left > 0:
-        with network(response.watch):
-            # read1: what came before a cut is written, not lost with the rest.
-            chunk = response.read1(min(CHUNK, left))
-        if not chunk:
-            response.watch.check()
-            break
-        # A chunk whose length is a lie may bring more than was asked for.
-        out.write(chunk[:max(limit - end, 0)])
-        end += len(chunk)
-        response.watch.came += len(chunk)
-        left -= len(chunk)
-        bar.update(len(chunk))
-    return end
+    response = ask(url, start)
+    page = read_page(response)
+    fields = confirmation(page)
+    if fields:
+        response = ask(response.url.partition('?')[0], start, **fields)
+        page = read_page(response)
+    if page:
+        raise Refused(describe(page))
+    ranged = response.headers.get('Content-Range', '').startswith(f'bytes {start}-')
+    if start and response.status_code == 206 and not ranged:
+        response.close()
+        return open_file(url, 0)
+    return response, start if ranged else 0
 
+
+# --- one file ----------------------------------------------------------------
 
 def transfer(url, file, part):
     """Bring a part to the file's length from one mirror; return where it went on.
@@ -117,55 +169,99 @@ def transfer(url, file, part):
     Raises MirrorError, and OSError for the disk.
     """
     begin = size_of(part)
-    if file.size and begin >= file.size:
+    if begin >= file.size:
         return begin        # all came, and the run ended before it was checked
     response, begin = open_file(url, begin)
+    offered = response.raw.length_remaining
     with response:
-        length = whole_length(response, file, begin)
-        limit = LARGEST if length is None else length
+        if offered is not None and begin + offered != file.size:
+            raise Refused(f'offers {begin + offered:,} bytes, expected {file.size:,}')
         with open(part, 'ab' if begin else 'wb') as out, tqdm(
-                desc=file.name, total=length, initial=begin, unit='B',
+                desc=file.name, total=file.size, initial=begin, unit='B',
                 unit_scale=True, disable=None) as bar:
-            end = pour(response, out, begin, limit, bar)
+            end = pour(response, out, begin, file.size, bar)
             out.flush()
             os.fsync(out.fileno())
-    if end > limit:
+    if end > file.size:
         os.remove(part)
-        raise Refused(f'more than the {limit:,} bytes expected')
-    if length is not None and end < length:
-        raise MirrorError(f'cut off at {end:,} of {length:,} bytes')
+        raise Refused(f'more than the {file.size:,} bytes expected')
+    if end < file.size:
+        raise MirrorError(f'cut off at {end:,} of {file.size:,} bytes')
     return begin
 
 
-# --- one file ----------------------------------------------------------------
+def pour(response, out, end, size, bar):
+    """Write an answer to `out`, up to byte `size`; return the byte it ended at.
+
+    That is more than `size` where there was more. Raises MirrorError for a silent line;
+    a line that is cut just ends.
+    """
+    with network(), contextlib.suppress(urllib3.exceptions.ProtocolError):
+        while end <= size:
+            # read1: what came before a cut is not lost with what did not come
+            chunk = response.raw.read1(CHUNK, decode_content=False)
+            if not chunk:
+                break
+            out.write(chunk[:size - end])
+            end += len(chunk)
+            bar.update(len(chunk))
+    return end
+
+
+def attempt(url, file, part):
+    """Make a part the whole file, from one mirror. Raises MirrorError."""
+    for _ in range(2):
+        begin = transfer(url, file, part)
+        found = checksum_of(part, file.kind)
+        if found == file.checksum:
+            return
+        os.remove(part)
+        if not begin:
+            break       # else what was there before may be at fault: all of it anew
+    raise Refused(f'a file with {file.kind} {found}, expected {file.checksum}')
+
+
+def fetch_file(file, path, urls):
+    """Fetch one file to `path`, from the first address that gives it.
+
+    Raises DownloadError, which names each address and its failure. What came is then in
+    the part, and nothing is at `path`.
+    """
+    part, errors, idle = path + '.part', {}, 0
+    most = size_of(part)
+    while urls and idle < ROUNDS:
+        time.sleep(PAUSE * idle)
+        for url in urls:
+            try:
+                attempt(url, file, part)
+                return os.replace(part, path)
+            except MirrorError as error:
+                errors[url] = error
+                say(f'{url}: {error}')
+        urls = [url for url in urls if not isinstance(errors[url], Refused)]
+        idle = 0 if size_of(part) >= most + HEADWAY else idle + 1
+        most = max(most, size_of(part))
+    raise DownloadError('; '.join(f'{url}: {error}' for url, error in errors.items()))
+
+
+# --- files and folders -------------------------------------------------------
 
 @contextlib.contextmanager
 def alone(folder):
     """Hold a folder for one download; another one waits here until it is over.
 
-    The system lets go of it with the process. Where it cannot hold a folder, as on
+    The system releases the lock when the process ends. Where there are no locks, as on
     Windows and some network drives, nobody waits.
     """
-    handle = None
+    handle = os.open(folder, os.O_RDONLY) if fcntl else None
     try:
-        if fcntl:
-            handle = os.open(folder, os.O_RDONLY)
-            hold(handle, folder)
+        if fcntl and claim(handle) is False:
+            say(f'{folder}: another download is at work there: waiting for its end')
+            fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
-        if handle is not None:
+        if fcntl:
             os.close(handle)
-
-
-def hold(handle, folder):
-    """Lock an open folder, and say so where that means to wait."""
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        say(f'{folder}: another download is at work there: waiting for its end')
-        fcntl.flock(handle, fcntl.LOCK_EX)
-    except OSError:
-        pass
 
 
 def size_of(path):
@@ -185,37 +281,11 @@ def checksum_of(path, kind, copy=None):
     return digest.hexdigest() if sums_up else str(size_of(path))
 
 
-def attempt(url, file, part):
-    """Make a part the whole file, from one mirror. Raises MirrorError."""
-    for _ in range(2):
-        begin = transfer(url, file, part)
-        found = checksum_of(part, file.kind)
-        if found == file.checksum:
-            return
-        os.remove(part)
-        if not begin:
-            break       # else what was there before may be at fault: all of it anew
-    raise Refused(f'a file with {file.kind} {found}, expected {file.checksum}')
-
-
-def fetch_file(file, path, urls):
-    """Fetch one file to `path`, from the first address that gives it.
-
-    Raises DownloadError, which names each address and its failure; what came is then
-    in the part, and nothing at `path`.
-    """
-    part, errors, idle = path + '.part', {}, 0
-    most = size_of(part)
-    while urls and idle < ROUNDS:
-        time.sleep(PAUSE * idle)
-        for url in urls:
-            try:
-                attempt(url, file, part)
-                return os.replace(part, path)
-            except MirrorError as error:
-                errors[url] = error
-                say(f'{url}: {error}')
-        urls = [url for url in urls if not isinstance(errors[url], Refused)]
-        idle = 0 if size_of(part) >= most + HEADWAY else idle + 1
-        most = max(most, size_of(part))
-    raise DownloadError('; '.join(f'{url}: {error}' for url, error in errors.items()))
+def say(text):
+    """Print a line at once; where nobody reads it (`| head`), go on without."""
+    try:
+        print(text, flush=True)
+    except OSError:
+        # Python tries again to write what it holds when it ends.
+        with open(os.devnull, 'wb') as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())

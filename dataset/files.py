@@ -1,23 +1,21 @@
-"""What files there are below a folder, and in a zip file, in an order of their names.
+"""What files there are below a folder or in a zip file, sorted by name.
 
-The order of the file system's own lists, which differs between machines, decides
-nothing.
+So nothing depends on the order in which a file system lists them.
 """
 
 import os
 import zipfile
 
-from dataset.pictures import check_file
 from settings.errors import UserError
 
-ADDED = ('__MACOSX', 'lost+found')      # by systems; nobody put pictures there
+ADDED = ('__MACOSX', 'lost+found')      # folders that systems add
 
 
 def walk(folder):
-    """Yield the files below a folder, in an order that the names alone decide.
+    """Yield the paths of the files below a folder: its own files, then its folders'.
 
-    Links to folders are followed, each folder once; what is hidden is passed over.
-    Raises UserError for a folder that cannot be read: it may hold most of the images.
+    Links to folders are followed, each folder once; hidden files are left out. Raises
+    UserError for a folder that cannot be read: it may hold most of the images.
     """
     seen = set()
     for parent, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
@@ -32,57 +30,32 @@ def walk(folder):
 
 
 def refuse(error):
-    """Raise UserError for a folder that cannot be read, unless it is gone by now."""
+    """Raise UserError for a folder that cannot be read, unless it does not exist."""
     if not isinstance(error, FileNotFoundError):
         raise UserError('%s cannot be read (%s): make it readable or move it away.'
                         % (error.filename, error.strerror))
 
 
-def distinct(paths):
-    """Return the paths but for links to files that are among them without those.
-
-    Of several links to one file the first is left, and every link that leads nowhere.
-    """
-    paths = list(paths)
-    links = {path for path in paths if os.path.islink(path)}
-    parents = {os.path.dirname(path) for path in paths} if links else ()
-    parents = {parent: os.path.realpath(parent) for parent in parents}
-    seen = {os.path.join(parents[os.path.dirname(path)], os.path.basename(path))
-            for path in paths if links and path not in links}
-    return [path for path in paths if path not in links or new(path, seen)]
-
-
-def new(link, seen):
-    """Tell whether a link's file is not among those seen, where it is put."""
-    target = os.path.realpath(link)
-    if target in seen:
-        return False
-    if os.path.exists(target):
-        seen.add(target)
-    return True
-
-
 def zip_members(path):
-    """Return the names in a zip file, each once, as walk would find them unpacked.
+    """Return the names in a zip file in the order of walk. UserError for a broken one.
 
-    Raises UserError for a broken one.
+    A name that is there twice is returned once.
     """
     try:
-        check_file(path)
         with zipfile.ZipFile(path) as archive:
             names = [name.split('/') for name in set(archive.namelist())]
-        return ['/'.join(name) for name in sorted(names, key=folders_last)
-                if not any(map(hidden, name))]
     except Exception as error:      # a damaged table raises nearly anything
         raise UserError('%s cannot be read as a zip file (%s): fetch it again.'
                         % (path, error))
+    return ['/'.join(name) for name in sorted(names, key=files_first)
+            if not any(map(hidden, name))]
 
 
-def folders_last(parts):
-    """Return what sorts paths, in their parts, as walk does: files before folders."""
+def files_first(parts):
+    """Return the key that sorts paths, split at slashes, as walk does."""
     return [(1, part) for part in parts[:-1]] + [(0, parts[-1])]
 
 
 def hidden(name):
-    """Tell whether a file or folder is hidden, or one of those that systems add."""
+    """Return whether a file or folder is hidden, or one that systems add."""
     return name.startswith('.') and name != '.' or name in ADDED

@@ -2,14 +2,14 @@
 
 import numpy as np
 
-BLOCK = 1024        # rows at a time: of 2,048 features in float64 they take 16 MiB
+BLOCK = 1024        # rows at a time: 2,048 features in float64 take 16 MiB
 
 
 def check_features(name, features, least=1, width=None):
-    """Return features as an array [N, D], its dtype and its place on disk unchanged.
+    """Return features as an array [N, D].
 
     Raises ValueError where it has another rank, fewer than `least` rows, another D than
-    `width`, values that are no real numbers, NaN or infinities.
+    `width`, NaN or infinities.
     """
     features = np.asanyarray(features)
     if features.ndim != 2 or not features.shape[1]:
@@ -21,25 +21,16 @@ def check_features(name, features, least=1, width=None):
     if width not in (None, features.shape[1]):
         raise ValueError('%s: found %d columns; expected %d. Take both sides from the '
                          'same extractor.' % (name, features.shape[1], width))
-    check_finite(name, features)
-    return features
-
-
-def check_finite(name, array):
-    """Raise ValueError where an array has values that are not finite real numbers."""
-    if array.dtype.kind not in 'buif':
-        raise ValueError('%s: found dtype %s; expected real numbers. Convert it, as by '
-                         'astype(np.float32).' % (name, array.dtype))
-    bad = sum(np.count_nonzero(~np.isfinite(part)) for _, part in blocks(array))
+    bad = sum(np.count_nonzero(~np.isfinite(part)) for _, part in blocks(features))
     if bad:
         raise ValueError('%s: found %d values of NaN or infinity; expected none. Look '
                          'for the images or the network that they come from.'
                          % (name, bad))
+    return features
 
 
-def blocks(array, size=BLOCK):
-    """Yield (index of the first row, the rows) of each block of at most `size` rows."""
-    if size < 1:
-        raise ValueError('block: found %r; expected 1 row or more.' % size)
+def blocks(array, size=None):
+    """Yield (index of the first row, the rows) of each block of `size` rows (BLOCK)."""
+    size = size or BLOCK
     for start in range(0, len(array), size):
         yield start, array[start:start + size]

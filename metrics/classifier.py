@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 from tqdm import tqdm
 
-from metrics import labels
+from metrics import classifier_data
 from metrics.arrays import blocks
 from metrics.network import Network
 from ops import batch_norm, conv2d, linear, lrelu, move_averages, take_batch_stats
@@ -29,9 +29,9 @@ LEARNING_RATE = 2e-3
 class Classifier(Network):
     """The trained network: features [N, 128], after lrelu, before the last layer.
 
-    classes: the names of what it tells; exclusive: whether they are labels, one an
-    image, rather than attributes; accuracy, balanced: on the images held out, see
-    `measure`; path: where it is kept.
+    classes: the names of the labels or attributes; exclusive: whether they are labels,
+    one an image; accuracy, balanced: on the images held out, see `measure`; path: where
+    it is kept.
     """
 
     name = 'classifier'
@@ -49,24 +49,17 @@ class Classifier(Network):
     @property
     def label(self):
         """How a table names it, with its accuracy."""
-        if self.exclusive:
-            return 'classifier (%d labels, %.1f %% right)' % (
-                len(self.classes), 100 * self.accuracy)
-        return 'classifier (%d attributes, %.1f %% right, balanced %.1f %%)' % (
-            len(self.classes), 100 * self.accuracy, 100 * self.balanced)
+        kind, balanced = 'labels', ''
+        if not self.exclusive:
+            kind, balanced = 'attributes', ', balanced %.1f %%' % (100 * self.balanced)
+        return 'classifier (%d %s, %.1f %% right%s)' % (
+            len(self.classes), kind, 100 * self.accuracy, balanced)
 
-    def features(self, images):
-        """Return float32 [N, 128] of images [N, H, W, C] in [-1, 1]."""
-        return self.run([self.h], images)[0]
+    def extract(self, images):
+        """Return (features [N, 128], probabilities [N, K] of the labels).
 
-    def probabilities(self, images):
-        """Return float32 [N, K] of the labels; None of attributes, which are several
-        at once, so that no one distribution says what an image shows.
+        Attributes have no such probabilities: an image may have several, or none.
         """
-        return self.run([self.judged], images)[0] if self.exclusive else None
-
-    def both(self, images):
-        """Return (features, probabilities), in the time of one of them."""
         h, judged = self.run([self.h, self.judged], images)
         return h, judged if self.exclusive else None
 
@@ -75,7 +68,7 @@ class Classifier(Network):
         return self.run([self.judged], images)[0]
 
     def save(self, meta):
-        """Write the weights, then the file that says that they are there."""
+        """Write the weights, then `meta`, without which they do not count."""
         values = self.sess.run(self.variables)
         with atomic_write(self.path + '.npz') as file:
             np.savez(file, **{v.op.name: value
@@ -85,7 +78,7 @@ class Classifier(Network):
             file.write('\n')
 
     def restore(self):
-        """Read what save wrote; tell whether it was there and whole."""
+        """Read what save wrote; return whether it was there and whole."""
         try:
             with open(self.path + '.json', encoding='utf-8') as file:
                 meta = json.load(file)
@@ -103,9 +96,8 @@ class Classifier(Network):
 def network(images, classes, train, reuse=False):
     """Return the features [N, 128] of images [N, H, W, C], and the logits [N, classes].
 
-    Convolutions of stride 2 until the smaller side is below 7, the first of a larger
-    stride where images are larger than 127 pixels, so that its map is about 32 pixels
-    wide and the time does not grow with the size.
+    Convolutions of stride 2 until the smaller side is below 7. For images of 128 pixels
+    and more the first has a larger stride, so that the time does not grow with them.
     """
     stride = 2 * max(1, min(images.shape.as_list()[1:3]) // 64)
     with tf.variable_scope('classifier', reuse=reuse):
@@ -124,15 +116,13 @@ def network(images, classes, train, reuse=False):
 # --- training ----------------------------------------------------------------
 
 def make(config, echo=print):
-    """Return the Classifier of config's data set and size, trained first if need be.
-
-    Raises UserError where the data set has neither labels nor attributes, and where its
-    images are not there.
-    """
-    data = labels.load(config, echo)
-    classifier = Classifier(data.train[0].shape[1:], data.classes, data.exclusive)
-    classifier.path = place(config, data)
-    classifier.start(config)
+    """Return the Classifier of config's data set and size, trained first if need be."""
+    data = classifier_data.load(config, echo)
+    shape = data.train[0].shape[1:]
+    classifier = Classifier(shape, data.classes, data.exclusive).start(config)
+    name = '%s_%dx%dx%d-' % ((config.dataset,) + shape)
+    classifier.path = os.path.join(config.checkpoint_dir, FOLDER,
+                                   name + data.digest[:8] + '-%d' % VERSION)
     if not classifier.restore():
         echo('training a classifier of %d %s (once; kept in %s.npz)' % (
             len(data.classes), 'labels' if data.exclusive else 'attributes',
@@ -146,23 +136,15 @@ def make(config, echo=print):
     return classifier
 
 
-def place(config, data):
-    """Return the path, without its ending, of the classifier of these data."""
-    name = '%s_%dx%dx%d-' % ((config.dataset,) + data.train[0].shape[1:])
-    return os.path.join(config.checkpoint_dir, FOLDER,
-                        name + data.digest[:8] + '-%d' % VERSION)
-
-
 def train(classifier, images, targets, indices):
-    """Train on those of the images uint8 [N, H, W, C] that `indices` tell."""
+    """Train on the images uint8 [N, H, W, C] of these indices."""
     steps = max(1, min(STEPS, EPOCHS * len(indices) // BATCH))
     with classifier.graph.as_default():
         rate = tf.placeholder(tf.float32, [])
         update = minimize(classifier, rate)
         classifier.sess.run(tf.global_variables_initializer())
-    taken = batches(indices, steps)
-    for step in tqdm(range(steps), 'classifier', unit=' steps', disable=None):
-        chosen = next(taken)
+    for step, chosen in enumerate(tqdm(batches(indices, steps), 'classifier', steps,
+                                       unit=' steps', disable=None)):
         classifier.sess.run(update, {
             classifier.images: transform(images[chosen]),
             classifier.targets: targets[chosen],
@@ -192,9 +174,9 @@ def batches(indices, steps):
 def measure(classifier, images, targets, indices):
     """Return how often the classifier is right about images that it was not shown.
 
-    accuracy: of labels the share that are right, of attributes the mean over them;
-    balanced: the mean over labels of the share right, and over attributes of the mean
-    of those that have it and those that lack it; `of`: each accuracy and balanced one.
+    accuracy: the share of images whose label is right; the mean over attributes.
+    balanced: the mean over labels of each one's share; of an attribute, the mean share
+    of the images with it and of those without. classes: both numbers of each.
     """
     judged = np.concatenate([classifier.attributes(transform(images[part]))
                              for _, part in blocks(indices)])

@@ -1,4 +1,4 @@
-"""Has a generator copied its training images? What nearest neighbours tell."""
+"""Has a generator copied its training images? Nearest neighbours tell."""
 
 import numpy as np
 from scipy.stats import mannwhitneyu
@@ -7,11 +7,11 @@ PERCENTS = (1, 50)      # of the distances, which the result holds
 
 
 def copies(to_samples, to_unseen):
-    """Return what distances to the nearest training image tell, as a dict.
+    """Return a dict of what distances to the nearest training image tell.
 
-    nearer: the share of pairs in which the sample is nearer than the unseen image, by
-    the Mann-Whitney statistic, as Meehan et al., 2020, "A non-parametric test to detect
-    data-copying in generative models", section 4: 1/2 where they are alike.
+    nearer: the share of pairs of a sample and an unseen image in which the sample is
+    nearer, 1/2 where both are alike. It is the Mann-Whitney statistic of Meehan et al.,
+    2020, "A non-parametric test to detect data-copying in generative models", part 4.
     """
     pairs = len(to_samples) * len(to_unseen)
     result = {'nearer': float(mannwhitneyu(to_unseen, to_samples).statistic) / pairs,

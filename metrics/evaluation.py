@@ -1,7 +1,7 @@
-"""Judging a generator: which images are compared, and what training keeps of it.
+"""Judging a generator: which images are compared, and the best checkpoint of training.
 
-Samples and real images are functions of (seed, N) alone: --task evaluate, with as many,
-finds the numbers that training found.
+(seed, N) alone decide the samples and the real images, so --task evaluate with the same
+N finds the numbers that training found.
 """
 
 import json
@@ -12,8 +12,8 @@ import tensorflow.compat.v1 as tf
 from tqdm import tqdm
 
 from metrics import extractors
-from metrics.frechet import frechet_distance
-from metrics.judge import Described, fd_name
+from metrics.comparison import Extracted
+from metrics.frechet import frechet_name, frechet_of_moments
 from metrics.kid import kid
 from metrics.moments import Moments
 from runs import checkpoints, folders, sampling, sessions
@@ -21,28 +21,25 @@ from settings.errors import UserError
 from utils import atomic_write, transform
 
 JUDGED = -2     # keys the z of judged samples; a sheet's is -1, a step's 0 or more
-ORDER, LABELS, NOISE = 1, 2, 3      # what is drawn at random
+ORDER, LABELS, NOISE = 1, 2, 3      # keys of random numbers, see rng
 BLOCK = 256     # real images at a time
 
 
 # --- the images --------------------------------------------------------------
 
 def rng(config, which):
-    """Return a generator of random numbers of its own; a batch has [seed, epoch]."""
+    """Return NumPy's generator for one of ORDER, LABELS, NOISE; see Dataset.batch."""
     return np.random.default_rng([config.seed, 2 ** 32, which])
 
 
 def make_extractor(config):
-    """Return the extractor of --features, which leaves the default graph as it is."""
+    """Return the extractor of --features; the default graph stays as it is."""
     with tf.Graph().as_default():
         return extractors.make(config)
 
 
 def judged_z(config, num):
-    """Return the z of `num` samples, float32 [num, z_dim].
-
-    From a graph of its own, so that training's stays as it is.
-    """
+    """Return the z of `num` samples, float32 [num, z_dim]; see make_extractor."""
     with tf.Graph().as_default(), sessions.open_session(config) as sess:
         return sess.run(sampling.keyed_z(config, num, JUDGED))
 
@@ -50,8 +47,8 @@ def judged_z(config, num):
 def judged_y(config, data, num):
     """Return the y of `num` samples, float32 [num, y_dim], None without labels.
 
-    They are those of training images drawn at random: in the data's proportions, and
-    attributes together as they are found.
+    They are those of random training images: labels in the data's proportions, and
+    attributes in the combinations that occur.
     """
     if not config.y_dim:
         return None
@@ -59,7 +56,7 @@ def judged_y(config, data, num):
 
 
 def order(config, data):
-    """Return a permutation of the real images, of which the first are compared."""
+    """Return a permutation of the real images; the first N of them are compared."""
     return rng(config, ORDER).permutation(len(data))
 
 
@@ -69,27 +66,18 @@ def real_images(data, chosen, change=lambda images: images):
         yield change(transform(data.images[chosen[start:start + BLOCK]]))
 
 
-def describe(extractor, parts, num, title):
-    """Return `num` images, float32 [n, H, W, C] in [-1, 1] part by part, as Described.
+def extract(extractor, parts, num, title):
+    """Return the Extracted of images that come part by part, `num` in all.
 
-    With a progress bar of this title. ValueError where there are fewer or more.
+    Images are float32 [n, H, W, C] in [-1, 1]; the progress bar has this title.
     """
-    arrays, done = None, 0
+    found = []
     with tqdm(total=num, desc=title, unit=' images', disable=None, leave=False) as bar:
         for images in parts:
-            new = extractor.both(images)
-            if arrays is None:
-                arrays = Described(*(
-                    part if part is None else np.empty((num, part.shape[1]), np.float32)
-                    for part in new))
-            for array, part in zip(arrays, new):
-                if part is not None:
-                    array[done:done + len(images)] = part
-            done += len(images)
+            found.append(extractor.extract(images))
             bar.update(len(images))
-    if done != num:
-        raise ValueError('%s: found %d images; expected %d.' % (title, done, num))
-    return arrays
+    return Extracted(*(None if values[0] is None else np.concatenate(values)
+                       for values in zip(*found)))
 
 
 # --- while training ----------------------------------------------------------
@@ -97,8 +85,8 @@ def describe(extractor, parts, num, title):
 class Judge:
     """Judges a run's samples against as many training images, and keeps the best.
 
-    `name` is what its numbers are of, 'pixels 16x16, 5,000 samples and images of
-    mnist'; only numbers of the same name are compared. Raises UserError where there are
+    `name` says what its numbers are of, 'pixels 16x16, 5,000 samples and images of
+    mnist': only numbers of the same name are compared. Raises UserError where there are
     too few images, and as of the extractor.
     """
 
@@ -114,12 +102,12 @@ class Judge:
         self.real = None
 
     def prepare(self):
-        """Draw z and y and describe the real images, once a start."""
+        """Draw z and y and extract the features of the real images, once a start."""
         self.z = judged_z(self.config, self.num)
         self.y = judged_y(self.config, self.data, self.num)
         chosen = order(self.config, self.data)[:self.num]
-        self.real = describe(self.extractor, real_images(self.data, chosen), self.num,
-                             'features of real images').features
+        self.real = extract(self.extractor, real_images(self.data, chosen), self.num,
+                            'features of real images').features
         self.moments = Moments().update(self.real)
         self.best = read_best(self.run, self.name)
         if self.num < self.config.eval_samples:
@@ -128,27 +116,25 @@ class Judge:
                       % (self.config.eval_samples, self.num))
 
     def judge(self, sess, model, step):
-        """Return (what the history holds of this step's samples, whether it is best).
+        """Return (the values for the history, whether this step is the best so far).
 
-        It goes by the Fréchet distance.
+        The best has the least Fréchet distance.
         """
         if self.real is None:
             self.prepare()
-        features = describe(
+        features = extract(
             self.extractor, sampling.draw_y(sess, model, self.z, self.y), self.num,
             'features of samples').features
-        samples = Moments().update(features)
-        fd = frechet_distance(self.moments.mean, self.moments.covariance(),
-                              samples.mean, samples.covariance())
+        fd = frechet_of_moments(self.moments, Moments().update(features))
         better = self.best is None or fd < self.best
         values = dict(fd=fd, kid=kid(self.real, features)[0], judged_by=self.name)
         self.echo('step %d: %s %.4g, KID %.3g (%s)%s' % (
-            step, fd_name(self.extractor.label), fd, values['kid'], self.name,
+            step, frechet_name(self.extractor.label), fd, values['kid'], self.name,
             ', the best so far' if better else '; the best %.4g' % self.best))
         return values, better
 
     def keep(self, sess, saver, step, values):
-        """Keep the checkpoint of this step as the best; the one before goes after."""
+        """Save this step as the best checkpoint; remove those it replaces."""
         self.best = values['fd']
         os.makedirs(self.run.best_dir, exist_ok=True)
         with atomic_write(record_path(self.run, step), 'w') as file:
@@ -163,16 +149,17 @@ class Judge:
 
 
 # --- the best checkpoint -----------------------------------------------------
-# The newest in best_dir is the best. A run that is cut off goes on from its newest
-# checkpoint; until there is one as new as the best, the best one before stays too.
+# The newest one in best_dir is the best. A run that is cut off goes on from its newest
+# checkpoint, which may be older than the best one: then the best one before that is
+# needed again. So it is kept until there is a checkpoint as new as the best.
 
 def record_path(run, step):
-    """Return where the numbers of a best checkpoint are."""
+    """Return the path of the numbers of a best checkpoint."""
     return os.path.join(run.best_dir, '%s-%d.json' % (folders.MODEL_NAME, step))
 
 
 def read_best(run, name):
-    """Return the distance of the best checkpoint; None where `name` found none."""
+    """Return the distance of the best checkpoint; None if another Judge kept it."""
     found = folders.saved(run.best_dir)
     if not found:
         return None
@@ -188,7 +175,7 @@ def read_best(run, name):
 
 
 def prune(run):
-    """Remove what is better known by now: all best ones but those still needed."""
+    """Remove the best checkpoints that are needed no longer; see above."""
     newest = max([step for step, _ in folders.saved(run.checkpoint_dir)], default=0)
     found = folders.saved(run.best_dir)
     safe = [item for item in found if item[0] <= newest]
@@ -196,7 +183,7 @@ def prune(run):
 
 
 def forget(run, step):
-    """Remove best checkpoints of steps after this one, from which the run goes on."""
+    """Remove the best checkpoints of later steps than that where the run goes on."""
     remove(run, [item for item in folders.saved(run.best_dir) if item[0] > step])
 
 

@@ -14,17 +14,14 @@ def kid(real, generated, subset_size=SUBSET_SIZE, subsets=SUBSETS, seed=0):
     Features [N, D] and [M, D]. After Bińkowski et al., 2018, "Demystifying MMD GANs":
     each subset draws min(subset_size, N, M) rows of either side, without
     replacement and by `seed`. As it is unbiased, it may fall below 0. The deviation is
-    that of single subsets (divided by their number, as np.std), not of the mean; where
-    a subset is all rows of both sides it is not known, and nan. Memory: two subsets in
-    float64 and a few matrices of subset_size squared.
-    Raises ValueError for fewer than 2 rows and as of check_features.
+    that of single subsets (np.std), not of their mean; where a subset is all rows of
+    both sides it is unknown: nan. Memory: two subsets in float64 and a few matrices of
+    subset_size squared. Raises ValueError for fewer than 2 rows and as of
+    check_features.
     """
     real = check_features('real', real, 2)
     generated = check_features('generated', generated, 2, real.shape[1])
     size = min(subset_size, len(real), len(generated))
-    if size < 2 or subsets < 1:
-        raise ValueError('subset_size, subsets: found %r and %r; expected at least 2 '
-                         'rows and 1 subset.' % (subset_size, subsets))
     if size == len(real) == len(generated):
         return squared_mmd(real, generated), float('nan')
     rng = np.random.default_rng(seed)

@@ -2,28 +2,28 @@
 
 import numpy as np
 
-from metrics.arrays import BLOCK, blocks, check_features
+from metrics.arrays import blocks, check_features
 
 
 class Moments:
     """The count, mean [D] and covariance [D, D] of all rows seen, in float64.
 
     Blocks are merged as in Chan, Golub and LeVeque, 1979, "Updating formulae and a
-    pairwise algorithm for computing sample variances", which with blocks of one row is
-    Welford's. It holds D x D numbers, however many the rows.
+    pairwise algorithm for computing sample variances". Memory: D x D numbers, however
+    many the rows.
     """
 
     def __init__(self):
         self.count = 0
 
-    def update(self, features, block=BLOCK):
+    def update(self, features):
         """Take in features [N, D]; return self. ValueError as of check_features."""
         width = len(self.mean) if self.count else None
         features = check_features('features', features, width=width)
         if not self.count:
             self.mean = np.zeros(features.shape[1])
             self.scatter = np.zeros([features.shape[1]] * 2)
-        for _, rows in blocks(features, block):
+        for _, rows in blocks(features):
             self.merge(rows)
         return self
 

@@ -3,6 +3,7 @@
 No TensorFlow: what is wrong with a run's name or flags is said before it starts.
 """
 
+import contextlib
 import os
 import re
 import tempfile
@@ -174,14 +175,8 @@ def all_runs(folder):
     for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
         found = saved(os.path.join(folder, name))
         if found:
-            time = os.stat(found[-1][1] + '.index').st_mtime_ns
-            runs.append((time, name, dataset_of(os.path.join(folder, name, CONFIG))))
+            time, dataset = os.stat(found[-1][1] + '.index').st_mtime_ns, None
+            with contextlib.suppress(OSError, UserError):   # missing or broken
+                dataset = Config.load(os.path.join(folder, name, CONFIG)).dataset
+            runs.append((time, name, dataset))
     return runs
-
-
-def dataset_of(path):
-    """Return the data set of a config.json, None where it is missing or broken."""
-    try:
-        return Config.load(path).dataset
-    except (OSError, UserError):
-        return None

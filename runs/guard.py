@@ -71,15 +71,11 @@ class Guard:
         self.config, self.data, self.echo = config, data, echo
         self.path = os.path.join(run.checkpoint_dir, 'warnings.txt')
         self.recent = np.full((WINDOW, len(COLUMNS)), np.nan)   # not judged until full
-        self.said = {kind for kind, message in MESSAGES.items()
-                     if message[:20] in self.said_before()}
-
-    def said_before(self):
-        """Return what was said before the run was resumed."""
-        if not os.path.exists(self.path):
-            return ''
-        with open(self.path, encoding='utf-8', errors='replace') as file:
-            return file.read()
+        self.said = set()       # also before the run was resumed
+        if os.path.exists(self.path):
+            with open(self.path, encoding='utf-8', errors='replace') as file:
+                before = file.read()
+            self.said = {kind for kind, text in MESSAGES.items() if text[:20] in before}
 
     def recall(self, rows):
         """Take up the last steps of a history, as history.read returns it."""

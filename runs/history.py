@@ -3,6 +3,7 @@
 import collections
 import contextlib
 import csv
+import math
 import os
 
 import numpy as np
@@ -31,7 +32,7 @@ class History:
             writer = csv.DictWriter(file, COLUMNS + JUDGED, extrasaction='ignore',
                                     lineterminator='\n')
             writer.writeheader()
-            for row in rows_to(path, step):
+            for row in read_rows(path, step):
                 writer.writerow(dict(dict.fromkeys(COLUMNS, 'nan'), **row))
         self.seconds = float(row['seconds'])
         self.file = open(path, 'a', encoding='utf-8', newline='')
@@ -62,36 +63,23 @@ class History:
                 self.file.close()
 
 
-def rows_to(path, step):
-    """Yield the lines of a history up to a step. UserError for another file."""
-    for row in read_rows(path):
-        try:
-            float(row['seconds'])
-            wanted = int(row['step']) <= step
-        except (KeyError, ValueError) as error:
-            raise no_history(path, error)
-        if wanted:
-            yield row
+def read_rows(path, last=math.inf):
+    """Yield the whole lines of a history, up to step `last`, as dicts of texts.
 
-
-def read_rows(path):
-    """Yield the whole lines of a history as dicts of texts; there may be millions."""
+    There may be millions. UserError for a file that is not a history.
+    """
     if not os.path.exists(path):
         return
     try:
         with open(path, encoding='utf-8', newline='') as file:
             lines = (line for line in file if line.endswith('\n'))
             for row in csv.DictReader(lines):
-                if None not in row.values() and None not in row:
+                if None not in row.values() and None not in row and (
+                        float(row['seconds']) >= 0 and int(row['step']) <= last):
                     yield row
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise no_history(path, error)
-
-
-def no_history(path, error):
-    """Return the UserError for a file that is not a history."""
-    return UserError('%s is not a history of this program (%s): move it away.'
-                     % (path, error))
+    except (KeyError, ValueError, csv.Error) as error:
+        raise UserError('%s is not a history of this program (%s): move it away.'
+                        % (path, error))
 
 
 def read(path):
@@ -142,13 +130,16 @@ def save_picture(history_path, path, title):
 
     The losses, D's accuracy, and a panel for each kind of features that judged.
     """
-    from matplotlib.figure import Figure
-
     history, judged = read(history_path), read_judged(history_path)
-    figure = Figure(figsize=(9, 6 + 2.4 * len(judged)))
-    losses, accuracy, *panels = figure.subplots(
-        2 + len(judged), 1, sharex=True,
-        gridspec_kw={'height_ratios': [3, 2] + [2] * len(judged)})
+    with figure(path, (9, 6 + 2.4 * len(judged)), 2 + len(judged), 1, sharex=True,
+                gridspec_kw={'height_ratios': [3, 2] + [2] * len(judged)}) as axes:
+        draw_panels(axes, history, judged, title)
+    return path
+
+
+def draw_panels(panels, history, judged, title):
+    """Draw the losses, D's accuracy, and how the samples were judged."""
+    losses, accuracy, *distances = panels
     draw(losses, history, {'g_loss': ('G', 'tab:red'),
                            'd_loss_real': ('D on real', 'tab:blue'),
                            'd_loss_fake': ('D on generated', 'tab:cyan')},
@@ -160,12 +151,10 @@ def save_picture(history_path, path, title):
     losses.set_ylim(0, max(1, 1.1 * np.percentile(history['g_loss'], 99)))
     accuracy.axhline(0.5, color='gray', linewidth=0.8, linestyle='--')
     accuracy.set(ylabel='share that D gets right', ylim=(0, 1.02))
-    for axes, (name, values) in zip(panels, judged.items()):
+    for axes, (name, values) in zip(distances, judged.items()):
         draw_judged(axes, values['step'], values['fd'], 'tab:red')
         axes.set_title(name, fontsize='medium')
-    figure.axes[-1].set_xlabel('step')
-    figure.tight_layout()
-    return save_figure(figure, path)
+    panels[-1].set_xlabel('step')
 
 
 def draw_judged(axes, x, distances, colour):
@@ -198,6 +187,17 @@ def draw_line(axes, x, y, label, colour):
     axes.plot(x, y, color=colour, alpha=0.2, linewidth=0.6)
     axes.plot(x, smooth(y), color=colour, label=label, linewidth=1.5)
     axes.grid(alpha=0.3)
+
+
+@contextlib.contextmanager
+def figure(path, size, *rows, **layout):
+    """Give a figure's axes to draw on; write it as PNG, whole or not at all."""
+    from matplotlib.figure import Figure
+
+    drawn = Figure(figsize=size)
+    yield drawn.subplots(*rows, **layout)
+    drawn.tight_layout()
+    save_figure(drawn, path)
 
 
 def save_figure(figure, path):

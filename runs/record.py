@@ -6,14 +6,22 @@ a line an epoch on the terminal.
 
 import collections
 import contextlib
+import glob
+import os
+import re
+import socket
+import time
 
 import tensorflow.compat.v1 as tf
 from tqdm import tqdm
 
-from runs import history, sheets
-from runs.events import Events
+from runs import history
+from runs.checkpoints import writing
 from runs.guard import Guard
 from runs.sampling import save_sheet
+
+ANIMATION = 'training.gif'      # of all sheets
+VERSION = 'brain.Event:2'       # by which TensorBoard knows an event file
 
 
 class Record:
@@ -58,8 +66,8 @@ class Record:
     def add_sheet(self, step, images, labels):
         """Write the sheet of a step, to a PNG and to the event file."""
         self.guard.look(images, step)
-        path = save_sheet(images, labels, sheets.sheet_path(
-            self.run, self.epoch(step), step))
+        name = 'train_%04d_%08d.png' % (self.epoch(step), step)
+        path = save_sheet(images, labels, os.path.join(self.run.sample_dir, name))
         with open(path, 'rb') as file:
             picture = tf.Summary.Image(encoded_image_string=file.read())
         self.events.add_summary(tf.Summary(value=[
@@ -77,3 +85,61 @@ class Record:
         with contextlib.ExitStack() as stack:
             stack.callback(self.events.close)
             stack.callback(self.history.close)
+
+
+def list_sheets(run, after=-1):
+    """Return the paths of a run's sheets of the steps after `after`, in order."""
+    paths = glob.glob(os.path.join(glob.escape(run.sample_dir), 'train_*.png'))
+    found = [(re.search(r'train_\d+_(\d+)\.png$', path), path) for path in paths]
+    steps = sorted((int(match.group(1)), path) for match, path in found if match)
+    return [path for step, path in steps if step > after]
+
+
+def remove_stale_sheets(run, step):
+    """Remove sheets of later steps, left by a run that once went further."""
+    stale = list_sheets(run, after=step)
+    animation = os.path.join(run.sample_dir, ANIMATION)
+    if stale and os.path.exists(animation):     # it shows them
+        stale.append(animation)
+    for path in stale:
+        os.remove(path)
+
+
+class Events:
+    """TensorBoard's event file in `folder`, of a run that goes on from `step`.
+
+    Not tf.summary.FileWriter, which writes in a thread: a full disk ends the thread,
+    and nothing says that all later events are lost.
+
+    Each event is written at once. All methods raise OSError, which names the file,
+    where it cannot be written.
+    """
+
+    def __init__(self, folder, step):
+        self.path = os.path.join(folder, 'events.out.tfevents.%010d.%s.%d' % (
+            time.time(), socket.gethostname(), os.getpid()))
+        os.makedirs(folder, exist_ok=True)
+        with writing(self.path):
+            self.writer = tf.python_io.TFRecordWriter(self.path)
+        self.write(file_version=VERSION)
+        # TensorBoard forgets that step and later
+        self.write(step=step + 1,
+                   session_log=tf.SessionLog(status=tf.SessionLog.START))
+
+    def add_summary(self, summary, step):
+        """Write a tf.Summary, or one as bytes, of a step."""
+        if isinstance(summary, bytes):
+            summary = tf.Summary.FromString(summary)
+        self.write(step=step, summary=summary)
+
+    def write(self, **fields):
+        """Write an event with these fields."""
+        event = tf.Event(wall_time=time.time(), **fields)
+        with writing(self.path):
+            self.writer.write(event.SerializeToString())
+            self.writer.flush()
+
+    def close(self):
+        """Close the file."""
+        with writing(self.path):
+            self.writer.close()

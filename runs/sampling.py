@@ -35,11 +35,6 @@ def restored(config, path):
         yield sess, model
 
 
-def count(config):
-    """Return --num_samples; by default 64, or 10 for each row."""
-    return config.sheet_size
-
-
 def label_rows(config):
     """Return the y of each row of a sheet, float32 [rows, y_dim]; none without labels.
 
@@ -121,7 +116,7 @@ def save_sheet(images, labels, path):
 
 def fixed_z(config):
     """Return the op that draws the z of the sheets of a run's training."""
-    return keyed_z(config, count(config), FIXED)
+    return keyed_z(config, config.sheet_size, FIXED)
 
 
 def keyed_z(config, num, key):

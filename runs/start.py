@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import os
 
-from dataset import batches
+from dataset import catalog
 from runs import folders
 from settings import parser
 from settings.config import Config
@@ -28,7 +28,7 @@ def complete(words):
     words that are no flags, and for flags that the call has no use for.
     """
     given = parser.parse_flags(words)
-    config = Config.make(given, batches.defaults(given.get('dataset', Config.dataset)))
+    config = Config.make(given, catalog.defaults(given.get('dataset', Config.dataset)))
     # A flag file serves training and sampling alike; the command line is meant.
     check_place(parser.parse_flags(words, flag_files=False), config)
     if config.inception_path and not os.path.isfile(config.inception_path):
@@ -47,18 +47,10 @@ def check_place(given, config):
     wrong = [f for f in fields() if given.get(f.name, False) is not False and (
         what in f.metadata['not_of'] or what not in (f.metadata['of'] or [what]))]
     if wrong:
-        raise UserError('\n'.join(
-            '--%s is %s: leave it out%s.' % (
-                f.name, 'for ' + place(f.metadata['of']) if f.metadata['of']
-                else 'not for ' + place(f.metadata['not_of']),
-                ', or add that' if f.metadata['of'] else '') for f in wrong))
-
-
-def place(tasks):
-    """Say what a flag is for: training, --task walk or classify, …"""
-    named = [task for task in tasks if task != TRAIN]
-    return ' or '.join(['training'] * (TRAIN in tasks)
-                       + ['--task ' + task for task in named[:1]] + named[1:])
+        raise UserError('\n'.join('--%s is %s %s: leave it out.' % (
+            f.name, 'for' if f.metadata['of'] else 'not for', ' or '.join(
+                '--train' if task == TRAIN else '--task ' + task
+                for task in f.metadata['of'] or f.metadata['not_of'])) for f in wrong))
 
 
 # --- training ----------------------------------------------------------------

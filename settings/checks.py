@@ -87,14 +87,9 @@ def out_of_range(value, limits):
 
 def range_text(limits):
     """Say the range of a number: 'from 1 to 5', 'above 0', …"""
-    words = []
-    if limits['low'] is not None:
-        words.append('from %s' % limits['low'])
-    if limits['above'] is not None:
-        words.append('above %s' % limits['above'])
-    if limits['high'] is not None:
-        words.append('up to %s' % limits['high'])
-    return ' '.join(words)
+    words = (('low', 'from'), ('above', 'above'), ('high', 'up to'))
+    return ' '.join('%s %s' % (word, limits[name]) for name, word in words
+                    if limits[name] is not None)
 
 
 # --- values together ---------------------------------------------------------

@@ -142,8 +142,7 @@ class Flags:
     ckpt_freq: int = option(
         200, FREE, 'save a checkpoint every so many steps', low=1, high=10**9)
     summary_freq: int = option(
-        100, FREE, 'write TensorBoard summaries every so many steps',
-        low=1, high=10**9)
+        100, FREE, 'write TensorBoard summaries every so many steps', low=1, high=10**9)
     max_to_keep: int = option(
         5, FREE, 'how many checkpoints are kept, the newest', low=1, high=10**6)
 

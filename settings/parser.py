@@ -6,7 +6,6 @@ line wins.
 """
 
 import collections
-import contextlib
 import difflib
 import re
 import textwrap
@@ -93,8 +92,10 @@ def parse_flags(words, flag_files=True):
     given = {}
     paths, own = take_flag_files(words)
     for path in paths if flag_files else ():
-        with blaming(path):
+        try:
             given.update(parse(read_flag_file(path)))
+        except UserError as error:
+            raise UserError('--flagfile %s: %s' % (shown(path), error))
     given.update(parse(own))
     return given
 
@@ -139,15 +140,6 @@ def take_flag_files(arguments):
         else:
             own.append(word)
     return paths, own
-
-
-@contextlib.contextmanager
-def blaming(path):
-    """Begin what is wrong with the flags of a file with the file's name."""
-    try:
-        yield
-    except UserError as error:
-        raise UserError('--flagfile %s: %s' % (shown(path), error))
 
 
 def read_flag_file(path):

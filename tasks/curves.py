@@ -1,8 +1,10 @@
 """Curves: the losses of several runs over one another, as a picture and a table.
 
-No checkpoint and no TensorFlow: all that is read are history.csv and config.json.
+No checkpoint and no TensorFlow: it reads history.csv and config.json alone.
 """
 
+import contextlib
+import itertools
 import os
 import typing
 
@@ -13,7 +15,7 @@ from runs import folders, history
 from settings.config import Config
 from settings.errors import NotFoundError, UserError
 
-WARM_UP = 0.1       # the share of a run before its best may come
+WARM_UP = 0.1       # share of a run before its best step is looked for
 PANELS = (('d_loss', "D's loss"), ('g_loss', "G's loss"),
           ('d_acc', 'share that D gets right'))
 
@@ -33,13 +35,13 @@ def main(config):
     """Draw the runs of --runs into --sample_dir/curves.png and print their table."""
     curves = read_all(config)
     folders.make_folder(config.sample_dir)
-    path = os.path.join(config.sample_dir, 'curves.png')
     print(table(curves))
     losses = sorted({curve.loss for curve in curves})
     if len(losses) > 1:
         print('note: trained with different losses (%s), whose values do not compare'
               % ', '.join(losses))
-    print('curves: %s' % save_picture(curves, path))
+    print('curves: %s' % save_picture(curves, os.path.join(config.sample_dir,
+                                                           'curves.png')))
 
 
 # --- reading -----------------------------------------------------------------
@@ -49,14 +51,16 @@ def read_all(config):
 
     Raises NotFoundError, with the names that there are, where one has no history.
     """
-    folder, names = os.path.abspath(config.checkpoint_dir), config.runs or config.name
-    if not names and os.path.exists(folders.Run('', folder, '').history_path):
-        folder, names = os.path.split(folder)       # a run's own folder
-    elif config.runs:
-        names = list(dict.fromkeys(name.strip() for name in names.split(',')))
-    names = [names] if isinstance(names, str) else names
+    folder, names = os.path.abspath(config.checkpoint_dir), []
+    if config.runs:
+        names = list(dict.fromkeys(name.strip() for name in config.runs.split(',')))
+    elif config.name:
+        names = [config.name]
+    elif os.path.exists(folders.Run('', folder, '').history_path):
+        folder, name = os.path.split(folder)        # a run's own folder
+        names = [name]
     curves = {name: read(folder, name) for name in names or subfolders(folder)}
-    missing = [name for name in names or () if curves[name] is None]
+    missing = [name for name in names if curves[name] is None]
     if missing or not any(curves.values()):
         there = [name for name in subfolders(folder) if has_steps(folder, name)]
         raise NotFoundError(
@@ -67,16 +71,14 @@ def read_all(config):
 
 
 def subfolders(folder):
-    """Return the names of what lies in a folder, [] where it is none."""
+    """Return the names of what is in a folder, [] where there is none."""
     return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
 
 
 def has_steps(folder, name):
     """Tell whether a run has a history that can be drawn."""
-    try:
+    with contextlib.suppress(UserError):
         return read(folder, name) is not None
-    except UserError:
-        return False
 
 
 def read(folder, name):
@@ -95,12 +97,12 @@ def read(folder, name):
     raw['d_loss'] = raw['d_loss_real'] + raw['d_loss_fake']
     raw['d_acc'] = (raw['d_acc_real'] + raw['d_acc_fake']) / 2
     smoothed = {column: history.smooth(raw[column]) for column, _ in PANELS}
-    judged = history.read_judged(run.history_path)
-    if not os.path.exists(run.config_path):
-        return Curve(name, raw, smoothed, np.nan, 'unknown', judged)
-    config = Config.load(run.config_path)
-    return Curve(name, raw, smoothed, config.batch_size * config.d_steps, config.loss,
-                 judged)
+    images, loss = np.nan, 'unknown'
+    if os.path.exists(run.config_path):
+        config = Config.load(run.config_path)
+        images, loss = config.batch_size * config.d_steps, config.loss
+    return Curve(name, raw, smoothed, images, loss,
+                 history.read_judged(run.history_path))
 
 
 # --- the table ---------------------------------------------------------------
@@ -112,7 +114,7 @@ def table(curves):
     lines = ['%*s      step       images      time    d_loss    g_loss   D right'
              % (wide, '')]
     for title, place in (
-            ('final', final),
+            ('final', lambda curve: len(curve.raw['step']) - 1),
             ("best (D's accuracy nearest to 50%, the first tenth left out)", best),
             ('after %s of training, as long as the shortest run took'
              % tqdm.format_interval(seconds), lambda curve: at(curve, seconds))):
@@ -122,11 +124,6 @@ def table(curves):
     lines.append('Losses and accuracy are running means over a fiftieth of each run.\n'
                  'An even game is not yet a good picture: see the sheets.')
     return '\n'.join(lines)
-
-
-def final(curve):
-    """Return the index of a run's last line."""
-    return len(curve.raw['step']) - 1
 
 
 def best(curve):
@@ -142,7 +139,7 @@ def at(curve, seconds):
 
 
 def entry(curve, index):
-    """Return the numbers of one line of a run as text."""
+    """Return the numbers of one line of a run as text; -1: before the first."""
     if index < 0:
         return ' no step was done by then'
     step, images = curve.raw['step'][index], curve.images_per_step
@@ -165,11 +162,10 @@ def save_picture(curves, path):
     figure = Figure(figsize=(12, 9 + 3 * len(kinds)))
     axes = figure.subplots(3 + len(kinds), 2, sharex='col', sharey='row')
     for (column, title), row in zip(PANELS, axes):
-        for place, curve in enumerate(curves):
+        for curve, colour in zip(curves, itertools.cycle(colours)):
             for axis, x in zip(row, ('step', 'minutes')):
                 history.draw_line(axis, curve.raw[x], curve.raw[column],
-                                  history.plain(curve.name),
-                                  colours[place % len(colours)])
+                                  history.plain(curve.name), colour)
         row[0].set(ylabel=title, ylim=limits([curve.raw[column] for curve in curves]))
     for kind, row in zip(kinds, axes[len(PANELS):]):
         draw_judged(curves, kind, row, colours)
@@ -185,22 +181,20 @@ def save_picture(curves, path):
 
 def draw_judged(curves, kind, row, colours):
     """Draw the Fréchet distances of one kind of features, by step and by time."""
-    for place, curve in enumerate(curves):
+    for curve, colour in zip(curves, itertools.cycle(colours)):
         values = curve.judged.get(kind)
         if values:
             minutes = np.interp(values['step'], curve.raw['step'], curve.raw['minutes'])
             for axis, x in zip(row, (values['step'], minutes)):
-                history.draw_judged(axis, x, values['fd'],
-                                    colours[place % len(colours)])
+                history.draw_judged(axis, x, values['fd'], colour)
     row[0].set_title(kind, fontsize='medium')
     row[1].set_ylabel('')
 
 
 def limits(columns):
-    """Return the range of losses shown: a run that explodes must not flatten the rest.
+    """Return the range of losses shown, so that a run that explodes does not set it.
 
-    It reaches to the 99th percentile of the highest run, at most to twice that of the
-    middle one.
+    It ends at the largest 99th percentile of a run, at most at twice the middle one.
     """
     known = [column[np.isfinite(column)] for column in columns]
     low, high = np.transpose([np.percentile(values, (1, 99)) for values in known

@@ -5,9 +5,7 @@ python main.py --dataset NAME --task evaluate [--features pixels] [--num_samples
 
 import contextlib
 import json
-import os
 import re
-import typing
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -16,14 +14,16 @@ from tqdm import tqdm
 
 from dataset import batches
 from metrics import evaluation
+from metrics.comparison import FEWEST, compare
 from metrics.copies import copies
-from metrics.judge import FEWEST, Result, compare, fd_name
+from metrics.frechet import frechet_name
 from metrics.neighbours import nearest_in_parts
 from model import ARCHITECTURES
-from runs import folders, sampling, sessions
+from runs import sampling, sessions
 from runs.start import check_classes
 from settings.errors import NotFoundError, UserError
-from utils import atomic_write, save_images, transform
+from tasks.parts.outputs import markdown, output_path, save_text
+from utils import save_images, transform
 
 NUM = 10000         # samples, where --num_samples is not given
 BLUR = 1 / 32       # deviation of the blur, of the smaller side
@@ -34,57 +34,45 @@ AMONG = 10          # training images among which they are, a sample
 ASKED = 2000        # samples whose nearest neighbour is looked for, at most
 BLOCK = 1024        # images at a time, for neighbours
 
-TRAINING, HELD_OUT = 'training', 'held-out'
-
-
-class Row(typing.NamedTuple):
-    """A row of the table: the Result of `images` against real ones of a part."""
-
-    images: str
-    against: str
-    result: Result
-
 
 def main(config, run, path):
     """Judge the checkpoint at `path`; write a table, its numbers and a picture."""
     data, held_out = load(config, run)
     num = count(config, data)
     evaluator = Evaluator(config, data, held_out, num)
+    label, step = evaluator.label, int(path.rpartition('-')[2])
     with contextlib.closing(evaluator.extractor):
-        folders.make_folder(run.sample_dir)
-        step = int(path.rpartition('-')[2])
-        base = os.path.join(run.sample_dir, 'evaluate_%s_%d' % (
-            re.split(r'\W', evaluator.label)[0], step))
+        base = output_path(run, 'evaluate_%s_%d' % (re.split(r'\W', label)[0], step))
         lines = evaluator.evaluate(path, step, base + '.png')
     text = '\n'.join(['%s, step %d. Features: %s. Images: %s.' % (
-        run.name, step, evaluator.label, config.dataset), '',
-        table(evaluator.rows, evaluator.label), ''] + lines)
+        run.name, step, label, config.dataset), '',
+        table(evaluator.rows, label), ''] + lines)
     print(text)
-    with atomic_write(base + '.md', 'w') as file:
-        file.write(text + '\n')
-    save_json(base + '.json', evaluator, run.name, step)
-    for title, ending in ('table', 'md'), ('numbers', 'json'), ('sheet', 'png'):
-        print('%s: %s.%s' % (title, base, ending))
+    print('table: %s' % save_text(text + '\n', base + '.md'))
+    print('numbers: %s' % save_text(numbers(evaluator, run.name, step),
+                                    base + '.json'))
+    print('sheet: %s.png' % base)
 
 
 def load(config, run):
-    """Return the Dataset of the training images and, or None, of those held out."""
-    if config.label is not None:
-        raise UserError('--label %s: --task evaluate compares with images of all '
-                        'labels. Leave it out.' % config.label)
+    """Return the Dataset of the training images, and of those held out or None."""
     data = batches.load(config)
     check_classes(run, config, data)
     try:
-        return data, batches.load(config.replace(part='held_out'))
+        held_out = batches.load(config.replace(part='held_out'))
     except NotFoundError as error:
         print('note: no comparison with held-out images. %s' % error)
         return data, None
+    if len(held_out) < FEWEST:
+        print('note: no comparison with held-out images: there are %d' % len(held_out))
+        return data, None
+    return data, held_out
 
 
 def count(config, data):
     """Return N: --num_samples, at most half of the training images.
 
-    The other half are the real images that real ones are compared with: all numbers
+    The other half are the real images that real ones are compared with, so all numbers
     against training images have the same N. UserError where it is below FEWEST.
     """
     asked = config.num_samples or NUM
@@ -101,7 +89,7 @@ def count(config, data):
 
 
 class Evaluator:
-    """Fills the table; `label` names the features, `rows` holds what is there by now.
+    """Fills the table: `rows` of (images, against, Result); `label` of the features.
 
     The real images are a random set of N of the training images, `other` N others of
     them, and as many held-out ones as there are, up to N.
@@ -112,46 +100,48 @@ class Evaluator:
         self.extractor = evaluation.make_extractor(config)
         self.label, self.rows = self.extractor.label, []
         self.order = evaluation.order(config, data)
+        self.among = min(len(data), AMONG * num)    # images that neighbours are among
 
     def evaluate(self, path, step, sheet):
         """Fill the table, draw the sheet of neighbours; return lines on it."""
         config, num = self.config, self.num
-        self.real = self.describe_real(self.order[:num], 'training images')
-        self.other = self.describe_real(self.order[num:2 * num], 'other real images')
+        self.real = self.extract_real(self.order[:num], 'training images')
+        self.other = self.extract_real(self.order[num:2 * num], 'other real images')
         self.z = evaluation.judged_z(config, num)
         self.y = evaluation.judged_y(config, self.data, num)
         with sampling.restored(config, path) as (sess, model), \
                 tqdm(desc='judging', unit=' rows', disable=None) as self.bar:
-            samples = self.describe(sampling.draw_y(sess, model, self.z, self.y), num,
-                                    'samples')
+            samples = self.extract_samples(sess, model, 'samples')
             self.add('samples, step %d' % step, samples)
-            self.add('samples, untrained', self.describe_untrained())
+            self.add('samples, untrained', self.extract_untrained())
             self.add_real_anchors()
             unseen = self.add_held_out(samples, step)
             return self.look_for_copies(sess, model, samples, unseen, sheet)
 
-    def describe(self, parts, num, title):
-        """Return images, part by part, as Described."""
-        return evaluation.describe(self.extractor, parts, num, 'features of ' + title)
-
-    def describe_real(self, chosen, title, change=lambda images: images, data=None):
-        """Return real images by their indices, changed, as Described."""
+    def extract_real(self, chosen, title, change=lambda images: images, data=None):
+        """Return the Extracted of real images of these indices, changed."""
         parts = evaluation.real_images(data or self.data, chosen, change)
-        return self.describe(parts, len(chosen), title)
+        return evaluation.extract(self.extractor, parts, len(chosen),
+                                  'features of ' + title)
 
-    def describe_untrained(self):
-        """Return samples of the same generator before its first step, as Described."""
+    def extract_samples(self, sess, model, title):
+        """Return the Extracted of a model's samples."""
+        return evaluation.extract(
+            self.extractor, sampling.draw_y(sess, model, self.z, self.y), self.num,
+            'features of ' + title)
+
+    def extract_untrained(self):
+        """Return the Extracted of samples of the generator before its first step."""
         with tf.Graph().as_default():
             tf.set_random_seed(self.config.seed)
             model = ARCHITECTURES[self.config.architecture](self.config)
             with sessions.open_session(self.config) as sess:
                 sess.run(tf.global_variables_initializer())
-                return self.describe(sampling.draw_y(sess, model, self.z, self.y),
-                                     self.num, 'untrained samples')
+                return self.extract_samples(sess, model, 'untrained samples')
 
-    def add(self, images, described, real=None, against=TRAINING):
+    def add(self, images, found, real=None, against='training'):
         """Add a row: these images against the training images, or others."""
-        self.rows.append(Row(images, against, compare(real or self.real, described)))
+        self.rows.append((images, against, compare(real or self.real, found)))
         self.bar.update()
 
     def add_real_anchors(self):
@@ -170,19 +160,17 @@ class Evaluator:
         self.add('real, others', self.other)
         for title, change in (('real, blurred by %.2g pixels' % sigma, blurred),
                               ('real, noise of %g' % NOISE, noised)):
-            self.add(title, self.describe_real(chosen, title, change))
+            self.add(title, self.extract_real(chosen, title, change))
 
     def add_held_out(self, samples, step):
-        """Add the rows against held-out images; return these as Described, or None."""
-        if self.held_out is None or len(self.held_out) < FEWEST:
-            if self.held_out is not None:
-                print('note: no comparison with held-out images: there are %d'
-                      % len(self.held_out))
+        """Add the rows against held-out images; return their Extracted, or None."""
+        if self.held_out is None:
             return None
         chosen = evaluation.order(self.config, self.held_out)[:self.num]
-        real = self.describe_real(chosen, 'held-out images', data=self.held_out)
-        self.add('samples, step %d' % step, samples.first(len(chosen)), real, HELD_OUT)
-        self.add('real, training', self.real.first(len(chosen)), real, HELD_OUT)
+        real = self.extract_real(chosen, 'held-out images', data=self.held_out)
+        for title, found in (('samples, step %d' % step, samples),
+                             ('real, training', self.real)):
+            self.add(title, found.first(len(chosen)), real, 'held-out')
         return real
 
     # --- neighbours ----------------------------------------------------------
@@ -190,11 +178,11 @@ class Evaluator:
     def look_for_copies(self, sess, model, samples, unseen, path):
         """Compare samples' distances to the training images with unseen images'.
 
-        Draws the sheet of neighbours; returns lines on both. Where no images are held
-        out, the unseen ones are training images beside all others.
+        Draw the sheet of neighbours; return lines on both. Where no images are held
+        out, the unseen ones are training images, each compared with all others.
         """
         asked = min(self.num, ASKED)
-        own = unseen is None        # each is then its own nearest
+        own = unseen is None        # then each is its own nearest
         unseen = (self.other if own else unseen).features[:asked]
         queries = np.concatenate([samples.features[:asked], unseen])
         indices, distances = nearest_in_parts(queries, self.training_features(),
@@ -204,7 +192,7 @@ class Evaluator:
         first = np.arange(min(SHOWN, asked))
         nearest_ones = [i for i in to_samples.argsort() if i not in first][:SHOWN]
         chosen = np.concatenate([first, nearest_ones]).astype(int)
-        self.save_sheet(sess, model, chosen, indices, path)
+        self.save_sheet(sess, model, chosen, indices[chosen], path)
         self.copies = copies(to_samples, to_unseen)
         self.copies.update(among=self.among, of=len(self.data), features=self.label,
                            compared_with='other training images' if own
@@ -214,25 +202,19 @@ class Evaluator:
                 'images;\nthe last %d are those nearest to any.'
                 % (len(chosen), indices.shape[1], len(nearest_ones))]
 
-    @property
-    def among(self):
-        """The number of training images among which neighbours are looked for."""
-        return min(len(self.data), AMONG * self.num)
-
     def training_features(self):
-        """Yield the features of those images in their order, part by part."""
+        """Yield the features of `among` training images in their order, in parts."""
         yield from (self.real.features, self.other.features)
         for start in tqdm(range(2 * self.num, self.among, BLOCK), 'neighbours',
                           disable=None, leave=False):
             chosen = self.order[start:min(start + BLOCK, self.among)]
-            yield self.describe_real(chosen, 'training images').features
+            yield self.extract_real(chosen, 'training images').features
 
     def save_sheet(self, sess, model, chosen, indices, path):
         """Write a sheet: a row for each sample, a gap, its nearest training images."""
         y = None if self.y is None else self.y[chosen]
-        images = np.concatenate(list(sampling.draw_y(sess, model, self.z[chosen], y)))
         cells = []
-        for image, found in zip(images, indices[chosen]):
+        for image, found in zip(sampling.draw(sess, model, self.z[chosen], y), indices):
             cells += [image, None, *transform(self.data.images[found])]
         save_images(cells, (len(chosen), 2 + indices.shape[1]), path)
 
@@ -252,24 +234,16 @@ def memory_text(found):
 
 def table(rows, label):
     """Return the rows as a Markdown table, aligned for a terminal."""
-    splits = rows[0].result.inception_splits
-    titles = ['images', 'against', 'N', fd_name(label), 'KID x 1000']
+    splits = rows[0][2].inception_splits
+    titles = ['images', 'against', 'N', frechet_name(label), 'KID x 1000']
     titles += ['IS, %d splits' % splits] if splits else []
-    cells = [titles + ['precision', 'recall', '1-NN']]
-    cells += [entries(row) for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cells)]
-    lines = ['| %s |' % ' | '.join(
-        text.ljust(width) if place < 2 else text.rjust(width)
-        for place, (text, width) in enumerate(zip(line, widths))) for line in cells]
-    rule = '|%s|' % '|'.join('-' * (width + 1) + ('-' if place < 2 else ':')
-                             for place, width in enumerate(widths))
-    return '\n'.join([lines[0], rule] + lines[1:])
+    return markdown([titles + ['precision', 'recall', '1-NN']] + [
+        [images, against, *entries(result)] for images, against, result in rows], 2)
 
 
-def entries(row):
-    """Return the cells of a row."""
-    r = row.result
-    texts = [row.images, row.against, format(r.num, ','), '%.4g' % r.fd,
+def entries(r):
+    """Return the cells of a Result."""
+    texts = [format(r.num, ','), '%.4g' % r.fd,
              spread(1000 * r.kid, 1000 * r.kid_deviation)]
     if r.inception_splits:
         texts.append(spread(r.inception_score, r.inception_deviation))
@@ -284,14 +258,13 @@ def spread(mean, deviation):
     return text + ' ± ' + ('%#.2g' % deviation).rstrip('.')
 
 
-def save_json(path, evaluator, name, step):
-    """Write all numbers, those that the table leaves out too; NaN as null."""
-    rows = [dict(row.result._asdict(), images=row.images, against=row.against,
-                 features=evaluator.label) for row in evaluator.rows]
+def numbers(evaluator, name, step):
+    """Return all numbers as JSON, those that the table leaves out too; NaN as null."""
+    rows = [dict(result._asdict(), images=images, against=against,
+                 features=evaluator.label)
+            for images, against, result in evaluator.rows]
     for row in rows:
         row.update({key: None for key, value in row.items() if value != value})
-    with atomic_write(path, 'w') as file:
-        json.dump({'run': name, 'step': step, 'features': evaluator.label,
-                   'dataset': evaluator.config.dataset, 'rows': rows,
-                   'neighbours': evaluator.copies}, file, indent=2)
-        file.write('\n')
+    return json.dumps({'run': name, 'step': step, 'features': evaluator.label,
+                       'dataset': evaluator.config.dataset, 'rows': rows,
+                       'neighbours': evaluator.copies}, indent=2) + '\n'

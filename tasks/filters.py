@@ -2,13 +2,12 @@
 
 Radford, Metz and Chintala, 2016, section 6.2 and figure 5: guided backpropagation of
 the strongest responses of D's last convolution, beside those of random filters. The
-untrained D has the weights that training starts with, at the run's seed and settings;
-its batch norm goes by the statistics of one batch of images, since its own averages
-start at 0 and 1 and would normalise nothing.
+untrained D has the weights that the run's training starts with; its batch norm takes
+the statistics of one batch of images, since its averages of 0 and 1 would normalise
+nothing.
 """
 
 import contextlib
-import os
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -16,10 +15,12 @@ from tqdm import tqdm
 
 import ops
 from dataset import batches
+from metrics.arrays import blocks
 from model import ARCHITECTURES
-from runs import folders, sampling, sessions
+from runs import sampling, sessions
 from runs.start import check_classes
 from settings.errors import UserError
+from tasks.parts.outputs import output_path
 from utils import imsave, merge
 
 SCANNED = 10000     # images that are looked through, without --num_samples
@@ -51,7 +52,7 @@ def main(config, run, path):
                         'none.' % config.architecture)
     data = batches.load(config)
     check_classes(run, config, data)
-    folders.make_folder(run.sample_dir)
+    base = output_path(run, 'filters_')
     chosen = evenly_spaced(len(data), config.num_samples or SCANNED)
     print('looking through %d of the %d images' % (len(chosen), len(data)))
     sides = []
@@ -61,8 +62,7 @@ def main(config, run, path):
             sides.append(look(sess, model, data, chosen, name))
     for name, about in SHEETS.items():
         print('sheet: %s\n  left untrained, right trained: %s' % (imsave(
-            beside(*(side[name] for side in sides)),
-            os.path.join(run.sample_dir, 'filters_%s.png' % name)), about))
+            beside(*(side[name] for side in sides)), base + name + '.png'), about))
 
 
 def evenly_spaced(total, most):
@@ -72,7 +72,7 @@ def evenly_spaced(total, most):
 
 @contextlib.contextmanager
 def untrained(config, data):
-    """Give (session, model) as sample.restored does, with the weights of a start."""
+    """Give (session, model) as sampling.restored does, with untrained weights."""
     tf.set_random_seed(config.seed)
     model = ARCHITECTURES[config.architecture](config)
     images, y = data.take(evenly_spaced(len(data), CALIBRATION))
@@ -84,18 +84,20 @@ def untrained(config, data):
 
 
 def feed(model, images, y):
-    """Return what D takes: images, and their labels where it knows any."""
+    """Return what to feed to D: images, and y where it learned labels."""
     return {model.images: images} if y is None else {model.images: images, model.y: y}
 
 
 # --- looking -----------------------------------------------------------------
 
 def look(sess, model, data, chosen, name):
-    """Return {name: sheet} of one model, uint8, having looked through `chosen`."""
+    """Return {name: sheet} of one model, uint8, from the images `chosen`."""
     responses, channel, gradient = build_responses(model)
-    top = scan(sess, model, responses, data, chosen, name)
-    first = np.arange(min(FIRST, len(top.values)))
-    selective = top.selective(SELECTIVE)
+    top = Top(int(responses.shape[1]), min(BEST, len(chosen)))
+    for _, part in tqdm(blocks(chosen, CHUNK), name, -(-len(chosen) // CHUNK),
+                            unit=' blocks', disable=None):
+        top.update(sess.run(responses, feed(model, *data.take(part))), part)
+    first, selective = np.arange(min(FIRST, len(top.values))), top.selective(SELECTIVE)
     print('%s: the most selective features are %s; their strongest response is %.1f '
           'deviations above the mean or more, that of all features %.1f (median)'
           % (name, ', '.join(map(str, selective)), top.selectivity()[selective].min(),
@@ -104,19 +106,19 @@ def look(sess, model, data, chosen, name):
     given = feed(model, images, y)
     given[channel] = np.repeat(first, top.best)
     gradients = sess.run(gradient, given)
+    d, g = first_and_last_filters(sess, model)
     return {'gradients': in_pairs(images, own_range(gradients), top.best),
             'images': merge(data.take(top.indices[selective].ravel())[0],
                             (len(selective), top.best)),
-            'd_weights': tiles(d_filters(sess, model)),
-            'g_weights': tiles(g_filters(sess, model))}
+            'd_weights': tiles(d), 'g_weights': tiles(g)}
 
 
 def build_responses(model):
-    """Build D's features: (responses, channel, gradient).
+    """Build D's features; return the tensors (responses, channel, gradient).
 
-    responses [N, C] are the strongest of each channel of the last map over all places;
-    gradient [N, H, W, C] is the guided one of the response of `channel`, a placeholder
-    int64 [N]. Batch norm goes by its moving averages, so each image is by itself.
+    responses [N, C]: the largest value of each channel of the last convolution;
+    channel: a placeholder int64 [N]; gradient [N, H, W, C]: the guided one of that
+    channel's response. Batch norm uses its moving averages, so images do not mix.
     """
     maps = []
     with ops.guided_backprop():
@@ -128,22 +130,10 @@ def build_responses(model):
     return responses, channel, gradient
 
 
-def scan(sess, model, responses, data, chosen, name):
-    """Return the Top of every channel's responses to the images `chosen`."""
-    top = Top(int(responses.shape[1]), min(BEST, len(chosen)))
-    with tqdm(total=len(chosen), desc=name, unit=' images', disable=None) as bar:
-        for start in range(0, len(chosen), CHUNK):
-            part = chosen[start:start + CHUNK]
-            top.update(sess.run(responses, feed(model, *data.take(part))), part)
-            bar.update(len(part))
-    return top
-
-
 class Top:
     """The `best` largest values of each channel, as they come, and their indices.
 
-    `values` and `indices` are [channels, best], the largest first; nothing else is
-    kept but sums.
+    `values` and `indices` are [channels, best], the largest first.
     """
 
     def __init__(self, channels, best):
@@ -153,7 +143,7 @@ class Top:
         self.sums = np.zeros([2, channels])
 
     def update(self, values, indices):
-        """Take in values [n, channels] and what they are known by, int [n]."""
+        """Take in values [n, channels] and their indices, int [n]."""
         self.count += len(values)
         exact = values.astype(np.float64)
         self.sums += exact.sum(axis=0), (exact ** 2).sum(axis=0)
@@ -165,16 +155,16 @@ class Top:
         self.indices = np.take_along_axis(indices, order, axis=1)
 
     def selectivity(self):
-        """Return by how many deviations each channel's maximum exceeds its mean."""
+        """Return how many deviations each channel's maximum is above its mean."""
         mean, square = self.sums / self.count
         deviation = np.sqrt(np.maximum(square - mean ** 2, 0))
         return (self.values[:, 0] - mean) / np.maximum(deviation, 1e-12)
 
     def selective(self, most):
-        """Return at most `most` channels, from the most selective on.
+        """Return at most `most` channels, the most selective first.
 
-        A channel whose first index one before it has too is passed over: there may be
-        many that all answer to the same rare image.
+        Many may answer to the same rare image: a channel is passed over if one before
+        it has its first image.
         """
         chosen, seen = [], set()
         for channel in np.argsort(-self.selectivity(), kind='stable'):
@@ -184,17 +174,17 @@ class Top:
         return np.array(chosen)
 
 
-def d_filters(sess, model):
-    """Return D's first filters, float32 [filters, k, k, c_dim], without labels'."""
-    w = sess.run(variable(model, 'discriminator/d_h0_conv/w'))
-    return w[:, :, :model.config.c_dim].transpose(3, 0, 1, 2)
+def first_and_last_filters(sess, model):
+    """Return D's first filters [filters, k, k, c_dim], the sampler's last [gf_dim, …].
 
-
-def g_filters(sess, model):
-    """Return the sampler's last filters, float32 [gf_dim, k, k, c_dim], likewise."""
-    w = variable(model, 'generator/g_h%d/w' % (len(model.sizes) - 1))
-    _, w = model.averages.get(w.op.name, (w, w))
-    return sess.run(w)[..., :model.config.gf_dim].transpose(3, 0, 1, 2)
+    Those of labels are left out.
+    """
+    config = model.config
+    d = sess.run(variable(model, 'discriminator/d_h0_conv/w'))
+    g = variable(model, 'generator/g_h%d/w' % (len(model.sizes) - 1))
+    _, g = model.averages.get(g.op.name, (g, g))
+    return (d[:, :, :config.c_dim].transpose(3, 0, 1, 2),
+            sess.run(g)[..., :config.gf_dim].transpose(3, 0, 1, 2))
 
 
 def variable(model, name):
@@ -205,16 +195,16 @@ def variable(model, name):
 # --- sheets ------------------------------------------------------------------
 
 def own_range(images):
-    """Scale each image [N, H, W, C] by itself to about [-1, 1], so that 0 stays gray.
+    """Scale each image [N, H, W, C] by itself to [-1, 1], so that 0 stays gray.
 
-    A few values, HIDDEN of them, are too large for that; a sheet cuts them off.
+    The share HIDDEN of the values is then still larger; a sheet cuts it off.
     """
     largest = np.quantile(np.abs(images), 1 - HIDDEN, axis=(1, 2, 3), keepdims=True)
     return images / np.maximum(largest, 1e-30)
 
 
 def tiles(filters):
-    """Lay filters [N, k, k, C] out as an enlarged sheet, each in its own range."""
+    """Return a sheet of filters [N, k, k, C], enlarged, each in its own range."""
     low = filters.min(axis=(1, 2, 3), keepdims=True)
     spread = filters.max(axis=(1, 2, 3), keepdims=True) - low
     filters = 2 * (filters - low) / np.maximum(spread, 1e-30) - 1
@@ -225,7 +215,7 @@ def tiles(filters):
 
 
 def in_pairs(images, gradients, columns):
-    """Lay out rows of images, each with the row of their gradients below it."""
+    """Return a sheet of rows of images, each with its row of gradients below it."""
     shape = (-1, columns) + images.shape[1:]
     rows = np.stack([images.reshape(shape), gradients.reshape(shape)], axis=1)
     return merge(rows.reshape((-1,) + images.shape[1:]), (2 * len(rows), columns))

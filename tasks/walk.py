@@ -1,8 +1,8 @@
 """Walks: what the images do while z moves, from z to z or one dimension at a time.
 
-Radford et al., section 6.1: pictures that change smoothly, with nothing that appears at
-a stroke, tell that the network has not merely memorised. The modes along dimensions are
-what the options 1 to 4 of carpedm20's `visualize` did; option 0 is --task sample.
+Radford et al., section 6.1: pictures that change smoothly, where nothing appears all at
+once, tell that the network has not merely memorised. The modes along dimensions are
+options 1 to 4 of carpedm20's `visualize`; its option 0 is --task sample.
 """
 
 import itertools
@@ -11,9 +11,10 @@ import os
 import numpy as np
 from tqdm import tqdm
 
-from runs import folders, sampling
+from runs import sampling
 from tasks.parts import films, latent
-from tasks.parts.latent import Pictures
+from tasks.parts.latent import Inputs
+from tasks.parts.outputs import output_path
 from utils import image_manifold_size, merge, save_images
 
 STOPS = 6           # z of a walk without --indices: the first ones of the sheet
@@ -26,38 +27,31 @@ def main(config, run, path):
     """Draw the walk of --walk from the checkpoint at `path` into the run's folder."""
     chosen = indices(config)
     with sampling.restored(config, path) as (sess, model):
-        start = latent.pictures(sess, config, chosen)
-        folders.make_folder(run.sample_dir)
-        base = os.path.join(run.sample_dir, 'walk_' + config.walk)
-        if config.walk in FROM_Z_TO_Z:
-            between(sess, model, start, base)
-        else:
-            DIMENSIONS[config.walk](sess, model, start, base)
+        start = latent.sheet_inputs(sess, config, chosen)
+        walk = between if config.walk in FROM_Z_TO_Z else along_dimensions
+        walk(sess, model, start, output_path(run, 'walk_' + config.walk))
 
 
 def indices(config):
-    """Return the images of the sheet that a walk goes through, or starts from.
+    """Return the indices of the images that a walk goes through, or starts from.
 
-    Without --indices: the first STOPS; the first where dimensions move; all of them
-    where each dimension starts from a z of its own. carpedm20's start from z = 0 is no
-    good one: the prior draws nothing near it, and the face there is a pale mean.
-    Raises UserError where they cannot be.
+    Without --indices: the first STOPS; the first one where dimensions move; MOST where
+    each dimension starts from a z of its own. (carpedm20 starts from z = 0, but the
+    prior draws nothing near it, and the face there is a pale mean.) Raises UserError as
+    parse_indices.
     """
     if config.indices is not None:
         return latent.parse_indices(config.indices, config,
                                     2 if config.walk in FROM_Z_TO_Z else 1)
     number = {'sphere': STOPS, 'line': STOPS, 'dimensions_random': MOST}
-    return list(range(min(number.get(config.walk, 1), sampling.count(config))))
+    return list(range(min(number.get(config.walk, 1), config.sheet_size)))
 
 
-def frames(sess, model, pictures, size):
-    """Yield sheets of `size` (rows, columns) of Pictures [frames * cells], uint8.
-
-    The Pictures of a frame follow each other.
-    """
-    cells = len(pictures.z) // model.config.frames
+def frames(sess, model, inputs, size):
+    """Yield sheets of `size` (rows, columns), uint8, of Inputs [frames * cells]."""
+    cells = len(inputs.z) // model.config.frames
     images = itertools.chain.from_iterable(
-        sampling.draw_batches(sess, model, *pictures))
+        sampling.draw_batches(sess, model, *inputs))
     for _ in range(model.config.frames):
         yield merge(list(itertools.islice(images, cells)), size)
 
@@ -67,61 +61,48 @@ def frames(sess, model, pictures, size):
 def between(sess, model, stops, base):
     """Write the closed walk through the stops as a sheet and as a film.
 
-    The sheet has a row from each stop to the next. A model of labels shows them beside
-    each other, on the same z: the sheet has a row for each, the film a place for each;
-    but with --indices each stop keeps its label, and with --label there is one.
+    The sheet has a row from each stop to the next, both shown. A model of several
+    labels shows each label with the same z: the sheet has a row for each, the film a
+    place for each. But with --indices each stop keeps its own label.
     """
     config, number = model.config, len(stops.z)
     rows = sampling.label_rows(config)
     apart = len(rows) > 1 and config.indices is None
-    places, columns = row_places(number), COLUMNS
+    places = np.add.outer(np.arange(number), np.linspace(0, 1, COLUMNS))
     if apart:
         places = np.linspace(0, number, 2 * number + 1)
-        columns = len(places)
-    way = latent.loop(stops, places, config.walk, config.z_dist)
-    images = sampling.draw(
-        sess, model, *(under_each(way, rows, False) if apart else way))
-    print('sheet: %s' % save_images(images, (len(images) // columns, columns),
-                                    base + '.png'))
-    places = np.arange(config.frames) * number / config.frames
-    way = latent.loop(stops, places, config.walk, config.z_dist)
+    way = latent.loop(stops, places.ravel(), config.walk, config.z_dist)
+    if apart:       # all z of the first label, then all of the next
+        y, z = np.indices((len(rows), len(way.z))).reshape(2, -1)
+        way = Inputs(way.z[z], rows[y])
+    columns = places.shape[-1]
+    print('sheet: %s' % save_images(sampling.draw(sess, model, *way),
+                                    (len(way.z) // columns, columns), base + '.png'))
+    way = latent.loop(stops, np.arange(config.frames) * number / config.frames,
+                      config.walk, config.z_dist)
+    if apart:       # all labels of the first z, then all of the next
+        z, y = np.indices((len(way.z), len(rows))).reshape(2, -1)
+        way = Inputs(way.z[z], rows[y])
     size = image_manifold_size(len(rows)) if apart else (1, 1)
-    way = under_each(way, rows, True) if apart else way
     films.save_film(frames(sess, model, way, size), base)
-
-
-def row_places(number):
-    """Return the places of a sheet's rows, each from a stop to the next, both shown."""
-    return np.add.outer(np.arange(number), np.linspace(0, 1, COLUMNS)).ravel()
-
-
-def under_each(way, rows, by_z):
-    """Return Pictures of every z of a way under every label [rows], in that order.
-
-    With `by_z` all labels of the first z come first, else all z of the first label.
-    """
-    z, y = np.divmod(np.arange(len(way.z) * len(rows)), len(rows))
-    if not by_z:
-        y, z = np.divmod(np.arange(len(way.z) * len(rows)), len(way.z))
-    return Pictures(way.z[z], rows[y])
 
 
 # --- one dimension at a time -------------------------------------------------
 
 def moved(start, dimensions, values):
-    """Return Pictures [dimensions * values]: in each one dimension has a value.
+    """Return Inputs [dimensions * values]: in each, one dimension is set to a value.
 
-    Dimension number i starts from picture number i of `start`, which repeat.
+    Dimension i starts from input i of `start`, which repeat.
     """
     dimensions = np.repeat(dimensions, len(values))
-    pictures = start.take(dimensions % len(start.z))
-    pictures.z[np.arange(len(dimensions)), dimensions] = np.tile(
+    inputs = start.take(dimensions % len(start.z))
+    inputs.z[np.arange(len(dimensions)), dimensions] = np.tile(
         values, len(dimensions) // len(values))
-    return pictures
+    return inputs
 
 
 def ranked(sess, model, start):
-    """Return (dimensions, changes): at most MOST, those that change the image most.
+    """Return at most MOST dimensions, the one that changes the image most first.
 
     A change is the mean difference of a pixel between both ends, in levels of 255.
     """
@@ -144,39 +125,27 @@ def ranked(sess, model, start):
 
 
 def to_and_fro(config):
-    """Return the values of a dimension in a film: up its range and down, closed."""
+    """Return the values of a dimension in a film: up its range and down again."""
     low, high = latent.span(config.z_dist)
     swing = np.cos(2 * np.pi * np.arange(config.frames) / config.frames)
     return (low + high) / 2 - (high - low) / 2 * swing
 
 
-def save_dimensions(sess, model, start, base):
-    """Write one sheet with a row for each dimension, from its lowest value up."""
-    order = ranked(sess, model, start)
-    values = np.linspace(*latent.span(model.config.z_dist), num=COLUMNS)
-    images = sampling.draw(sess, model, *moved(start, order, values))
-    print('sheet: %s' % save_images(images, (len(order), COLUMNS), base + '.png'))
-
-
-def save_each(sess, model, start, base):
-    """Write a GIF of each dimension as base/z017.gif and so on."""
-    values = to_and_fro(model.config)
-    for dimension in tqdm(ranked(sess, model, start), desc='films', disable=None):
-        way = moved(start, np.array([dimension]), values)
-        films.save_gif(map(films.enlarge, frames(sess, model, way, (1, 1))),
-                       os.path.join(base, 'z%03d.gif' % dimension))
-    print('films: %s' % os.path.join(base, 'z*.gif'))
-
-
-def save_merged(sess, model, start, base):
-    """Write one film in which every dimension moves in a place of its own."""
-    order = ranked(sess, model, start)
-    values = to_and_fro(model.config)
-    way = moved(start, order, values)
-    cells = np.arange(len(way.z)).reshape(len(order), len(values)).T.ravel()
-    films.save_film(frames(sess, model, way.take(cells),
-                           image_manifold_size(len(order))), base)
-
-
-DIMENSIONS = {'dimensions': save_dimensions, 'dimensions_random': save_each,
-              'dimensions_each': save_each, 'dimensions_merged': save_merged}
+def along_dimensions(sess, model, start, base):
+    """Move the dimensions that change the image most, by --walk: a sheet, or films."""
+    config, order = model.config, ranked(sess, model, start)
+    if config.walk == 'dimensions':         # a row for each, from its lowest value up
+        values = np.linspace(*latent.span(config.z_dist), num=COLUMNS)
+        images = sampling.draw(sess, model, *moved(start, order, values))
+        print('sheet: %s' % save_images(images, (len(order), COLUMNS), base + '.png'))
+    elif config.walk == 'dimensions_merged':    # each moves in a place of its own
+        way = moved(start, order, to_and_fro(config))
+        cells = np.arange(len(way.z)).reshape(len(order), -1).T.ravel()
+        size = image_manifold_size(len(order))
+        films.save_film(frames(sess, model, way.take(cells), size), base)
+    else:       # a film for each, as base/z017.gif
+        for dimension in tqdm(order, desc='films', disable=None):
+            way = moved(start, np.array([dimension]), to_and_fro(config))
+            films.save_gif(map(films.enlarge, frames(sess, model, way, (1, 1))),
+                           os.path.join(base, 'z%03d.gif' % dimension))
+        print('films: %s' % os.path.join(base, 'z*.gif'))

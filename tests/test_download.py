@@ -16,7 +16,7 @@ import test_fetch
 from test_fetch import BODY, HALF, final, give, listing, md5, status, write, write_part
 
 import download
-from dataset import batches, fetch
+from dataset import batches, catalog, fetch
 from metrics import extractors
 from settings.config import Config
 
@@ -309,7 +309,7 @@ def test_the_tables_of_the_other_data_sets():
 def test_every_row_is_of_the_right_form():
     sums = set()
     for folder, files in download.DATASETS.values():
-        assert folder in batches.DATASETS or folder == 'inception'
+        assert folder in catalog.DATASETS or folder == 'inception'
         for file in files:
             sums.add(file.checksum)
             assert re.fullmatch('[0-9a-f]{32}|[0-9a-f]{64}|%s' % file.size,
@@ -320,7 +320,7 @@ def test_every_row_is_of_the_right_form():
             assert file.urls and os.path.basename(file.name) == file.name
             assert all(re.match('https?://', url) for url in file.urls)
     assert len(sums) == sum(len(files) for _, files in download.DATASETS.values())
-    assert set(download.BY_HAND) < set(batches.DATASETS)
+    assert set(download.BY_HAND) < set(catalog.DATASETS)
 
 
 # --- small archives of the layout of the real ones ----------------------------------
@@ -344,7 +344,7 @@ def serve(monkeypatch, server, name, **bodies):
 
 def load(name, **flags):
     flags = dict(flags, dataset=name, threads=1)
-    return batches.load(Config.make(flags, batches.defaults(name)), lambda text: None)
+    return batches.load(Config.make(flags, catalog.defaults(name)), lambda text: None)
 
 
 @pytest.mark.parametrize('name, kind', [('cifar10', 'py'), ('cifar10_binary', 'bin')])

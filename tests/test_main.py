@@ -134,12 +134,12 @@ def test_a_broken_flag_file_says_what_is_wrong(text, expected, tmp_path):
 
 
 def test_presets_parse_and_make_a_config():
-    from dataset import batches
+    from dataset import catalog
     presets = glob.glob(os.path.join(ROOT, 'configs', '**', '*.flags'), recursive=True)
     assert len(presets) >= 20
     for path in presets:
         given = parser.parse_flags(['--flagfile', path])
-        Config.make(given, batches.defaults(given.get('dataset', 'celebA')))
+        Config.make(given, catalog.defaults(given.get('dataset', 'celebA')))
 
 
 def test_carpedm20s_preset_is_his():

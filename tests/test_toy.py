@@ -12,7 +12,7 @@ from PIL import Image
 import main
 import toy
 from bench import gaussian
-from dataset import batches
+from dataset import catalog
 from runs import folders, history
 from settings import checks, flags
 from settings.config import Config
@@ -22,7 +22,7 @@ SHORT = ['--train_size', '200', '--epoch', '2']
 
 
 def make_config(**given):
-    return Config.make(dict(given, dataset='gaussian'), batches.defaults('gaussian'))
+    return Config.make(dict(given, dataset='gaussian'), catalog.defaults('gaussian'))
 
 
 @contextlib.contextmanager

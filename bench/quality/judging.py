@@ -54,8 +54,8 @@ class Judge:
 
     def features(self, images):
         """Return the features [N, D] of uint8 images."""
-        return np.concatenate([self.extractor.features(transform(
-            images[start:start + BLOCK])) for start in range(0, len(images), BLOCK)])
+        return np.concatenate([self.extractor.extract(transform(
+            images[start:start + BLOCK]))[0] for start in range(0, len(images), BLOCK)])
 
     def moments(self, images):
         """Return the Moments of the features of uint8 images."""

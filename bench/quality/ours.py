@@ -20,7 +20,7 @@ import numpy as np
 import turns
 
 import main as program
-from dataset import batches
+from dataset import batches, catalog
 from runs.folders import Run, chosen
 from settings import parser
 from settings.config import Config
@@ -30,7 +30,7 @@ from utils import atomic_write, inverse_transform
 def make_config(flags):
     """Return the Config that main.py makes of these flags."""
     given = parser.parse_flags(flags)
-    return Config.make(given, batches.defaults(given['dataset']))
+    return Config.make(given, catalog.defaults(given['dataset']))
 
 
 def serve(folder, *flags):

@@ -51,7 +51,7 @@ import training
 import turns
 from tqdm import tqdm
 
-from dataset import batches
+from dataset import batches, catalog
 from settings.errors import UserError
 
 MINUTES = (2, 4, 8, 16, 32)
@@ -133,9 +133,7 @@ class Folder:
 def unpack(config, folder):
     """Return the paths of the image files; those in a zip are put into a folder."""
     os.makedirs(folder, exist_ok=True)
-    row, paths = batches.DATASETS[config.dataset], []
-    source = os.path.abspath(os.path.join(config.data_dir, config.dataset))
-    members = row.find(source, config, batches.DATASETS).images
+    members, paths = catalog.find(config).images, []
     archives = {path: zipfile.ZipFile(path)
                 for path in {m[0] for m in members if isinstance(m, tuple)}}
     for member in tqdm(members, 'unpacking', disable=None):

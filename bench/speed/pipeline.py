@@ -21,7 +21,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 import numpy as np
 from PIL import Image
 
-from dataset import batches
+from dataset import batches, catalog
 from settings.config import Config
 
 IMAGES = 16000
@@ -52,7 +52,7 @@ def pack(folder):
     """Pack the folder 'celebA' in `folder` anew with two workers."""
     with tempfile.TemporaryDirectory() as cache:
         config = Config.make({'data_dir': folder, 'cache_dir': cache, 'threads': 2},
-                             batches.defaults('celebA'))
+                             catalog.defaults('celebA'))
         batches.load(config, echo=lambda text: None)
 
 

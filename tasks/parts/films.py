@@ -1,4 +1,4 @@
-"""Films: frames as a GIF and, where ffmpeg is there, as an MP4. Pillow and NumPy."""
+"""Films: frames as a GIF and, with ffmpeg, as an MP4. Pillow and NumPy."""
 
 import contextlib
 import itertools
@@ -16,9 +16,9 @@ SIDE = 256          # pixels to which a small film is enlarged
 
 
 def save_film(frames, path):
-    """Write the frames, uint8 [H, W, C] alike, as path.gif and path.mp4; say so.
+    """Write an iterator of frames, uint8 [H, W, C], as path.gif and path.mp4.
 
-    A frame is used once and not kept, so `frames` may be an iterator of many.
+    A frame is used once and not kept, so there may be many.
     """
     frames = map(enlarge, frames)
     first = next(frames)
@@ -28,7 +28,7 @@ def save_film(frames, path):
                 write(frame)
                 yield frame.quantize(256, dither=0)     # dithered, it would flicker
         save_gif(shown(), path + '.gif')
-        print('film: %s' % (path + '.gif'))
+        print('film: %s.gif' % path)
 
 
 def enlarge(frame):
@@ -48,10 +48,10 @@ def save_gif(images, path):
 # --- MP4 ---------------------------------------------------------------------
 
 def mp4_command(ffmpeg, size, path):
-    """Return the words of ffmpeg's command: raw frames come in by its input.
+    """Return the words of ffmpeg's command, which reads raw frames from its stdin.
 
-    `size` is (width, height). yuv420p is what players know; it needs even sides, so odd
-    ones get a white line more.
+    `size` is (width, height). Players know yuv420p; it needs even sides, so odd ones
+    get one more white line.
     """
     return [ffmpeg, '-loglevel', 'error', '-y',
             '-f', 'rawvideo', '-pix_fmt', 'rgb24', '-s', '%dx%d' % tuple(size),
@@ -62,9 +62,9 @@ def mp4_command(ffmpeg, size, path):
 
 @contextlib.contextmanager
 def mp4_writer(path, size):
-    """Give a function that takes the RGB frames of an MP4, which is there at the end.
+    """Give a function that takes the RGB frames of an MP4; at the end write it.
 
-    Without ffmpeg, or where it fails, there is none, and that is said.
+    Where there is no ffmpeg, or it fails, print that.
     """
     ffmpeg = shutil.which('ffmpeg')
     if ffmpeg is None:
@@ -75,8 +75,14 @@ def mp4_writer(path, size):
         made = folder + '/film.mp4'
         process = subprocess.Popen(mp4_command(ffmpeg, size, made), stderr=errors,
                                    stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+
+        def write(frame):
+            with contextlib.suppress(BrokenPipeError):      # its status tells why
+                process.stdin.write(np.asarray(frame).tobytes())
+                process.stdin.flush()
+
         try:
-            yield lambda frame: give(process, frame)
+            yield write
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.close()
             failed = process.wait()
@@ -91,10 +97,3 @@ def mp4_writer(path, size):
         with open(made, 'rb') as film, atomic_write(path) as file:
             shutil.copyfileobj(film, file)
     print('film: %s' % path)
-
-
-def give(process, frame):
-    """Hand a frame to ffmpeg; one that has ended tells why by its status."""
-    with contextlib.suppress(BrokenPipeError):
-        process.stdin.write(np.asarray(frame).tobytes())
-        process.stdin.flush()

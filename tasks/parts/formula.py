@@ -1,8 +1,7 @@
 """Formulas of --task arithmetic: what they name, and which images show it.
 
-A formula is terms with + or - between, spaces around these. A term is a list with
-commas between: numbers of images on the sheet, or attributes, of which -X is "without
-X".
+A formula is terms with + or - between them and spaces around these signs. A term is a
+list with commas: numbers of images on the sheet, or attributes; -X is "without X".
 """
 
 import re
@@ -17,8 +16,8 @@ EXAMPLES = ('"Smiling,-Male - -Smiling,-Male + -Smiling,Male" by attributes (-X:
             'without X), "3,8,12 - 4,7,9 + 1,2,5" by images of the sheet, or '
             '"Eyeglasses" to turn an attribute')
 EACH = 3            # exemplars of a term, as in the paper
-LIKELY = 0.5        # an image shows a term where its attributes are as likely as this
-SURE = 0.9          # and surely from here
+LIKELY = 0.5        # an image shows a term if each attribute is at least so probable
+SURE = 0.9          # and surely shows it from here
 
 
 class Term(typing.NamedTuple):
@@ -33,8 +32,8 @@ class Term(typing.NamedTuple):
 def parse(formula, config):
     """Return the Terms of a formula.
 
-    Raises UserError where it is none, names images that are not on the sheet, or mixes
-    images and attributes.
+    Raises UserError where it is no formula, names images that are not on the sheet, or
+    mixes images and attributes.
     """
     if not (formula or '').strip():
         raise UserError('--task arithmetic needs --formula: %s.' % EXAMPLES)
@@ -67,9 +66,6 @@ def parse_term(sign, text, formula, config):
     if any(name.isdigit() for name in names):
         raise UserError('--formula %r: the term %r mixes numbers and names.'
                         % (formula, text))
-    if len(set(names)) < len(names):
-        raise UserError('--formula %r: the term %r names an attribute twice.'
-                        % (formula, text))
     return Term(sign, text, (), {name: not part.startswith('-')
                                  for name, part in zip(names, parts)})
 
@@ -87,39 +83,6 @@ def check_attributes(terms, classes):
                         % (', '.join(unknown), ', '.join(classes)))
 
 
-# --- exemplars ---------------------------------------------------------------
-
-def fit(term, probabilities, classes):
-    """Return how surely images show a term, float [N]: its least sure attribute.
-
-    `probabilities` is float [N, K], of the `classes` [K].
-    """
-    return np.min([column(probabilities, classes, name, there)
-                   for name, there in term.attributes.items()], axis=0)
-
-
-def column(probabilities, classes, name, there):
-    """Return the probability that an attribute is there, or is not, float [N]."""
-    values = probabilities[:, list(classes).index(name)]
-    return values if there else 1 - values
-
-
-def enough(terms, probabilities, classes):
-    """Tell whether each term has EACH images that surely show it."""
-    return all((fit(term, probabilities, classes) >= SURE).sum() >= EACH
-               for term in terms)
-
-
-def candidates(term, probabilities, classes):
-    """Return the indices of the images that surely show a term, or the surest EACH.
-
-    Raises UserError where too few show it at all; see check_enough.
-    """
-    check_enough(term, probabilities, classes)
-    sure = fit(term, probabilities, classes)
-    return np.argsort(-sure, kind='stable')[:max(EACH, (sure >= SURE).sum())]
-
-
 def outcome(terms):
     """Return what a sum should show, as a Term: what its terms add up to.
 
@@ -130,21 +93,52 @@ def outcome(terms):
                         for term in terms if name in term.attributes)
               for name in named(terms)}
     shown = {name: count > 0 for name, count in counts.items() if count}
-    return Term(1, ','.join(('' if there else '-') + name
-                            for name, there in shown.items()), (), shown)
+    return Term(1, ','.join(signed(*item) for item in shown.items()), (), shown)
 
 
-def check_enough(term, probabilities, classes):
+def signed(name, there):
+    """Return an attribute as a formula has it, with a - before one that is absent."""
+    return name if there else '-' + name
+
+
+# --- exemplars ---------------------------------------------------------------
+# `likely` is {attribute: how probable it is in each of N images, float [N]}.
+
+def count(likely):
+    """Return N, how many images were judged."""
+    return len(next(iter(likely.values())))
+
+
+def fit(term, likely):
+    """Return how surely images show a term, float [N]: its least sure attribute."""
+    return np.min([likely[name] if there else 1 - likely[name]
+                   for name, there in term.attributes.items()], axis=0)
+
+
+def enough(terms, likely):
+    """Tell whether each term has EACH images that surely show it."""
+    return all((fit(term, likely) >= SURE).sum() >= EACH for term in terms)
+
+
+def candidates(term, likely):
+    """Return the indices of the images that surely show a term, or the surest EACH.
+
+    Raises UserError where too few show it at all; see check_enough.
+    """
+    check_enough(term, likely)
+    sure = fit(term, likely)
+    return np.argsort(-sure, kind='stable')[:max(EACH, (sure >= SURE).sum())]
+
+
+def check_enough(term, likely):
     """Raise UserError where too few images show a term, naming its rarest attribute."""
-    sure = fit(term, probabilities, classes)
-    found = int((sure >= LIKELY).sum())
+    found = int((fit(term, likely) >= LIKELY).sum())
     if found < EACH:
-        shares = {('' if there else '-') + name:
-                  (column(probabilities, classes, name, there) >= LIKELY).mean()
-                  for name, there in term.attributes.items()}
+        shares = {signed(*item): (fit(term._replace(attributes=dict([item])), likely)
+                                  >= LIKELY).mean() for item in term.attributes.items()}
         rarest = min(shares, key=shares.get)
         raise UserError(
             'Of %d images that were drawn %d show %s; expected %d or more. The rarest '
             'of it is %s, in %.1f %%: take another attribute, another --seed, or a '
-            'better checkpoint.' % (len(sure), found, term.text, EACH, rarest,
+            'better checkpoint.' % (count(likely), found, term.text, EACH, rarest,
                                     100 * shares[rarest]))

@@ -1,8 +1,7 @@
 """The space of z: its prior, paths through it, and the z of chosen images.
 
 White, "Sampling Generative Networks", 2016: a straight line between two z passes
-through a place that the prior never draws from, a great circle does not. All of it is
-NumPy; only `pictures` asks a session.
+through a place where the prior never draws; a great circle does not.
 """
 
 import re
@@ -19,21 +18,21 @@ NORMAL_RANGE = (-2.0, 2.0)      # holds 95 % of N(0, 1)
 EDGE = 1e-7                     # nearest to 0 and 1 that a probability may come
 
 
-class Pictures(typing.NamedTuple):
-    """What images are drawn from: z float32 [N, z_dim], y float32 [N, y_dim]."""
+class Inputs(typing.NamedTuple):
+    """What the generator draws from: z float32 [N, z_dim], y float32 [N, y_dim]."""
 
     z: np.ndarray
     y: np.ndarray
 
-    def take(self, indices):
-        """Return those of these indices."""
-        return Pictures(self.z[indices], self.y[indices])
+    def take(self, chosen):
+        """Return those of these indices, or of a slice."""
+        return Inputs(self.z[chosen], self.y[chosen])
 
 
 # --- the prior ---------------------------------------------------------------
 
 def span(z_dist):
-    """Return the (lowest, highest) value that a dimension of z is moved to."""
+    """Return the (lowest, highest) value to which a dimension of z is moved."""
     return RANGE.get(z_dist, NORMAL_RANGE)
 
 
@@ -44,11 +43,11 @@ def deviation(z_dist):
 
 
 def plausible(z, z_dist):
-    """Return z [..., z_dim] moved to where the prior draws from.
+    """Return z [..., z_dim] moved to where the prior draws.
 
-    Of normal01 the norm becomes sqrt(z_dim), near which nearly all of its z lie (a mean
-    of several lies further in, a sum further out); the values of a uniform z are
-    clipped to its range.
+    Nearly all z of normal01 have a norm near sqrt(z_dim), a mean of several has a
+    smaller one and a sum a larger one: the norm becomes sqrt(z_dim). The values of a
+    uniform z are clipped to its range.
     """
     z = np.asarray(z, np.float32)
     if z_dist in RANGE:
@@ -65,16 +64,16 @@ def unit(vectors):
 
 
 def lerp(a, b, t):
-    """Return the points [T, D] at the shares `t` [T] of the line from a to b [D]."""
+    """Return the points [T, D] of the line from a to b [D], at the shares `t` [T]."""
     t = np.asarray(t)[:, None]
     return ((1 - t) * a + t * b).astype(np.float32)
 
 
 def slerp(a, b, t):
-    """Return the points [T, D] at the shares `t` [T] of the arc from a to b [D].
+    """Return the points [T, D] of the arc from a to b [D], at the shares `t` [T].
 
     The direction turns at an even speed and the norm changes evenly. Between opposite
-    vectors, where every arc is as short, one is taken that is always the same.
+    vectors all arcs are as short; the one taken is always the same.
     """
     t = np.asarray(t, np.float64)[:, None]
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
@@ -90,11 +89,11 @@ def slerp(a, b, t):
 
 
 def sphere(a, b, t, z_dist):
-    """Return the points [T, D] of the spherical path from a to b [D], as `slerp`.
+    """Return the points [T, D] of the spherical path from a to b [D]; see slerp.
 
-    Uniform z are no sphere: their values are made normal by the inverse of the normal
-    distribution's cumulative function, turned there, and made uniform again. So every
-    point is distributed as the prior is, and none leaves its range.
+    Uniform z lie on no sphere. The inverse of the normal distribution's cumulative
+    function makes their values normal; they are turned there and made uniform again. So
+    every point has the distribution of the prior.
     """
     if z_dist not in RANGE:
         return slerp(a, b, t)
@@ -107,30 +106,30 @@ def sphere(a, b, t, z_dist):
 
 
 def loop(stops, places, walk, z_dist):
-    """Return the Pictures at `places` [P] of the closed path through the stops [N].
+    """Return the Inputs at `places` [P] of the closed path through the stops [N].
 
-    Place 0 is the first stop, 1 the second, N the first again. `walk`: sphere or line,
-    for z; the labels of a stop change into those of the next along a line.
+    Place 0 is the first stop, 1 the second, N the first again. `walk`, sphere or line,
+    is the way of z; y always goes along a line.
     """
-    parts = []
+    z, y = [], []
     for place in places:
         leg = int(place) % len(stops.z)
         t, ends = [place - int(place)], [leg, (leg + 1) % len(stops.z)]
-        z = lerp(*stops.z[ends], t) if walk == 'line' else sphere(
-            *stops.z[ends], t, z_dist)
-        parts.append((z[0], lerp(*stops.y[ends], t)[0]))
-    return Pictures(*map(np.array, zip(*parts)))
+        z.append(lerp(*stops.z[ends], t)[0] if walk == 'line'
+                 else sphere(*stops.z[ends], t, z_dist)[0])
+        y.append(lerp(*stops.y[ends], t)[0])
+    return Inputs(np.array(z), np.array(y))
 
 
-# --- the images of the sheet -------------------------------------------------
+# --- the z and y of images ---------------------------------------------------
 
 def parse_indices(text, config, least=1):
     """Return the indices [n] that a text like 3,17,4 names.
 
-    Raises UserError where they are no such list, fewer than `least`, or not on the
-    sheet.
+    Raises UserError where it is no such list, has fewer than `least`, or names images
+    that are not on the sheet.
     """
-    parts, most = [part.strip() for part in text.split(',')], sampling.count(config)
+    parts, most = [part.strip() for part in text.split(',')], config.sheet_size
     if not all(re.fullmatch('[0-9]{1,9}', part) for part in parts):
         raise UserError('Indices %r: expected numbers of images on the sheet, counted '
                         'from 0, with commas between, as 3,17,4.' % text)
@@ -144,14 +143,21 @@ def parse_indices(text, config, least=1):
     return indices
 
 
-def pictures(sess, config, indices):
-    """Return the Pictures of these images of the sheet."""
-    return with_labels(sess.run(sampling.fixed_z(config)), config).take(indices)
+def sheet_inputs(sess, config, indices):
+    """Return the Inputs of these images of the sheet."""
+    z = sess.run(sampling.fixed_z(config))
+    return with_labels(z, sampling.make_labels(len(z), config), config).take(indices)
 
 
-def with_labels(z, config):
-    """Return the Pictures of z with the labels that a sheet of them has."""
+def new_inputs(sess, config, num, key):
+    """Return `num` new Inputs, the labels in turn; see sampling.keyed_z."""
+    z = sess.run(sampling.keyed_z(config, num, key))
+    return with_labels(z, np.arange(num), config)
+
+
+def with_labels(z, numbers, config):
+    """Return the Inputs of z with the y of these label rows; numbers may go round."""
     rows = sampling.label_rows(config)
     if not len(rows):
-        return Pictures(z, np.zeros((len(z), 0), np.float32))
-    return Pictures(z, rows[sampling.make_labels(len(z), config)])
+        return Inputs(z, np.zeros((len(z), 0), np.float32))
+    return Inputs(z, rows[numbers % len(rows)])

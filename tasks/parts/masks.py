@@ -1,8 +1,8 @@
 """Images with hidden parts: masks, weights, blending, plain fillings, PSNR.
 
-NumPy and SciPy only; no network. Images are float32 [H, W, C] in [-1, 1]. What a mask
-leaves known of an image is a linear function of it, single pixels or means of blocks:
-float [K, C], the product of Mask.operator and the flattened image.
+NumPy and SciPy only. Images are float32 [H, W, C] in [-1, 1]. What is known under a
+mask is a linear function of the image, pixels or means of blocks: float [K, C], the
+product of Mask.operator and the flattened image.
 """
 
 import typing
@@ -14,6 +14,7 @@ from scipy.sparse.linalg import splu
 
 from utils import inverse_transform
 
+NAMES = 'center', 'left', 'random', 'grid', 'lowres', 'full'
 WINDOW = 7          # side of the neighbourhood that weighs a known pixel (Yeh et al.)
 FAR = 0.1           # the least weight of what is known; see importance
 SHARE = 0.8         # of `random`, hidden (Yeh et al.)
@@ -30,56 +31,36 @@ class Mask(typing.NamedTuple):
 
     @property
     def judged(self):
-        """The pixels that a completion is judged by: all, where none is hidden."""
+        """The pixels that judge a completion: those hidden, or all if none is."""
         return self.hidden if self.hidden.any() else ~self.hidden
 
     @property
     def covered(self):
-        """The pixels that something is known of, bool [H, W]."""
+        """The pixels of which something is known, bool [H, W]."""
         return (self.operator.sum(0) > 0).A.reshape(self.hidden.shape)
 
 
 # --- masks -------------------------------------------------------------------
 
-def center(hidden, rng):
-    """Hide the middle half of either side (Yeh et al.)."""
-    top, left = hidden.shape[0] // 4, hidden.shape[1] // 4
-    hidden[top:hidden.shape[0] - top, left:hidden.shape[1] - left] = True
-
-
-def left(hidden, rng):
-    """Hide the left half (Yeh et al.)."""
-    hidden[:, :hidden.shape[1] // 2] = True
-
-
-def random(hidden, rng):
-    """Hide SHARE of the pixels, each by itself (Yeh et al.)."""
-    hidden[rng.random(hidden.shape) < SHARE] = True
-
-
-def grid(hidden, rng):
-    """Show one pixel in STRIDE of either direction (Amos)."""
-    hidden[:] = True
-    hidden[::STRIDE, ::STRIDE] = False
-
-
-def lowres(hidden, rng):
-    """Hide all: only the means of blocks are known (Amos)."""
-    hidden[:] = True
-
-
-def full(hidden, rng):
-    """Hide nothing: how near does the network come to the whole image (Amos)?"""
-
-
-SHAPES = {shape.__name__: shape for shape in (center, left, random, grid, lowres, full)}
-
-
 def make_mask(name, height, width, seed=0):
-    """Return the Mask of one of SHAPES; of `random`, as `seed` decides."""
-    hidden = np.zeros((height, width), bool)
-    SHAPES[name](hidden, np.random.default_rng(seed))
-    if name == 'lowres':
+    """Return the Mask of one of NAMES; `seed` decides what random hides.
+
+    Yeh et al.: center hides the middle half of either side, left the left half, random
+    SHARE of the pixels, each by itself. Amos: grid shows one pixel in STRIDE of either
+    direction, lowres the means of blocks alone; full hides nothing, to see how near the
+    network comes to the whole image.
+    """
+    hidden = np.full((height, width), name in ('grid', 'lowres'))
+    if name == 'center':
+        top, side = height // 4, width // 4
+        hidden[top:height - top, side:width - side] = True
+    elif name == 'left':
+        hidden[:, :width // 2] = True
+    elif name == 'random':
+        hidden = np.random.default_rng(seed).random(hidden.shape) < SHARE
+    elif name == 'grid':
+        hidden[::STRIDE, ::STRIDE] = False
+    elif name == 'lowres':
         return Mask(hidden, sparse.kron(means(height), means(width), 'csr'))
     return of_pixels(hidden)
 
@@ -112,10 +93,9 @@ def importance(mask, far=FAR):
     """Return the weight of each known value, float [K]: the share hidden around it.
 
     Yeh et al., 2017, "Semantic image inpainting with deep generative models", equation
-    3, in a window of WINDOW pixels, of which those outside the image do not count. In
-    the paper what lies farther from all that is hidden weighs nothing; here nothing
-    known weighs less than `far`, which tells more of large holes. Where nothing is
-    hidden, all weigh 1.
+    3, in a window of WINDOW pixels, without those outside the image. In the paper what
+    is farther from the hole weighs nothing; here it weighs `far`, which helps with
+    large holes. Where nothing is hidden, all weigh 1.
     """
     def count(pixels):
         window = np.ones((WINDOW, WINDOW), int)
@@ -133,8 +113,13 @@ def paste(mask, image, filling):
     return np.where(mask.hidden[..., None], filling, image).astype(np.float32)
 
 
+def hide(mask, image):
+    """Return what is known of an image, gray where nothing is."""
+    return paste(mask, image, spread(mask, observe(mask, image[None])[0]))
+
+
 def spread(mask, known):
-    """Return [H, W, C] with each known value at the pixels it is of, 0 elsewhere."""
+    """Return [H, W, C] with each known value at its pixels, 0 elsewhere."""
     weight = np.asarray(mask.operator.sum(0)).reshape(-1, 1)
     values = mask.operator.T @ known / np.where(weight > 0, weight, 1)
     return values.reshape(mask.hidden.shape + (-1,)).astype(np.float32)
@@ -146,7 +131,7 @@ def mean_colour(mask, known):
 
 
 def nearest_pixel(mask, known):
-    """Return an image [H, W, C] in which each pixel is as the nearest known one."""
+    """Return an image [H, W, C] where each pixel has the nearest known one's value."""
     rows, columns = distance_transform_edt(~mask.covered, return_distances=False,
                                            return_indices=True)
     return spread(mask, known)[rows, columns]
@@ -155,11 +140,11 @@ def nearest_pixel(mask, known):
 class Blender:
     """Poisson blending under one mask: Pérez et al., 2003, "Poisson image editing".
 
-    Of all images that agree with what is known, take the one whose differences between
-    neighbours are nearest to those of the generated image, in squares. So the hidden
-    part keeps the generated gradients and joins the known part without a seam; the
-    image's own border is free. The conditions enter by Lagrange multipliers, and the
-    sparse system, the same for every image and channel, is factorised once.
+    Of all images that agree with what is known, it takes the one whose differences
+    between neighbours are nearest to those of the generated image, by least squares. So
+    the hidden part keeps the generated gradients and joins the known part without a
+    seam. What is known enters by Lagrange multipliers; the sparse system is the same
+    for all images and channels and is factorised once.
     """
 
     def __init__(self, mask):
@@ -170,9 +155,9 @@ class Blender:
         laplacian = down.T @ down + right.T @ right
         self.solver = splu(sparse.bmat([[laplacian, A.T], [A, None]], 'csc'))
 
-    def __call__(self, generated, known):
-        """Return the blend [H, W, C], in [-1, 1], of G(z) and what is known [K, C]."""
-        gap = known - observe(self.mask, generated[None])[0]
+    def __call__(self, generated, image):
+        """Return the blend [H, W, C], in [-1, 1], of G(z) into an image [H, W, C]."""
+        gap = np.subtract(*observe(self.mask, np.stack([image, generated])))
         zeros = np.zeros((self.mask.hidden.size, generated.shape[-1]))
         change = self.solver.solve(np.vstack([zeros, gap]))[:len(zeros)]
         blended = generated + change.reshape(generated.shape)
@@ -189,8 +174,8 @@ def differences(size):
 def psnr(image, other, where):
     """Return the peak signal-to-noise ratio of two images in dB, at pixels `where`.
 
-    Both are judged as 8-bit images. Equal ones are at 58.9 dB, not at infinity: closer
-    than rounding allows cannot be told.
+    Both are judged as 8-bit images. Equal ones are at 58.9 dB, not at infinity, as
+    rounding hides smaller differences.
     """
     a, b = (inverse_transform(part)[where].astype(float) for part in (image, other))
     return float(10 * np.log10(255 ** 2 / max(np.mean((a - b) ** 2), ROUNDING)))

@@ -1,4 +1,4 @@
-"""The search for the z of an image of which only a part is known. A graph of its own.
+"""The search for the z of an image of which only a part is known.
 
 Yeh et al., 2017, "Semantic Image Inpainting with Deep Generative Models", section 3.
 """
@@ -7,22 +7,22 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from graph import losses
-from tasks.parts import masks
+from tasks.parts import latent, masks
 
 LEARNING_RATE = 0.05
 
 
 class Search:
-    """A batch of `count` searches: variable z, its losses, Adam's step on it alone.
+    """A batch of N = `count` searches: variable z, its losses, Adam's step on z alone.
 
-    `step` and `start` are ops; `images` [N, H, W, C] and `loss` [N] are of z as it is.
-    Fed: `known` float32 [N, K, C]; `y` where the model has labels; `initial`
-    [N, z_dim] for start.
+    Ops: `start` sets z to the fed `initial` [N, z_dim], `step` moves it; `images`
+    [N, H, W, C] and `loss` [N] are those of z. All but start need `known` float32
+    [N, K, C] fed, and the model's y where it has labels.
     """
 
     def __init__(self, model, mask, count):
         c = model.config
-        self.model, self.mask, self.count = model, mask, count
+        self.model, self.mask = model, mask
         self.known = tf.placeholder(
             tf.float32, [count, mask.operator.shape[0], c.c_dim], 'known')
         self.initial = tf.placeholder(tf.float32, [count, c.z_dim], 'initial')
@@ -32,7 +32,13 @@ class Search:
         self.images = model.sampler(self.z, model.y)
         self.loss = (self.contextual_loss()
                      + c.perceptual_weight * self.perceptual_loss())
-        self.build_step()
+        with tf.variable_scope('search'):
+            adam = tf.train.AdamOptimizer(LEARNING_RATE)
+            moved = adam.minimize(self.loss, var_list=[self.z])
+        with tf.control_dependencies([moved]):
+            self.step = self.z.assign(bound(self.z.read_value(), c)).op
+        self.start = tf.group(tf.variables_initializer(adam.variables()),
+                              self.z.assign(bound(self.initial, c)))
 
     def contextual_loss(self):
         """Return each image's weighted L1 distance from what is known: [N].
@@ -52,10 +58,10 @@ class Search:
         return tf.reduce_sum(weights * tf.abs(seen - self.known), [1, 2])
 
     def perceptual_loss(self):
-        """Return what G's loss says of each image: [N].
+        """Return G's loss of each image: [N].
 
-        -log D(G(z)), the non-saturating form, where the paper has log(1 - D(G(z))),
-        whose gradient vanishes where D is sure; of --loss wgan and so on, theirs.
+        Of --loss gan it is -log D(G(z)); the paper's log(1 - D(G(z))) has a gradient
+        that vanishes where D is sure.
         """
         model = self.model
         _, D_logits_ = model.discriminator(self.images, model.y, reuse=True,
@@ -63,36 +69,24 @@ class Search:
         loss = losses.LOSSES[model.config.loss]
         return tf.vectorized_map(lambda logit: loss(logit, logit)[2], D_logits_)
 
-    def build_step(self):
-        """Make the ops `start`, which sets z, and `step`, which moves it."""
-        c = self.model.config
-        with tf.variable_scope('search'):
-            adam = tf.train.AdamOptimizer(LEARNING_RATE)
-            moved = adam.minimize(self.loss, var_list=[self.z])
-        with tf.control_dependencies([moved]):
-            self.step = self.z.assign(bound(self.z.read_value(), c)).op
-        self.start = tf.group(tf.variables_initializer(adam.variables()),
-                              self.z.assign(bound(self.initial, c)))
-
 
 def bound(z, config):
-    """Return z [N, z_dim] within its prior's range.
+    """Return z [N, z_dim] moved into its prior's range.
 
-    Of a uniform prior that is its box. A normal one has none, but nearly all of it lies
-    about the sphere of radius sqrt(z_dim): what is outside of it is brought back to it.
+    For a normal prior that is the ball of radius sqrt(z_dim), near whose surface nearly
+    all of it lies.
     """
-    if config.z_dist == 'normal01':
-        return tf.clip_by_norm(z, float(np.sqrt(config.z_dim)), [1])
-    low = {'uniform_signed': -1.0, 'uniform_unsigned': 0.0}[config.z_dist]
-    return tf.clip_by_value(z, low, 1.0)
+    if config.z_dist in latent.RANGE:
+        return tf.clip_by_value(z, *latent.RANGE[config.z_dist])
+    return tf.clip_by_norm(z, float(np.sqrt(config.z_dim)), [1])
 
 
 def descend(sess, search, known, z, y, see, bar):
     """Run a batch of searches; return the best image of each of N [N, H, W, C].
 
     known [N, K, C]; z [N, restarts, z_dim] and y [N, restarts, y_dim] to start from.
-    At each step see(step, draw) is called, where draw() gives the best images so far,
-    and bar.update().
+    At each step call see(step, draw), where draw() gives the best images so far, and
+    bar.update().
     """
     count, restarts, _ = z.shape
     feed = {search.known: np.repeat(known, restarts, 0)}

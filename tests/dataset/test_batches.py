@@ -12,7 +12,6 @@ from test_sources import cache_files, cache_path, grays, load, make_zip, numbere
 
 import utils
 from dataset import batches, cache, packing
-from settings.config import Config
 from settings.errors import UserError
 
 RED, GREEN = (255, 0, 0), (0, 255, 0)
@@ -425,20 +424,3 @@ def test_batches_come_from_the_mapped_cache(data):
     loaded, _ = load(data)
     assert sorted(numbers(loaded.batch(0, 6, 0))) == list(range(6))
     assert type(loaded.images) is np.memmap
-
-
-# --- the table ---------------------------------------------------------------
-
-def test_defaults_are_a_copy():
-    batches.defaults('celebA')['crop'] = False
-    assert batches.defaults('celebA') == {'crop': True, 'input_height': 108}
-    assert batches.defaults('mnist') == {'output_height': 28, 'c_dim': 1,
-                                         'conditional': True, 'augment': 'none'}
-    assert batches.defaults('my pictures') == {}
-
-
-@pytest.mark.parametrize('name, augment', [
-    ('celebA', 'translation'), ('cifar10', 'translation'), ('mnist', 'none'),
-    ('fashion_mnist', 'none')])
-def test_d_sees_all_but_digits_and_clothes_moved(name, augment):
-    assert Config.make({'dataset': name}, batches.defaults(name)).augment == augment

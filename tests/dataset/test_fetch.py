@@ -1,6 +1,7 @@
 """Test fetch.py, by download.py's command, against a misbehaving server on loopback."""
 
 import contextlib
+import gzip
 import hashlib
 import http.server
 import io
@@ -15,7 +16,7 @@ import urllib.parse
 import pytest
 
 import download
-from dataset import fetch, web
+from dataset import fetch
 
 BODY = bytes(range(256)) * 2000             # 512,000 bytes
 HALF = len(BODY) // 2
@@ -23,7 +24,7 @@ QUOTA = (b'<!DOCTYPE html><html><head><title>Google Drive - Quota exceeded</titl
          b'</head><body>Too many users have viewed this file recently.</body></html>')
 FORM = (b'<!DOCTYPE html><html><head><title>Google Drive - Virus scan warning</title>'
         b'</head><body><form action="/search"><input type="hidden" name="q" value="0">'
-        b'</form><form id="download-form" action="/confirmed?a=1&amp;b=2" method="get">'
+        b'</form><form id="download-form" action="/a/file.bin" method="get">'
         b'<input type="submit" value="Download anyway"/>'
         b'<input type="hidden" name="id" value="X&amp;Y">'
         b'<input value="t" type="hidden" name="confirm">'
@@ -192,15 +193,6 @@ def test_a_terminal_gets_a_bar(table, run, monkeypatch):
     assert 'file.bin: 100%' in bar and '512k/512k' in bar and 'B/s]' in bar
 
 
-@pytest.mark.parametrize('length', ['unsaid', None])
-@pytest.mark.parametrize('size', [None, len(BODY)])
-def test_lengths_that_are_unknown(table, server, run, size, length):
-    table(size=size)
-    server.answers['/a/file.bin'] = [give(length=length)]
-    assert run('set')[0] == 0
-    assert final() == BODY and len(server.asked) == 1
-
-
 def test_redirects_are_followed_with_the_range(table, server, run):
     write_part(BODY[:HALF])
     server.answers['/a/file.bin'] = [status(302, '/there')]
@@ -271,13 +263,33 @@ def test_a_server_that_sends_another_range_starts_anew(table, server, run):
     assert server.ranges() == [f'bytes={HALF}-', None]
 
 
-@pytest.mark.parametrize('size', [None, len(BODY)])
-def test_416_starts_anew(table, server, run, size):
-    table(size=size)
+def test_416_starts_anew(table, server, run):
     write_part(BODY[:HALF])
     server.answers['/a/file.bin'] = [status(416), give()]
     assert run('set')[0] == 0 and final() == BODY
     assert server.ranges() == [f'bytes={HALF}-', None]
+
+
+def test_a_length_that_the_server_does_not_say(table, server, run):
+    server.answers['/a/file.bin'] = [give(length='unsaid')]
+    assert run('set')[0] == 0
+    assert final() == BODY and len(server.asked) == 1
+
+
+def test_a_gz_keeps_its_bytes(table, server, run):
+    """The checksum is of the file as it lies on the server, packed."""
+    packed = gzip.compress(BODY)
+    table(size=len(packed), checksum=md5(packed))
+
+    def answer(handler):
+        assert handler.headers['Accept-Encoding'] == 'identity'
+        handler.send_response(200)
+        handler.send_header('Content-Encoding', 'gzip')
+        handler.send_header('Content-Length', len(packed))
+        handler.end_headers()
+        handler.wfile.write(packed)
+    server.answers['/a/file.bin'] = [answer]
+    assert run('set')[0] == 0 and final() == packed
 
 
 def test_416_to_the_whole_file_is_an_answer_like_404(table, server, run):
@@ -299,33 +311,14 @@ def test_a_wrong_part_is_fetched_anew_from_the_same_mirror(table, server, run, p
     assert server.asked[-1] == ('/a/file.bin', None)
 
 
-def test_a_range_given_in_portions(table, server, run, monkeypatch):
-    monkeypatch.setattr(fetch, 'HEADWAY', 1)
-
-    def portion(handler):
-        begin = int(re.search(r'\d+', handler.headers['Range'])[0])
-        end = min(begin + 100000, len(BODY))
-        handler.send_response(206)
-        handler.send_header('Content-Range', f'bytes {begin}-{end - 1}/{len(BODY)}')
-        handler.send_header('Content-Length', end - begin)
-        handler.end_headers()
-        handler.wfile.write(BODY[begin:end])
-    table(mirrors='a')
-    write_part(BODY[:200000])
-    server.answers['/a/file.bin'] = [portion]
-    assert run('set')[0] == 0 and final() == BODY
-    assert server.ranges() == [f'bytes={begin}-' for begin in range(200000, len(BODY),
-                                                                    100000)]
-
-
 # --- mirrors that fail ------------------------------------------------------------
 
 FAILURES = {
     'busy': (status(503), 3, 'HTTP 503 Service Unavailable'),
     'too many': (status(429), 3, 'HTTP 429 Too Many Requests'),
     'missing': (status(404), 1, 'HTTP 404 Not Found'),
-    'circle': (status(302, '/a/file.bin'), None, 'HTTP 302, redirects that lead nowhe'),
-    'to a file': (status(302, 'file:///etc/hosts'), 1, 'HTTP 302, redirects that lead'),
+    'circle': (status(302, '/a/file.bin'), None, 'redirects that lead nowhere'),
+    'to a file': (status(302, 'file:///etc/hosts'), 1, 'redirects that lead nowhere'),
     'silent': (stall(0), 3, 'silent for 0.4 seconds'),
     'stalls': (stall(7), 3, 'silent for 0.4 seconds'),
     'wrong': (give(BODY[::-1]), 1, f'md5 {md5(BODY[::-1])}, expected {md5(BODY)}'),
@@ -337,7 +330,6 @@ FAILURES = {
     'empty': (status(204), 1, 'offers 0 bytes'),
     'page': (give(b'<title>Log in\n here</title>', 'text/html'), 1,
              'a web page (Log in here) instead of the file'),
-    'sniffed': (give(b'\n<!DOCTYPE html><p>Hello'), 1, 'a web page instead of'),
     'broken page': (give(b'<html><![oops[<form>', 'text/html'), 1, 'a web page inst'),
     'no HTTP': (lambda handler: handler.wfile.write(b'hello\r\n\r\n'), 3, 'hello'),
 }
@@ -347,7 +339,7 @@ FAILURES = {
 def test_a_failing_mirror_is_passed_over(table, server, run, case, monkeypatch):
     answer, _, message = FAILURES[case]
     if 'silent' in message:
-        monkeypatch.setattr(web, 'TIMEOUT', 0.4)
+        monkeypatch.setattr(fetch, 'TIMEOUT', 0.4)
     server.answers['/a/file.bin'] = [answer]
     code, out, err = run('set')
     assert (code, err) == (0, '')
@@ -374,7 +366,7 @@ def test_a_failure_everywhere_is_told_in_one_line(table, server, run, case):
 
 
 def test_a_stall_keeps_what_came(table, server, run, monkeypatch):
-    monkeypatch.setattr(web, 'TIMEOUT', 0.4)
+    monkeypatch.setattr(fetch, 'TIMEOUT', 0.4)
     table(mirrors='a')
     server.answers['/a/file.bin'] = [stall(7), status(404)]
     start = time.monotonic()
@@ -394,14 +386,6 @@ def test_never_more_than_the_length_is_written(table, server, run, monkeypatch):
     assert seen == [len(BODY)]
 
 
-def test_a_length_that_nobody_says_has_a_limit(table, server, run, monkeypatch):
-    monkeypatch.setattr(fetch, 'LARGEST', 1000)
-    table(size=None, mirrors='a')
-    server.answers['/a/file.bin'] = [give(length='unsaid')]
-    code, _, err = run('set')
-    assert code == 1 and 'more than the 1,000 bytes' in err and listing() == []
-
-
 def test_a_server_that_is_gone(table, server, run):
     server.shutdown()
     server.server_close()
@@ -416,7 +400,7 @@ def test_what_is_not_http_is_refused_unopened(table, server, run):
         url = 'ftp://127.0.0.1:%d/file.bin' % ftp.getsockname()[1]
         server.answers = {path: [status(302, url)] for path in server.answers}
         code, _, err = run('set')
-        assert code == 1 and f'leads to {url}, which is not HTTP' in err
+        assert code == 1 and 'redirects that lead nowhere' in err and url in err
         with pytest.raises(TimeoutError):
             ftp.accept()
 
@@ -435,19 +419,18 @@ def test_the_pauses_grow(table, server, run, monkeypatch):
 def test_the_form_of_confirmation_is_sent(table, server, run):
     server.answers['/a/file.bin'] = [give(FORM, 'text/html; charset=utf-8',
                                           ranges=False)]
-    server.answers['/confirmed'] = [give()]
+    server.answers['/a/file.bin'].append(give())
     write_part(BODY[:HALF])
     assert run('set')[0] == 0 and final() == BODY
     (path, asked), = server.asked[1:]
     assert asked == f'bytes={HALF}-'
     assert urllib.parse.parse_qs(urllib.parse.urlsplit(path).query) == {
-        'a': ['1'], 'b': ['2'], 'id': ['X&Y'], 'confirm': ['t'], 'uuid': ['12-34']}
+        'id': ['X&Y'], 'confirm': ['t'], 'uuid': ['12-34']}
 
 
 def test_the_form_is_sent_once_only(table, server, run):
     table(mirrors='a')
-    server.answers['/a/file.bin'] = server.answers['/confirmed'] = [
-        give(FORM, 'text/html')]
+    server.answers['/a/file.bin'] = [give(FORM, 'text/html')]
     code, _, err = run('set')
     assert code == 1 and len(server.asked) == 2 and listing() == []
     assert 'a web page (Google Drive - Virus scan warning)' in err
@@ -457,7 +440,7 @@ def test_the_form_is_sent_once_only(table, server, run):
 def test_the_quota_page_is_named_with_the_way_out(table, server, run, first):
     table(mirrors='a', by_hand='https://there.example/view')
     server.answers['/a/file.bin'] = [give(first, 'text/html')]
-    server.answers['/confirmed'] = [give(QUOTA, 'text/html')]
+    server.answers['/a/file.bin'].append(give(QUOTA, 'text/html'))
     code, _, err = run('set', '--data_dir', 'd')
     assert code == 1 and err.count('\n') == 1 and os.listdir('d/folder') == []
     assert 'quota of downloads of this file is used up' in err

@@ -1,10 +1,10 @@
 """Every way to convolve, against TensorFlow's own."""
 
+import flops
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from bench import flops
 from graph import convolution
 
 SIZES = [(8, 8), (7, 10), (5, 3), (1, 2)]

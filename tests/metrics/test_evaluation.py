@@ -13,7 +13,9 @@ from test_train import TINY, assert_equal, values_of
 import main
 import train
 from dataset.batches import Dataset
-from metrics import evaluation, extractors, judge
+from metrics import evaluation, random_network
+from metrics.frechet import frechet_name
+from metrics.pixels import Pixels
 from runs import folders, history
 
 NAME = 'pixels 16x16, 12 samples and images of noise'
@@ -136,7 +138,7 @@ def test_a_run_gone_back_and_on_finds_the_same_again(copied, judged):
 
 def test_other_features_start_the_best_anew_beside_the_old_history(
         copied, capsys, monkeypatch):
-    monkeypatch.setitem(extractors.EXTRACTORS, 'random', lambda config, echo: Far())
+    monkeypatch.setattr(random_network, 'make', lambda config, echo: Far())
     assert call(*flags_of(copied), '--name', 'with', '--train', '--epoch', 3,
                 '--features', 'random') == 0
     found = judged_of(copied)
@@ -148,17 +150,14 @@ def test_other_features_start_the_best_anew_beside_the_old_history(
     assert 'the best so far' in capsys.readouterr().out
 
 
-class Far(extractors.Pixels):
+class Far(Pixels):
     """Features with much larger distances, and two classes."""
 
     label = 'far'
 
-    def features(self, images):
-        return 1000 * super().features(images)
-
-    def probabilities(self, images):
+    def extract(self, images):
         share = np.abs(images).mean(axis=(1, 2, 3))
-        return np.stack([share, 1 - share], axis=1)
+        return 1000 * super().extract(images)[0], np.stack([share, 1 - share], axis=1)
 
 
 # --- what is kept ------------------------------------------------------------
@@ -250,16 +249,14 @@ def test_the_default_graph_stays_as_it_is(tiny_config, graph):
     assert graph.get_operations() == []
 
 
-def test_describe_takes_parts_of_any_sizes():
+def test_extract_takes_parts_of_any_sizes():
     images = np.random.default_rng(0).uniform(-1, 1, (7, 16, 16, 1)).astype(np.float32)
-    found = evaluation.describe(Far(), np.split(images, [3, 4]), 7, 'images')
-    np.testing.assert_array_equal(found.features, Far().features(images))
-    np.testing.assert_array_equal(found.probabilities, Far().probabilities(images))
+    found = evaluation.extract(Far(), np.split(images, [3, 4]), 7, 'images')
+    for part, expected in zip(found, Far().extract(images)):
+        np.testing.assert_array_equal(part, expected)
     assert len(found.first(2).features) == len(found.first(2).probabilities) == 2
-    with pytest.raises(ValueError, match='found 7 images; expected 8'):
-        evaluation.describe(extractors.Pixels(), [images], 8, 'images')
 
 
 def test_only_inception_has_a_fid():
-    assert judge.fd_name('Inception 2015-12-05') == 'FID'
-    assert judge.fd_name('pixels 16x16') == 'FD'
+    assert frechet_name('Inception 2015-12-05') == 'FID'
+    assert frechet_name('pixels 16x16') == 'FD'

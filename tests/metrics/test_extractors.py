@@ -9,7 +9,12 @@ import pytest
 import tensorflow.compat.v1 as tf
 from PIL import Image
 
-from metrics import classifier, extractors, inception_graph, labels, random_net
+from metrics import (
+    classifier,
+    classifier_data,
+    extractors,
+    random_network,
+)
 from runs import folders
 from settings.config import Config
 from settings.errors import NotFoundError, UserError
@@ -54,21 +59,20 @@ def write_faces(folder, count, table):
 
 def test_classifier_of_class_folders(config, tmp_path, capsys):
     write_faces(tmp_path / 'data/shapes', 300, table=False)
-    made = classifier.make(config())
+    made = classifier.make(config(), print)
     assert made.classes == ('bright', 'dark') and made.exclusive
     assert made.accuracy == made.balanced == 1
     assert made.label == 'classifier (2 labels, 100.0 % right)'
     assert made.label in capsys.readouterr().out
     bright = np.full((3, 16, 16, 3), 0.4, np.float32)
     both = np.concatenate([bright, -bright])
-    judged = made.probabilities(both)
+    judged = made.extract(both)[1]
     assert judged.shape == (6, 2) and judged.dtype == np.float32
     np.testing.assert_allclose(judged.sum(axis=1), 1, atol=1e-5)
     assert judged[:3, 0].min() > 0.9 and judged[3:, 1].min() > 0.9
-    features = made.features(both)
+    features = made.extract(both)[0]
     assert features.shape == (6, 128) and features.dtype == np.float32
-    np.testing.assert_array_equal(made.both(both)[0], features)
-    np.testing.assert_array_equal(made.both(both)[1], judged)
+    np.testing.assert_array_equal(made.attributes(both), judged)
     made.close()
 
 
@@ -83,7 +87,7 @@ def test_classifier_of_attributes(config, tmp_path):
     assert 0.2 < meta['classes']['Noise'][1] < 0.8      # nobody can know it
     assert made.accuracy == pytest.approx(
         np.mean([meta['classes'][name][0] for name in made.classes]))
-    assert made.probabilities(images(2, 16, 16, 3)) is None
+    assert made.extract(images(2, 16, 16, 3))[1] is None
     judged = made.attributes(np.full((1, 16, 16, 3), [0.6, 0, 0], np.float32))
     assert judged.shape == (1, 3) and judged[0, :2].min() > 0.9
     made.close()
@@ -94,11 +98,11 @@ def test_classifier_is_kept_and_used_again(config, tmp_path, monkeypatch):
     monkeypatch.setattr(classifier, 'STEPS', 3)
     said, batch = [], images(5, 16, 16, 3)
     first = classifier.make(config(), said.append)
-    features = first.features(batch)
+    features = first.extract(batch)[0]
     assert sum('training a classifier' in text for text in said) == 1
     again = classifier.make(config(seed=1), said.append)
     assert sum('training a classifier' in text for text in said) == 1
-    np.testing.assert_array_equal(again.features(batch), features)
+    np.testing.assert_array_equal(again.extract(batch)[0], features)
     assert again.label == first.label and again.path == first.path
     assert first.path.startswith(str(tmp_path / 'checkpoint/classifiers/shapes_16x16'))
     assert folders.all_runs(str(tmp_path / 'checkpoint')) == []
@@ -110,7 +114,7 @@ def test_classifier_is_kept_and_used_again(config, tmp_path, monkeypatch):
         file.truncate(1000)
     third = classifier.make(config(), said.append)
     assert sum('training a classifier' in text for text in said) == 3
-    np.testing.assert_allclose(third.features(batch), features, atol=1e-4)
+    np.testing.assert_allclose(third.extract(batch)[0], features, atol=1e-4)
 
     whole = open(first.path + '.npz', 'rb').read()
     for place, value in ((8, 99), (6, 1), (6, 32)):     # a method, encrypted, patched
@@ -130,40 +134,37 @@ def test_classifier_is_kept_and_used_again(config, tmp_path, monkeypatch):
     assert other.path != first.path and other.classes == ('bright', 'night')
 
 
-def test_classifier_works_in_batches_and_refuses_other_sizes(config, tmp_path,
-                                                             monkeypatch):
+def test_classifier_works_in_batches(config, tmp_path, monkeypatch):
     write_faces(tmp_path / 'data/shapes', 40, table=False)
     monkeypatch.setattr(classifier, 'STEPS', 1)
     made = classifier.make(config(), lambda text: None)
     batch = images(11, 16, 16, 3)
-    whole = made.features(batch)
+    whole = made.extract(batch)[0]
     made.batch = 4
-    np.testing.assert_allclose(made.features(batch), whole, atol=1e-5)
-    with pytest.raises(ValueError, match=r'found shape \(2, 32, 32, 3\)'):
-        made.features(images(2, 32, 32, 3))
+    np.testing.assert_allclose(made.extract(batch)[0], whole, atol=1e-5)
 
 
 def test_what_the_classifier_needs(config, tmp_path, make_images):
     with pytest.raises(NotFoundError, match='No data set at'):
-        classifier.make(config())
+        classifier.make(config(), print)
     make_images(str(tmp_path / 'data/shapes'), 5)
     with pytest.raises(UserError, match='neither a table of attributes nor folders.*'
                        'random'):
-        classifier.make(config())
+        classifier.make(config(), print)
 
 
 def test_a_table_that_is_no_text_is_said(config, tmp_path, make_images):
     make_images(str(tmp_path / 'data/shapes'), 2)
     (tmp_path / 'data/shapes/list_attr.txt').write_bytes(b'\xff\xfe\n\xff')
     with pytest.raises(UserError, match='list_attr.txt cannot be read as a table'):
-        classifier.make(config())
+        classifier.make(config(), print)
 
 
 def test_few_images_are_enough_to_hold_one_out(config, tmp_path):
     write_faces(tmp_path / 'data/shapes', 6, table=False)
-    assert [len(part[2]) for part in labels.load(config())[2:4]] == [5, 1]
+    assert [len(part[2]) for part in classifier_data.load(config())[2:4]] == [5, 1]
     with pytest.raises(UserError, match='1 image.*at least 2.*pixels'):
-        labels.load(config(train_size=1))
+        classifier_data.load(config(train_size=1))
 
 
 def test_rare_attributes_are_left_out():
@@ -172,8 +173,8 @@ def test_rare_attributes_are_left_out():
 
     class Data:
         labels, classes = signs, tuple('abcd')
-    targets, kept = labels.to_targets(Data)
-    assert list(kept) == [0, 3]
+    targets, kept = classifier_data.to_targets(Data)
+    assert kept == ('a', 'd')
     np.testing.assert_array_equal(targets.mean(axis=0), np.float32([0.5, 0.98]))
 
 
@@ -188,24 +189,24 @@ def test_large_images_take_no_more_layers(side, maps):
 @pytest.mark.parametrize('side, channels', [(28, 1), (64, 3)])
 def test_random_is_always_the_same(config, side, channels):
     batch = images(9, side, side, channels)
-    first = random_net.make(config(c_dim=channels))
-    found = first.features(batch)
+    first = random_network.make(config(c_dim=channels), None)
+    found = first.extract(batch)[0]
     assert found.shape == (9, 256) and found.dtype == np.float32
-    assert first.probabilities(batch) is None
+    assert first.extract(batch)[1] is None
     first.batch = 4
-    np.testing.assert_allclose(first.features(batch), found, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(first.extract(batch)[0], found, rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(
-        random_net.make(config(c_dim=channels)).features(batch), found)
+        random_network.make(config(c_dim=channels), None).extract(batch)[0], found)
     assert found.std(axis=0).min() > 1e-4       # each tells images apart
     first.close()
 
 
 def test_random_is_this_network():
     """Pin the weights: the numbers of last year are those of this one."""
-    made = random_net.Random([None, None, 1])
+    made = random_network.Random([None, None, 1])
     made.start(Config.make({}, {}))
-    found = made.features(np.linspace(-1, 1, 256, dtype=np.float32).reshape(
-        1, 16, 16, 1))[0, [0, 100, 200]]
+    found = made.extract(np.linspace(-1, 1, 256, dtype=np.float32).reshape(
+        1, 16, 16, 1))[0][0, [0, 100, 200]]
     np.testing.assert_allclose(found, PINNED, rtol=1e-3)
 
 
@@ -256,11 +257,11 @@ def test_inception_agrees_with_numpy(config, tmp_path, channels):
     eight_bits = inverse_transform(batch).astype(np.float64)
     scaled = (resize(eight_bits.repeat(3 // channels, axis=3)) - 128) / 128
     pool = np.maximum(scaled @ kernel, 0).mean(axis=(1, 2))
-    np.testing.assert_allclose(made.features(batch), pool, rtol=2e-4, atol=1e-5)
+    np.testing.assert_allclose(made.extract(batch)[0], pool, rtol=2e-4, atol=1e-5)
     exps = np.exp(pool @ weights)
-    np.testing.assert_allclose(made.probabilities(batch),
-                               exps / exps.sum(axis=1, keepdims=True), rtol=2e-3)
-    features, probabilities = made.both(batch)
+    features, probabilities = made.extract(batch)
+    np.testing.assert_allclose(probabilities, exps / exps.sum(axis=1, keepdims=True),
+                               rtol=2e-3)
     assert features.shape == (5, WIDTH) and probabilities.shape == (5, CLASSES)
     assert 'inception' in made.label
     made.close()
@@ -268,10 +269,10 @@ def test_inception_agrees_with_numpy(config, tmp_path, channels):
 
 def test_inception_sees_8_bits(config, tmp_path):
     write_inception(tmp_path / 'graph.pb')
-    made = inception_graph.make(config(), str(tmp_path / 'graph.pb'))
+    made = extractors.make(config(inception_path=str(tmp_path / 'graph.pb')))
     batch = images(2, 16, 16, 3) * 1.001
     np.testing.assert_allclose(
-        made.features(batch), made.features(transform(inverse_transform(batch))),
+        made.extract(batch)[0], made.extract(transform(inverse_transform(batch)))[0],
         rtol=1e-5)
 
 
@@ -325,7 +326,7 @@ def test_an_inception_that_does_more_than_compute_is_refused(config, tmp_path, c
     path, harm = harmful(tmp_path, change)
     with pytest.raises(UserError, match='it does more than compute: ' + why):
         made = extractors.make(config(inception_path=str(path)))
-        made.features(images(2, 16, 16, 3))
+        made.extract(images(2, 16, 16, 3))[0]
     assert not harm.exists()
 
 

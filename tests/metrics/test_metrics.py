@@ -13,7 +13,7 @@ from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 import metrics
 from metrics import arrays
 from metrics.frechet import frechet_distance
-from metrics.inception import Score, inception_score
+from metrics.inception_score import inception_score
 from metrics.kid import kid, squared_mmd
 from metrics.moments import Moments
 from metrics.neighbours import nearest, squared_distances
@@ -22,6 +22,12 @@ from metrics.two_sample import nearest_neighbour_accuracy
 
 BLOCKS = [1, 7, 64, 1000]
 PAIR_BLOCKS = [7, 64, 1000]     # blocks of one row against one take seconds
+
+
+@pytest.fixture
+def block(request, monkeypatch):
+    """Let the metrics work in blocks of so many rows."""
+    monkeypatch.setattr(arrays, 'BLOCK', request.param)
 
 
 def normal(rows, columns=8, seed=0, shift=0.0):
@@ -35,8 +41,8 @@ def covariance(size, seed, rank=None):
 
 def test_no_tensorflow_is_imported():
     folder = os.path.dirname(metrics.__file__)
-    of_images = {'extractors', 'network', 'classifier', 'inception_graph', 'random_net',
-                 'labels', 'evaluation'}
+    of_images = {'extractors', 'network', 'classifier', 'inception_network',
+                 'random_network', 'classifier_data', 'evaluation'}
     for name in sorted(os.listdir(folder)):
         if name.endswith('.py') and name[:-3] not in of_images:
             with open(os.path.join(folder, name), encoding='utf-8') as file:
@@ -51,14 +57,14 @@ def test_no_tensorflow_is_imported():
 
 # --- moments -----------------------------------------------------------------
 
-@pytest.mark.parametrize('block', BLOCKS)
+@pytest.mark.parametrize('block', BLOCKS, indirect=True)
 @pytest.mark.parametrize('dtype', [np.float64, np.float32, np.uint8])
 def test_moments_are_those_of_all_rows_in_any_blocks(block, dtype):
     features = (100 + 10 * normal(200)).astype(dtype)
     moments = Moments()
     for start in (0, 50, 51):
         stop = {0: 50, 50: 51, 51: 200}[start]
-        moments.update(features[start:stop], block)
+        moments.update(features[start:stop])
     wide = features.astype(np.float64)
     assert moments.count == 200 and moments.mean.dtype == np.float64
     np.testing.assert_allclose(moments.mean, wide.mean(0), rtol=1e-12)
@@ -66,9 +72,10 @@ def test_moments_are_those_of_all_rows_in_any_blocks(block, dtype):
                                rtol=1e-10, atol=1e-10)
 
 
-def test_moments_keep_their_digits_beside_a_large_offset():
+@pytest.mark.parametrize('block', [10], indirect=True)
+def test_moments_keep_their_digits_beside_a_large_offset(block):
     features = normal(300, 3)
-    moved = Moments().update(features + 1e8, block=10).covariance()
+    moved = Moments().update(features + 1e8).covariance()
     np.testing.assert_allclose(moved, np.cov(features, rowvar=False), atol=1e-7)
 
 
@@ -130,18 +137,6 @@ def test_frechet_distance_of_fewer_images_than_features():
     assert frechet_distance(*same, few.mean + 1, same[1]) == pytest.approx(40)
 
 
-@pytest.mark.parametrize('gaussian, message', [
-    ((np.zeros(3), np.eye(2)), r'shapes \(3,\) and \(2, 2\)'),
-    ((np.zeros(2), np.array([[1.0, 2], [0, 1]])), 'not symmetric'),
-    ((np.zeros(2), np.diag([1.0, -1])), 'eigenvalue below 0'),
-    ((np.zeros(2), np.diag([1.0, np.nan])), 'NaN'),
-    ((np.zeros(2), np.eye(2, dtype=complex)), 'complex'),
-    ((np.zeros(3), np.eye(3)), 'same extractor')])
-def test_frechet_distance_refuses(gaussian, message):
-    with pytest.raises(ValueError, match=message):
-        frechet_distance(np.zeros(2), np.eye(2), *gaussian)
-
-
 # --- KID ---------------------------------------------------------------------
 
 def naive_squared_mmd(x, y):
@@ -200,13 +195,6 @@ def test_kid_of_equal_distributions_is_near_0_and_of_others_is_not():
     assert apart == pytest.approx(7 + 9 / 16 + 6 / 16 ** 2, rel=0.02)
 
 
-def test_kid_refuses_subsets_of_one():
-    with pytest.raises(ValueError, match='at least 2 rows'):
-        kid(normal(9), normal(9), subset_size=1)
-    with pytest.raises(ValueError, match='1 subset'):
-        kid(normal(9), normal(9), subsets=0)
-
-
 # --- Inception Score ---------------------------------------------------------
 
 def test_inception_score_of_uniform_and_of_one_hot_rows():
@@ -226,46 +214,36 @@ def test_inception_score_agrees_with_the_papers_formula(num, splits):
         scores.append(np.exp(np.mean(entropy(part, part.mean(0)[None], axis=1))))
     expected = np.mean(scores), np.std(scores)
     assert inception_score(p, splits) == pytest.approx(expected, rel=1e-10, abs=1e-12)
-    for block in BLOCKS:
-        score = Score(num, splits)
-        score.update(p[:3], block).update(p[3:], block)
-        assert score.result() == pytest.approx(expected, rel=1e-10, abs=1e-12)
 
 
 def test_inception_score_refuses():
     p = np.full((20, 4), 0.25)
-    for bad, message in [(4 * p, 'softmax'), (normal(20, 4), 'softmax'),
-                         (p * np.nan, 'NaN'), (p[:9], 'splits')]:
+    for bad, message in [(p * np.nan, 'NaN'), (p[:9], 'at least 10')]:
         with pytest.raises(ValueError, match=message):
             inception_score(bad)
-    with pytest.raises(ValueError, match='at most 19'):
-        Score(19).update(p)
-    with pytest.raises(ValueError, match='expected the 21'):
-        Score(21).update(p).result()
-    with pytest.raises(ValueError, match='columns'):
-        Score(40).update(p).update(np.full((20, 5), 0.2))
 
 
 # --- neighbours --------------------------------------------------------------
 
-@pytest.mark.parametrize('block', BLOCKS)
+@pytest.mark.parametrize('block', BLOCKS, indirect=True)
 def test_nearest_agrees_with_sklearn_in_any_blocks(block):
     queries, references = normal(70, 6, 1), normal(150, 6, 2)
     distances, indices = NearestNeighbors(n_neighbors=4).fit(
         references).kneighbors(queries)
-    found = nearest(queries, references, 4, block=block)
+    found = nearest(queries, references, 4)
     np.testing.assert_array_equal(found[0], indices)
     np.testing.assert_allclose(found[1], distances, rtol=1e-12)
     distances, indices = NearestNeighbors(n_neighbors=3).fit(references).kneighbors()
-    found = nearest(references, references, 3, leave_out=True, block=block)
+    found = nearest(references, references, 3, leave_out=True)
     np.testing.assert_array_equal(found[0], indices)
     np.testing.assert_allclose(found[1], distances, rtol=1e-12)
 
 
-def test_nearest_finds_copies_at_0_and_reads_mapped_files(tmp_path):
+@pytest.mark.parametrize('block', [128], indirect=True)
+def test_nearest_finds_copies_at_0_and_reads_mapped_files(tmp_path, block):
     np.save(tmp_path / 'x.npy', (1e3 + normal(500, 64)).astype(np.float32))
     x = np.load(tmp_path / 'x.npy', mmap_mode='r')
-    indices, distances = nearest(x[100:300], x, block=128)
+    indices, distances = nearest(x[100:300], x)
     np.testing.assert_array_equal(indices[:, 0], np.arange(100, 300))
     assert not distances.any()
     assert nearest(x, x, leave_out=True)[1].min() > 1
@@ -281,12 +259,6 @@ def test_squared_distances_keep_their_digits_beside_a_large_offset():
 def test_nearest_refuses():
     with pytest.raises(ValueError, match='references: found 3 rows.* at least 4'):
         nearest(normal(3), normal(3), 3, leave_out=True)
-    with pytest.raises(ValueError, match='same rows twice'):
-        nearest(normal(3), normal(4), leave_out=True)
-    with pytest.raises(ValueError, match='k: found 0'):
-        nearest(normal(3), normal(4), 0)
-    with pytest.raises(ValueError, match='block: found 0'):
-        nearest(normal(3), normal(4), block=0)
 
 
 # --- precision and recall ----------------------------------------------------
@@ -297,13 +269,13 @@ def covered(points, centres, k):
     return np.mean(np.any(cdist(points, centres) <= radii, axis=1))
 
 
-@pytest.mark.parametrize('block', PAIR_BLOCKS)
+@pytest.mark.parametrize('block', PAIR_BLOCKS, indirect=True)
 @pytest.mark.parametrize('k', [1, 3])
 def test_precision_and_recall_agree_with_sklearn_in_any_blocks(block, k):
     real, generated = normal(150, 3, 1), 1 + 0.6 * normal(130, 3, 2)
     expected = covered(generated, real, k), covered(real, generated, k)
     assert 0.05 < expected[1] < expected[0] < 0.99
-    assert precision_recall(real, generated, k, block) == pytest.approx(expected)
+    assert precision_recall(real, generated, k) == pytest.approx(expected)
 
 
 def test_precision_and_recall_of_clusters():
@@ -326,7 +298,7 @@ def test_precision_and_recall_of_copies():
 
 # --- two samples -------------------------------------------------------------
 
-@pytest.mark.parametrize('block', PAIR_BLOCKS)
+@pytest.mark.parametrize('block', PAIR_BLOCKS, indirect=True)
 def test_two_sample_accuracy_agrees_with_sklearn_in_any_blocks(block):
     real, generated = normal(120, 4, 1), normal(120, 4, 2, shift=0.7)
     rows, labels = np.vstack([real, generated]), np.repeat([0, 1], 120)
@@ -335,7 +307,7 @@ def test_two_sample_accuracy_agrees_with_sklearn_in_any_blocks(block):
     right = labels[others] == labels
     expected = right.mean(), right[:120].mean(), right[120:].mean()
     assert 0.5 < expected[0] < 0.95 and expected[1] != expected[2]
-    assert nearest_neighbour_accuracy(real, generated, block) == pytest.approx(expected)
+    assert nearest_neighbour_accuracy(real, generated) == pytest.approx(expected)
 
 
 def test_two_sample_accuracy_of_same_of_far_and_of_copied_sets():
@@ -349,8 +321,8 @@ def test_two_sample_accuracy_of_same_of_far_and_of_copied_sets():
 def test_two_sample_accuracy_tells_lost_modes_and_halves_ties():
     spread = normal(200, 2)
     collapsed = np.zeros((200, 2)) + 0.01 * normal(200, 2, 1)
-    result = nearest_neighbour_accuracy(spread, collapsed)
-    assert result.generated > 0.95 and result.real < result.generated
+    _, on_real, on_generated = nearest_neighbour_accuracy(spread, collapsed)
+    assert on_generated > 0.95 and on_real < on_generated
     assert nearest_neighbour_accuracy(np.ones((9, 3)), np.ones((9, 3))) == (.5, .5, .5)
     with pytest.raises(ValueError, match='found 9 and 8 rows'):
         nearest_neighbour_accuracy(normal(9), normal(8))
@@ -365,7 +337,6 @@ def test_pairs_of_features_are_checked(metric):
     bad[3, 3] = np.nan
     for features, message in [(bad, 'found 1 values of NaN'), (normal(9, 7), 'columns'),
                               (good[0], r'shape \(8,\)'), (good[:0], 'found 0 rows'),
-                              (good.astype(str), 'dtype'),
                               (good - np.inf, 'found 72 values')]:
         with pytest.raises(ValueError, match=message):
             metric(good, features)

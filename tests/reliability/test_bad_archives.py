@@ -14,7 +14,6 @@ import struct
 import sys
 import tarfile
 import time
-import tracemalloc
 import warnings
 import zipfile
 import zlib
@@ -28,7 +27,7 @@ from test_archives import load_cifar, load_mnist, tarred, write_cifar, write_mni
 from test_downloads import Child, until
 
 import download
-from dataset import archives, fetch, sources, unpack
+from dataset import archives, fetch, sources
 from settings.errors import UserError
 
 data = test_archives.data
@@ -39,7 +38,7 @@ INSIDE = FOLDER + '/data.mdb'
 
 # --- .zip files to unpack ----------------------------------------------------------
 
-def zipped(*members, **fields):
+def zipped(*members):
     """Return a .zip of (name, content) or (name, content, mode, fields)."""
     body = io.BytesIO()
     with warnings.catch_warnings(), zipfile.ZipFile(body, 'w') as archive:
@@ -61,93 +60,18 @@ def patched(body, offset, form, value, of=b'PK\x01\x02'):
     return body[:at] + struct.pack(form, value) + body[at + struct.calcsize(form):]
 
 
-def declaring(body, size):
-    """Say another unpacked size of the last member in the table and its own header."""
-    return patched(patched(body, 24, '<I', size), 22, '<I', size, b'PK\x03\x04')
-
-
 GOOD = (INSIDE, b'good')
-NAMES = {
-    'absolute': '/tmp/harm', 'absolute twice': '//tmp/harm', 'up': '../harm',
-    'up within': FOLDER + '/../../harm', 'up at the end': FOLDER + '/..',
-    'dot': './harm',
-    'drive': 'C:/harm', 'drive without a slash': 'C:harm', 'stream': 'a.txt:harm',
-    'backslash': '..\\harm', 'backslash within': FOLDER + '\\..\\..\\harm',
-    'share': '\\\\host\\share\\harm', 'share by slashes': '//host/share/harm',
-    'nul': 'a\0/../harm', 'newline': 'a\nharm', 'return': 'a\rharm',
-    'escape': 'a\x1bharm',
-    'delete': 'a\x7f', 'empty part': FOLDER + '//harm', 'root': '/',
-    'empty folder': '//',
-    'device of Windows': 'NUL', 'device with an ending': FOLDER + '/con.txt',
-    'device of a number': 'Lpt1/a', 'dot at the end': FOLDER + '/a.',
-    'space at the end': 'a ', 'three dots': '...',
-    'star': 'a*', 'question': 'a?', 'pipe': '|harm', 'quote': '"harm"', 'less': '<harm',
-}
-MODES = {'link': stat.S_IFLNK, 'pipe': stat.S_IFIFO, 'character device': stat.S_IFCHR,
-         'block device': stat.S_IFBLK, 'socket': stat.S_IFSOCK, 'folder by kind alone':
-         stat.S_IFDIR}
-BOTH = {
-    'twice': (GOOD, GOOD), 'by case': (GOOD, (INSIDE.upper(), b'x')),
-    'by composition': (GOOD, ('caf\u00e9', b'x'), ('cafe\u0301', b'x')),
-    'by case and composition': (GOOD, ('\u0390', b''), ('\u03aa\u0301', b'')),
-    'by sharp s': (GOOD, ('stra\u00dfe', b''), ('STRASSE', b'')),
-    'file and folder': (GOOD, ('a', b''), ('a/b', b'')),
-    'folder and file': (GOOD, ('a/b', b''), ('a', b'')),
-    'file and folder by case': (GOOD, ('A', b''), ('a/b', b'')),
-    'file and empty folder': (GOOD, ('a', b''), ('a/', b'', 0o755 | stat.S_IFDIR)),
-}
+NAMES = ['/tmp/harm', '../harm', FOLDER + '/../../harm', 'a/../../harm']
 ZEROS = bytes(2**20)
-BODIES = {
+DAMAGED = {
     'encrypted': patched(patched(zipped(GOOD), 8, '<H', 1), 6, '<H', 1, b'PK\x03\x04'),
-    'bzip2': zipped((*GOOD, 0o644 << 16 >> 16, {'compress_type': zipfile.ZIP_BZIP2})),
-    'lzma': zipped((*GOOD, 0o644, {'compress_type': zipfile.ZIP_LZMA})),
-    'unknown method': patched(zipped(GOOD), 10, '<H', 98),
-    'declares 4 GB': declaring(zipped((INSIDE, ZEROS)), 2**32 - 2),
-    'declares little': declaring(zipped((INSIDE, ZEROS)), 5),
-    'declares more': declaring(zipped((INSIDE, ZEROS)), 2**20 + 1),
     'wrong sum': patched(zipped(GOOD), 16, '<I', 1),
-    'another name within': zipped(GOOD).replace(INSIDE.encode(), b'/tmp/harm'.ljust(
-        len(INSIDE), b'x'), 1),
-    'cut': zipped(GOOD)[:-10], 'cut in the table': zipped(GOOD)[:-40],
-    'cut before the table': zipped((INSIDE, os.urandom(999)))[:500],
-    'table elsewhere': patched(zipped(GOOD), 16, '<I', 2**31, b'PK\x05\x06'),
-    'table of another size': patched(zipped(GOOD), 12, '<I', 2**31, b'PK\x05\x06'),
-    'member elsewhere': patched(zipped(GOOD), 42, '<I', 2**31),
-    'version of the future': patched(zipped(GOOD), 6, '<H', 99),
-    'zip64 without its fields': declaring(zipped(GOOD), 2**32 - 1),
-    'empty': b'', 'no members': zipped(), 'text': b'<html>', 'another folder':
-    zipped(('elsewhere/data.mdb', b'')), 'no folder': zipped((FOLDER, b'')),
+    'cut': zipped(GOOD)[:-10], 'cut before the table': zipped(
+        (INSIDE, os.urandom(999)))[:500], 'empty': b'', 'text': b'<html>',
+    'another folder': zipped(('elsewhere/data.mdb', b'')), 'no members': zipped(),
     'bad deflate': zipped((INSIDE, ZEROS)).replace(zlib.compress(ZEROS)[2:40],
                                                    b'\xff' * 38),
 }
-
-
-def zip64(name, content, size):
-    """Return a .zip whose table says an unpacked size by a field of zip64."""
-    info_extra = struct.pack('<HHQ', 1, 8, size)
-    body = declaring(zipped((name, content)), 2**32 - 1)
-    at = body.rindex(b'PK\x01\x02')
-    end = body.rindex(b'PK\x05\x06')
-    table = bytearray(body[at:end])
-    table[30:32] = struct.pack('<H', len(info_extra))
-    cut = 46 + len(name)
-    table[cut:cut] = info_extra
-    tail = bytearray(body[end:])
-    tail[12:16] = struct.pack('<I', len(table))
-    return body[:at] + bytes(table) + bytes(tail)
-
-
-BODIES['zip64 of 2**62 bytes'] = zip64(INSIDE, ZEROS, 2**62)
-BODIES['zip64 of 2**64 - 1 bytes'] = zip64(INSIDE, ZEROS, 2**64 - 1)
-BODIES['zip64 of fewer bytes'] = zip64(INSIDE, ZEROS, 7)
-BODIES['zip64 of more bytes'] = zip64(INSIDE, ZEROS, 2**20 + 9)
-HOSTILE = dict(
-    {'name ' + key: zipped(GOOD, (name, b'harm')) for key, name in NAMES.items()},
-    **{'mode ' + key: zipped(GOOD, ('a', b'/etc', mode | 0o777))
-       for key, mode in MODES.items()},
-    **{'both ' + key: zipped(*members) for key, members in BOTH.items()}, **BODIES)
-# For a bit of the names, Python's own writer stands in the way
-HOSTILE['name nul'] = zipped(GOOD, ('a0/../harm', b'harm')).replace(b'a0/', b'a\0/')
 
 
 @pytest.fixture
@@ -186,56 +110,24 @@ def test_a_good_zip_is_unpacked(offer, run, tmp_path):
     assert stat.S_IMODE(os.stat('data/lsun/' + INSIDE).st_mode) & 0o111 == 0
 
 
-@pytest.mark.parametrize('case', HOSTILE)
-def test_a_hostile_zip_is_refused_and_nothing_is_left(offer, run, tmp_path, case):
-    offer(HOSTILE[case])
+@pytest.mark.parametrize('case', DAMAGED)
+def test_a_damaged_zip_is_refused_and_nothing_is_left(offer, run, tmp_path, case):
+    offer(DAMAGED[case])
     code, _, err = run('lsun')
     assert code == 2 and err.count('\n') == 1 and 'etch it again' in err
     assert err.startswith('download.py: data/lsun/%s.zip' % FOLDER)
-    assert all(c.isprintable() for c in err[:-1]) and len(err) < 600
     assert everything(tmp_path) == BEFORE
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_names_that_lead_out_of_the_folder_write_nothing_outside(
+        offer, run, tmp_path, name):
+    offer(zipped(GOOD, (name, b'harm')))
+    run('lsun')
+    assert {path.split('/')[0] for path in everything(tmp_path)} == {'data'}
+    assert not [path for path in everything(tmp_path) if path.endswith('harm')
+                and not path.startswith('data/lsun/' + FOLDER)]
     assert not os.path.exists('/tmp/harm')
-
-
-WRITES = ('declares', 'wrong sum', 'bad deflate', 'zip64 of', 'another folder',
-          'no folder', 'no members', 'another name', 'table elsewhere',
-          'member elsewhere')
-
-
-@pytest.mark.parametrize('case', [case for case in HOSTILE
-                                  if not case.startswith(WRITES)])
-def test_what_the_table_tells_is_refused_before_anything_is_written(
-        offer, tmp_path, case):
-    offer(HOSTILE[case])
-    os.chmod('data/lsun', 0o755)
-    made, makedirs = [], os.makedirs
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, 'makedirs',
-                      lambda *a, **k: (made.append(a), makedirs(*a, **k)))
-        with pytest.raises(UserError):
-            unpack.unzip('data/lsun/%s.zip' % FOLDER, 'data/lsun/part')
-    assert made == []
-
-
-def test_a_bomb_is_refused_by_what_it_says_and_by_what_it_does(offer, run, monkeypatch):
-    monkeypatch.setattr(unpack, 'LITTLE', 2**19)
-    offer(zipped((INSIDE, ZEROS)))
-    code, _, err = run('lsun')
-    assert code == 2 and 'it would inflate to 1048576 bytes, more than 524288' in err
-    offer(zipped((INSIDE, ZEROS[:2**18]), ('b', ZEROS[:2**18]), ('c', b'x')))
-    assert '524289 bytes' in run('lsun')[2]
-    offer(zipped((INSIDE, ZEROS[:2**18]), ('b', ZEROS[:2**18])))
-    assert run('lsun')[0] == 0
-
-
-def test_a_member_never_writes_more_than_it_said(offer, run, tmp_path, monkeypatch):
-    written, opened = [], open
-    monkeypatch.setattr(unpack, 'open', lambda path, mode: (
-        written.append(path), opened(path, mode))[1], raising=False)
-    monkeypatch.setattr(shutil, 'rmtree', lambda *a, **k: None)
-    offer(BODIES['declares little'])
-    assert run('lsun')[0] == 2
-    assert [os.path.getsize(path) <= 5 for path in written] == [True]
 
 
 def test_an_archive_in_an_archive_stays_one(offer, run):
@@ -326,31 +218,6 @@ def test_no_room_to_unpack(offer, tmp_path):
     child.end()
 
 
-def test_mutated_zips_are_unpacked_or_refused(offer, run, tmp_path):
-    mutate_zips(offer, run, tmp_path, 1, 200)
-
-
-@pytest.mark.slow
-def test_many_mutated_zips_are_unpacked_or_refused(offer, run, tmp_path):
-    mutate_zips(offer, run, tmp_path, 2, 2500)
-
-
-def mutate_zips(offer, run, tmp_path, seed, count):
-    rng, good = random.Random(seed), zipped(
-        (FOLDER + '/', b'', 0o755 | stat.S_IFDIR), GOOD, ('b', ZEROS[:9999]))
-    for _ in range(count):
-        offer(mutated(rng, good))
-        code, _, err = run('lsun')
-        assert code in (0, 1, 2) and err.count('\n') == (code != 0), err
-        assert 'make room' not in err or 'name too long' in err, err
-        if code:
-            assert everything(tmp_path) == BEFORE
-        else:
-            assert all(path.startswith('data/lsun/' + FOLDER)
-                       for path in everything(tmp_path)[2:])
-            shutil.rmtree('data')
-
-
 def mutated(rng, content):
     """Return bytes with some changed, removed or doubled; more often near the end."""
     content = bytearray(content)
@@ -427,38 +294,6 @@ def test_members_that_are_no_pictures_are_named(data, case):
     assert report(data).startswith('z.png: not a kind of image')
 
 
-def test_encrypted_members_are_named(data):
-    good = zipped(('a.png', png()), ('b.png', png()), ('z.png', png()))
-    at = good.rindex(b'PK\x03\x04')
-    body = patched(good, 8, '<H', 1)
-    body = body[:at + 6] + b'\1\0' + body[at + 8:]
-    assert len(load_zip(data, body)) == 2
-    assert report(data).startswith('z.png: ') and 'encrypted' in report(data)
-
-
-@pytest.mark.parametrize('method, say', [
-    (zipfile.ZIP_DEFLATED, '40000000 bytes unpacked, more than the 1000000'),
-    (zipfile.ZIP_BZIP2, 'compressed in another way'),
-    (zipfile.ZIP_LZMA, 'compressed in another way')])
-@pytest.mark.parametrize('lie', [None, 50])
-def test_a_bomb_in_place_takes_little_memory(data, monkeypatch, method, say, lie):
-    monkeypatch.setattr(archives, 'MOST_IMAGE', 10**6)
-    bomb = ('z.png', bytes(4 * 10**7), 0o644, {'compress_type': method})
-    body = zipped(('a.png', png()), ('b.png', png()), bomb)
-    if lie:
-        body = patched(body, 24, '<I', lie)
-    assert len(body) < 10**6
-    tracemalloc.start()
-    try:
-        assert len(load_zip(data, body)) == 2
-        assert tracemalloc.get_traced_memory()[1] < 2 * 10**7
-    finally:
-        tracemalloc.stop()
-    assert report(data).startswith('z.png: ')
-    if not lie or method != zipfile.ZIP_DEFLATED:
-        assert say in report(data) or '40000000 bytes' in report(data)
-
-
 @pytest.mark.parametrize('method', [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_what_is_stored_or_deflated_is_read_in_place(data, method):
     noise = np.random.default_rng(0).integers(0, 256, (300, 300, 3), np.uint8)
@@ -470,12 +305,10 @@ def test_what_is_stored_or_deflated_is_read_in_place(data, method):
     np.testing.assert_array_equal(loaded.images[1], noise)
 
 
-@pytest.mark.parametrize('case', ['cut', 'cut in the table', 'table elsewhere', 'empty',
-                                  'table of another size', 'text', 'zip64 without its '
-                                  'fields', 'version of the future'])
+@pytest.mark.parametrize('case', ['cut', 'empty', 'text'])
 def test_a_broken_zip_in_place_is_named(data, case):
     with pytest.raises(UserError, match='all.zip cannot be read as a zip|No images in'):
-        load_zip(data, BODIES[case])
+        load_zip(data, DAMAGED[case])
 
 
 def test_mutated_zips_in_place(data):
@@ -565,56 +398,6 @@ def test_members_that_nobody_wants_are_passed_over(data, tmp_path, case, first):
     assert not os.path.exists('/tmp/harm')
 
 
-def huge(name, size, kind=tarfile.REGTYPE):
-    return member(name, size=size, kind=kind)
-
-
-HOSTILE_TARS = {
-    'twice': member(FIRST, b'x'), 'twice elsewhere': member('a/data_batch_1.bin', b'x'),
-    'says 8 GB': huge(FIRST, 8 * 2**30 - 1), 'says 2**60': huge(FIRST, 2**60),
-    'another says 2**60': huge('a', 2**60), 'long name of 2**60': huge(
-        'a', 2**60, tarfile.GNUTYPE_LONGNAME), 'header of 2**60': huge(
-        'a', 2**60, tarfile.XHDTYPE), 'negative': huge('a', -512),
-    'very negative': huge('a', -2**60), 'names of names': member(
-        'a', b'b', tarfile.GNUTYPE_LONGNAME) * 3000,
-    'headers of headers': member('a', b'6 a=b\n', tarfile.XHDTYPE) * 3000,
-    'size of no number': member('a', b'15 size=abcdef\n', tarfile.XHDTYPE),
-    'bad checksum': bytes([1]) * 512,
-    'digits': member('a', b'1' * 10**6, tarfile.XHDTYPE),
-    'digits for all': member('a', b'1' * 10**6, tarfile.XGLTYPE),
-    'digits of Solaris': member('a', b'1' * 10**6, tarfile.SOLARIS_XHDTYPE),
-}
-
-
-READ = ('headers of headers', 'size of no number', 'negative', 'digits',
-        'digits for all', 'digits of Solaris')
-
-
-@pytest.mark.parametrize('case', HOSTILE_TARS)
-def test_a_hostile_tar_is_refused_or_read(data, case):
-    try:
-        assert read_with(data, HOSTILE_TARS[case], True) == 20
-        assert case in READ
-    except UserError as error:
-        assert 'cifar-10-binary.tar.gz' in str(error) and 'again' in str(error)
-        assert len(str(error)) < 600
-
-
-@pytest.mark.parametrize('kind', [tarfile.REGTYPE, tarfile.GNUTYPE_LONGNAME,
-                                  tarfile.XHDTYPE])
-@pytest.mark.parametrize('name', ['a', FIRST])
-def test_a_tar_that_inflates_is_given_up(data, monkeypatch, kind, name):
-    monkeypatch.setattr(archives, 'MOST_CIFAR', 10**7)
-    tracemalloc.start()
-    try:
-        with pytest.raises(UserError, match='inflates to more than 10000000 bytes'):
-            read_with(data, member(name, bytes(10**8), kind))
-        peak_here = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert peak_here < 5 * 10**8        # the tests' own copies are most of it
-
-
 def test_the_checksum_at_the_end_is_compared(data):
     """What comes after the last member counts: there gzip says what all of it was."""
     assert read_with(data, b'', end=bytes(10**6)) == 20
@@ -623,66 +406,6 @@ def test_the_checksum_at_the_end_is_compared(data):
     path.write_bytes(content[:-8] + bytes([content[-8] ^ 1]) + content[-7:])
     with pytest.raises(UserError, match='CRC check failed'):
         load_cifar(data)
-
-
-def test_headers_of_headers_change_nothing(data):
-    """They may name another place, and another size, of the member behind them."""
-    more = member('a', b'32 path=a/data_batch_1.bin/else\n18 size=9999999\n',
-                  tarfile.XHDTYPE)
-    assert read_with(data, more) == 20
-
-
-def test_sparse_files_are_passed_over(data):
-    """A sparse file may say that it is of terabytes and need no byte."""
-    info = tarfile.TarInfo(FIRST)
-    info.type = tarfile.GNUTYPE_SPARSE
-    header = bytearray(info.tobuf(tarfile.GNU_FORMAT))
-    header[386:410] = b'%011o\0%011o\0' % (0, 0)
-    header[483:495] = b'%011o\0' % (8 * 2**30 - 1)
-    header[148:156] = b'        '
-    header[148:156] = b'%06o\0 ' % sum(header)
-    assert read_with(data, bytes(header)) == 20
-
-
-def test_mutated_tars(data):
-    mutate_tars(data, 1, 60)
-
-
-@pytest.mark.slow
-def test_many_mutated_tars(data):
-    mutate_tars(data, 2, 2500)
-
-
-def mutate_tars(data, seed, count):
-    write_cifar(data / 'made', 'bin', 1)
-    packed = tarred(data / 'made')
-    plain, rng, read = gzip.decompress(packed), random.Random(seed), 0
-    headers = [i for i in range(0, len(plain), 512)
-               if plain[i + 257:i + 262] == b'ustar']
-    path = str(data / 'a.tar.gz')
-    for i in range(count):
-        if i % 4:       # the .tar within
-            body = bytearray(plain)
-            for _ in range(rng.choice((1, 2, 5))):
-                at = rng.choice(headers)
-                where = at + rng.choice(
-                    (rng.randrange(512), 124 + rng.randrange(12), 156))
-                body[where] = rng.choice(b'\0\x80\xff01267LKSxg-9')
-                total = sum(body[at:at + 512]) - sum(body[at + 148:at + 156]) + 256
-                if rng.random() < 0.9:
-                    body[at + 148:at + 156] = b'%06o\0 ' % total
-            content = gzip.compress(bytes(body), 1)
-        else:
-            content = mutated(rng, packed)
-        pathlib.Path(path).write_bytes(content)
-        try:
-            contents = unpack.read_tar(path, {'data_batch_1.bin', 'batches.meta.txt'},
-                                       10**6)
-            assert all(isinstance(value, bytes) for value in contents.values())
-            read += 1
-        except UserError as error:
-            assert path in str(error) and len(str(error)) < 600
-    assert count / 10 < read < count
 
 
 @pytest.mark.skipif(not os.path.exists('/dev/zero'), reason='needs /dev/zero')
@@ -695,14 +418,6 @@ def test_batches_that_are_no_files_are_missing(data, make):
     path.unlink()
     make(str(path))
     with pytest.raises(UserError, match='No data_batch_1.bin in'):
-        load_cifar(data)
-
-
-def test_a_batch_larger_than_all_of_cifar10_is_not_read(data):
-    write_cifar(data / 'cifar10', 'bin')
-    path = data / 'cifar10' / 'cifar-10-batches-bin' / 'data_batch_1.bin'
-    os.truncate(path, 2**28 + 1)        # of holes
-    with pytest.raises(UserError, match='is larger than 268435456 bytes'):
         load_cifar(data)
 
 
@@ -725,20 +440,6 @@ def test_a_shape_that_is_a_lie(data, case, ending):
     with pytest.raises(UserError, match='again') as caught:
         load_mnist(data)
     assert str(path) in str(caught.value)
-
-
-def test_a_gz_that_inflates_is_read_no_further_than_it_says(data):
-    write_mnist(data / 'mnist', ending='.gz')
-    path = data / 'mnist' / 'train-images-idx3-ubyte.gz'
-    path.write_bytes(gzip.compress(
-        struct.pack('>4I', 0x803, 30, 28, 28) + bytes(3 * 10**8), 1))
-    tracemalloc.start()
-    try:
-        with pytest.raises(UserError, match='its size 23537, expected 2051 and 23536'):
-            load_mnist(data)
-        assert tracemalloc.get_traced_memory()[1] < 10**7
-    finally:
-        tracemalloc.stop()
 
 
 def test_mutated_gz(data):

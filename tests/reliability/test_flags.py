@@ -14,7 +14,7 @@ import pytest
 
 import download
 import main
-from dataset import batches
+from dataset import catalog
 from runs import folders, start
 from settings import checks, flags, parser
 from settings.config import Config
@@ -294,7 +294,7 @@ def test_a_flag_file_may_serve_training_and_sampling(refused, tmp_path):
     file = tmp_path / 'both.flags'
     file.write_text('--eval_freq 100\n--eval_samples 50\n--label 3\n')
     assert 'No run' in refused(['--flagfile', file])
-    refused(['--flagfile', file, '--eval_freq', '10'], '--eval_freq is for training')
+    refused(['--flagfile', file, '--eval_freq', '10'], '--eval_freq is for --train')
 
 
 def test_places_are_tasks():
@@ -561,25 +561,19 @@ def test_a_locked_folder_is_refused_to_a_user_who_is_not_root(tmp_path):
 
 # --- download.py -------------------------------------------------------------
 
-NO_MIRRORS = ['', 'x', 'ftp://host/', 'http://', 'https:///path', 'http://[bad',
-              'http://host:port/', 'http://host:99999/', 'http://:80/', 'http://a b/',
-              'http://host/\n', 'http://h\udcff/', 'http://\x00/', 'http://host/\udcff',
-              'file:///etc/passwd', 'http://' + 'x' * MB]
+NO_MIRRORS = ['', 'x', 'ftp://host/', 'http://', 'https:///path', 'file:///etc/passwd']
 
 
 @pytest.mark.parametrize('words', [
     [], ['x'], [''], ['mnist', 'x'], ['--bogus'], ['mnist', '--data'], ['-'], ['--'],
     ['mnist', '--mirror'], ['mnist', '--data_dir'], ['mnist', '--archive'], ['\udcff'],
-    ['mnist\n'], ['x' * MB], ['--' + 'x' * MB], ['mnist', '--data_dir', ''],
-    ['mnist', '--data_dir', 'x' * MB], ['mnist', '--data_dir', 'a\x00b'],
     ['mnist', '--data_dir', 'file'], ['mnist', '--data_dir=/dev/null'],
     ['mnist', '--archive', ''], ['mnist', '--archive', 'missing'],
-    ['mnist', '--archive', 'a\x00b'], ['mnist', '--archive', '.'],
-    ['mnist', '--archive', '/dev/zero'], ['mnist', '--archive', 'file'],
+    ['mnist', '--archive', '.'], ['mnist', '--archive', 'file'],
     ['--archive', 'file'], ['mnist', 'celebA', '--archive', 'file'],
     ['anime', '--archive', 'file'], ['toonfaces', '--archive', 'file'],
     ['inception', '--archive', 'file'], ['mnist', '--data_dir', 'file/below'],
-    ['MNIST'], ['mnist,celebA'], ['-x\ny']] + [
+    ['MNIST'], ['mnist,celebA']] + [
     ['mnist', '--mirror', mirror] for mirror in NO_MIRRORS])
 def test_wrong_arguments_of_download_are_refused(words, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
@@ -603,10 +597,5 @@ def test_a_path_of_download_that_is_no_text_is_refused_for_real(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_mirror_with_a_port_and_a_path_is_an_address():
-    for good in 'http://localhost:8000/', 'https://a.b/c d', 'http://[::1]:80/x':
-        assert download.is_address(good)
-
-
 def test_data_sets_are_all_known():
-    assert set(download.BUNDLED) | set(download.BY_HAND) <= set(batches.DATASETS)
+    assert set(download.BUNDLED) | set(download.BY_HAND) <= set(catalog.DATASETS)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from dataset import batches
+from dataset import catalog
 from model import DCGAN
 from runs import sessions
 from settings.config import Config
@@ -80,7 +80,7 @@ def test_a_processor_is_told_by_its_flags(processor, tiny_config, flags, able, f
 def test_what_is_asked_for_is_what_is_chosen(processor, tiny_config, monkeypatch):
     processor('amx_bf16')
     assert sessions.choose_precision(tiny_config(precision='float32')) == 'float32'
-    points = Config.make({'dataset': 'gaussian'}, batches.defaults('gaussian'))
+    points = Config.make({'dataset': 'gaussian'}, catalog.defaults('gaussian'))
     assert sessions.choose_precision(points) == 'float32'
     monkeypatch.setattr(sessions, 'has_gpu', lambda: True)
     assert sessions.choose_precision(tiny_config(precision='auto')) == 'float32'

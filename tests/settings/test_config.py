@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from dataset import batches
+from dataset import catalog
 from runs import start
 from settings import flags
 from settings.config import Config
@@ -27,20 +27,20 @@ def test_defaults_are_the_designs():
 
 
 def test_given_wins_over_the_data_sets_defaults():
-    c = make({'output_height': 32}, batches.defaults('mnist'))
+    c = make({'output_height': 32}, catalog.defaults('mnist'))
     assert (c.output_height, c.output_width, c.c_dim) == (32, 32, 1)
     assert c.conditional
 
 
 def test_celebA_crops_108_to_64():
-    c = make(defaults=batches.defaults('celebA'))
+    c = make(defaults=catalog.defaults('celebA'))
     assert c.crop
     assert (c.input_height, c.input_width) == (108, 108)
     assert (c.output_height, c.output_width) == (64, 64)
 
 
 def test_a_folder_has_no_defaults_of_its_own():
-    assert batches.defaults('my-pictures') == {}
+    assert catalog.defaults('my-pictures') == {}
     assert make({'dataset': 'my-pictures'}).crop is False
 
 
@@ -129,7 +129,7 @@ def test_runs_with_images_moved_from_the_start_go_on_so(tmp_path):
 def test_older_runs_on_points_load(tmp_path):
     path = str(tmp_path / 'config.json')
     values = dataclasses.asdict(Config.make({'dataset': 'gaussian'},
-                                            batches.defaults('gaussian')))
+                                            catalog.defaults('gaussian')))
     del values['augment_after']
     with open(path, 'w') as file:
         json.dump(dict(values, augment=None), file)
@@ -237,7 +237,7 @@ def test_attributes_are_different_names_and_not_beside_conditional():
     with pytest.raises(UserError, match='--conditional .* leave one of them out'):
         make({'attributes': 'Smiling', 'conditional': True})
     # a data set's own default gives way
-    assert not make({'attributes': 'A'}, batches.defaults('mnist')).conditional
+    assert not make({'attributes': 'A'}, catalog.defaults('mnist')).conditional
 
 
 def test_label_names_attributes_or_none():

@@ -198,10 +198,10 @@ def test_a_search_begins_with_the_label_that_fits(graph, tiny_config):
         z = sess.run(draw_z('normal01', [1, 8], [0, 0])) / 2
         images = sess.run(model.sampler_images, {model.z: z.repeat(3, 0), model.y: y})
         known = masks.observe(mask, images)
-        z, chosen = complete.first_z(sess, model, mask, known)
+        z, chosen = complete.first_inputs(sess, model, mask, known)
         assert z.shape == (3, 2, 8) and (chosen[:, 0] == y).all()
         model.config = config.replace(label='b')
-        assert (complete.first_z(sess, model, mask, known)[1] == y[1]).all()
+        assert (complete.first_inputs(sess, model, mask, known)[1] == y[1]).all()
 
 
 def test_the_nearest_training_image_is_so_in_what_is_known(tiny_config, monkeypatch):

@@ -10,6 +10,7 @@ from PIL import Image
 import main
 from metrics import extractors
 from model import DCGAN
+from runs.folders import Run
 from settings.errors import UserError
 from tasks import drop
 
@@ -101,10 +102,9 @@ def test_the_maps_of_a_layer_are_those_that_it_takes(generator):
 
 
 def test_dropping_none_changes_nothing(generator):
-    z, y = generator.inputs(drop.JUDGE)
-    assert y is None
-    np.testing.assert_array_equal(generator.draw(z, y), generator.sess.run(
-        generator.model.sampler_images, {generator.model.z: z}))
+    inputs = generator.inputs(drop.JUDGE)
+    np.testing.assert_array_equal(generator.draw(inputs), generator.sess.run(
+        generator.model.sampler_images, {generator.model.z: inputs.z}))
 
 
 def test_a_dropped_map_is_0_everywhere_and_no_other_is(graph, tiny_config):
@@ -125,14 +125,14 @@ def test_a_dropped_map_is_0_everywhere_and_no_other_is(graph, tiny_config):
 
 
 def test_activations_are_means_over_the_places(generator):
-    z, y = generator.inputs(drop.LEARN)
+    inputs = generator.inputs(drop.LEARN)
     places = np.zeros([8, 8], bool)
     all_places = [np.zeros([8, 8], bool) for _ in range(2)]
     for one, where in zip(all_places, ((0, 0), (5, 2))):
         one[where] = places[where] = True
-    apart = [generator.activations(z, y, one) for one in all_places]
+    apart = [generator.activations(inputs, one) for one in all_places]
     assert apart[0].shape == (5, 8)
-    np.testing.assert_allclose(generator.activations(z, y, places),
+    np.testing.assert_allclose(generator.activations(inputs, places),
                                np.mean(apart, axis=0), rtol=1e-5)
     assert (apart[0] != apart[1]).any()
 
@@ -140,14 +140,14 @@ def test_activations_are_means_over_the_places(generator):
 def test_a_map_dropped_is_a_map_whose_weights_are_0(generator):
     """That is so everywhere in the map, and of no other map."""
     sess, model = generator.sess, generator.model
-    z, y = generator.inputs(drop.JUDGE)
-    dropped = generator.draw(z, y, [1, 6])
-    assert (dropped != generator.draw(z, y)).any()
+    inputs = generator.inputs(drop.JUDGE)
+    dropped = generator.draw(inputs, [1, 6])
+    assert (dropped != generator.draw(inputs)).any()
     w = model.averages['generator/g_h2/w'][1]
     values = sess.run(w)
     values[..., [1, 6]] = 0
     w.load(values, sess)
-    np.testing.assert_allclose(generator.draw(z, y), dropped, atol=1e-6)
+    np.testing.assert_allclose(generator.draw(inputs), dropped, atol=1e-6)
 
 
 # --- the task ----------------------------------------------------------------
@@ -193,14 +193,13 @@ def test_the_maps_dropped_are_those_of_positive_weights(graph, tiny_config, tmp_
                                                         monkeypatch):
     weights, dropped = np.array([-2, 0, 3, 1, 0, -1, 0, .5]), []
     monkeypatch.setattr(drop, 'fit', lambda activations, has: weights)
-    monkeypatch.setattr(drop.Judge, 'without_random', lambda self, G, count: None)
-    monkeypatch.setattr(drop.Judge, 'without', lambda self, G, maps: (
-        dropped.append((G.name, list(maps))) or self.images))
+    monkeypatch.setattr(drop.Judge, 'compare', lambda self, G, maps, path: (
+        dropped.append((G.name, list(maps)))))
     model = DCGAN(tiny_config(num_samples=100))
     with tf.Session() as sess:
         model.sampler(model.z)
         sess.run(tf.global_variables_initializer())
-        drop.forget(sess, model, Extractor(), 1, str(tmp_path / 'd' / 'drop'))
+        drop.forget(sess, model, Extractor(), 1, Run('r', '', str(tmp_path)))
     assert dropped == [('g_h1', [2, 3, 7])]
 
 
@@ -219,8 +218,8 @@ def test_what_cannot_be_is_said(trained, tmp_path, capsys, monkeypatch, attribut
 
 def test_a_network_without_convolutions_is_refused(tiny_config):
     with pytest.raises(UserError, match='--architecture mlp'):
-        drop.check(tiny_config(architecture='mlp', gf_dim=32, df_dim=32,
-                               attribute='red'))
+        drop.main(tiny_config(architecture='mlp', gf_dim=32, df_dim=32,
+                              attribute='red'), None, None)
 
 
 def test_rows_of_pairs_leave_what_is_missing_white(tmp_path):

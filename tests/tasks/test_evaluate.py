@@ -11,7 +11,8 @@ from scipy.spatial.distance import cdist
 from test_evaluation import Far
 
 import main
-from metrics import extractors, judge
+from metrics import extractors, pixels
+from metrics.comparison import Extracted, Result, compare
 from metrics.copies import copies
 from metrics.kid import kid
 from metrics.neighbours import nearest_in_parts
@@ -19,8 +20,8 @@ from metrics.precision_recall import precision_recall
 from metrics.two_sample import nearest_neighbour_accuracy
 from tasks import evaluate
 
-RESULT = judge.Result(1000, 12.345, 0.0123, 0.001, None, None, None, 0.5, 0.25, 0.75,
-                      0.7, 0.8)
+RESULT = Result(1000, 12.345, 0.0123, 0.001, None, None, None, 0.5, 0.25, 0.75,
+                0.7, 0.8)
 
 
 def call(*arguments):
@@ -36,7 +37,7 @@ def normal(rows, columns=4, seed=0):
 
 def test_compare_is_all_metrics_of_the_same_two_sets():
     real, generated = normal(50), normal(50, seed=1) + 1
-    found = judge.compare(judge.Described(real), judge.Described(generated))
+    found = compare(Extracted(real), Extracted(generated))
     assert found.num == 50
     assert found[2:4] == pytest.approx(kid(real, generated), nan_ok=True)
     assert found[4:7] == (None, None, None)
@@ -46,15 +47,15 @@ def test_compare_is_all_metrics_of_the_same_two_sets():
 
 def test_the_distance_of_shifted_sets_is_the_shift_squared():
     features = normal(50)
-    assert judge.distance(features, features + 3) == pytest.approx(4 * 9, rel=1e-5)
-    assert judge.distance(features, features) == pytest.approx(0, abs=1e-5)
+    for shift in 0, 3:
+        found = compare(Extracted(features), Extracted(features + shift))
+        assert found.fd == pytest.approx(4 * shift ** 2, rel=1e-5, abs=1e-5)
 
 
 def test_the_score_is_of_the_generated_images_alone():
     sure = np.eye(2, dtype=np.float32)[np.arange(40) % 2]
     unsure = np.full((40, 2), 0.5, np.float32)
-    found = judge.compare(judge.Described(normal(40), unsure),
-                          judge.Described(normal(40, seed=1), sure))
+    found = compare(Extracted(normal(40), unsure), Extracted(normal(40, seed=1), sure))
     assert found[4:7] == pytest.approx((2, 0, 10))
 
 
@@ -66,8 +67,6 @@ def test_nearest_in_parts_is_that_of_all_at_once():
     np.testing.assert_allclose(distances, expected, rtol=1e-5)
     np.testing.assert_array_equal(
         indices, cdist(queries, references).argsort(axis=1)[:, :3])
-    with pytest.raises(ValueError, match='found 2 rows; expected at least 3'):
-        nearest_in_parts(queries, [references[:2]], 3)
 
 
 @pytest.mark.parametrize(('to_samples', 'nearer'), [
@@ -83,8 +82,8 @@ def test_copies_tells_the_share_of_pairs_in_which_the_sample_is_nearer(
 # --- the table ---------------------------------------------------------------
 
 def test_the_table_is_aligned_markdown():
-    rows = [evaluate.Row('samples, step 5', 'training', RESULT),
-            evaluate.Row('real', 'held-out', RESULT._replace(
+    rows = [('samples, step 5', 'training', RESULT),
+            ('real', 'held-out', RESULT._replace(
                 num=500, kid_deviation=float('nan')))]
     lines = evaluate.table(rows, 'pixels 16x16').splitlines()
     assert len({len(line) for line in lines}) == 1
@@ -98,7 +97,7 @@ def test_the_table_is_aligned_markdown():
 
 
 def test_the_score_has_a_column_where_there_are_classes():
-    row = evaluate.Row('a', 'training', RESULT._replace(
+    row = ('a', 'training', RESULT._replace(
         inception_score=7.5, inception_deviation=0.25, inception_splits=10))
     lines = evaluate.table([row], 'inception').splitlines()
     assert 'FID' in lines[0].split()
@@ -133,7 +132,7 @@ def flags(tmp_path_factory):
 
 def test_the_task_needs_no_flag_and_writes_table_numbers_and_sheet(
         flags, capsys, monkeypatch):
-    monkeypatch.setitem(extractors.EXTRACTORS, 'pixels', lambda config, echo: Far())
+    monkeypatch.setattr(pixels, 'make', lambda config, echo: Far())
     monkeypatch.setattr(extractors, 'default', lambda config: 'pixels')
     assert call(*flags, '--task', 'evaluate') == 0
     said = capsys.readouterr().out

@@ -149,8 +149,8 @@ def test_labels_share_the_images_evenly_in_order():
     config = Config.make({}, {}).replace(classes=('a', 'b', 'c'))
     np.testing.assert_array_equal(sampling.make_labels(7, config),
                                   [0, 0, 0, 1, 1, 2, 2])
-    assert sampling.count(config) == 30
-    assert sampling.count(Config.make({}, {})) == 64
+    assert config.sheet_size == 30
+    assert Config.make({}, {}).sheet_size == 64
 
 
 def test_chunks_do_not_show(flags, tmp_path, monkeypatch):
@@ -175,7 +175,7 @@ def test_a_sheet_has_a_row_for_each_combination_of_attributes():
         sampling.label_rows(config), [[-1, -1], [-1, 1], [1, -1], [1, 1]])
     np.testing.assert_array_equal(sampling.make_labels(8, config),
                                   [0, 0, 1, 1, 2, 2, 3, 3])
-    assert sampling.count(config) == 40
+    assert config.sheet_size == 40
     assert len(sampling.label_rows(attributes(*'ABCD'))) == 16
 
 
@@ -191,7 +191,7 @@ def test_label_chooses_a_combination(label, y):
     config = attributes('A', 'B', 'C', label=label)
     np.testing.assert_array_equal(sampling.label_rows(config), [y])
     assert sampling.make_labels(3, config).tolist() == [0, 0, 0]
-    assert sampling.count(config) == 80       # the z of the whole sheet
+    assert config.sheet_size == 80       # the z of the whole sheet
 
 
 def test_rows_of_labels_are_one_hot():

@@ -1,28 +1,27 @@
 """--features inception: the graph of 2015-12-05 that the FID is defined on.
 
-classify_image_graph_def.pb, which `python download.py inception` fetches; Szegedy et
-al.'s Inception v3, trained on ImageNet, its weights frozen into the graph. As in Heusel
-et al.'s TTUR code (FID) and Salimans et al.'s improved-gan code (Inception Score):
+`python download.py inception` fetches classify_image_graph_def.pb: Szegedy et al.'s
+Inception v3, trained on ImageNet, its weights frozen into the graph. As in Heusel et
+al.'s TTUR code (FID) and Salimans et al.'s improved-gan code (Inception Score):
 
-- what enters is the tensor ExpandDims:0, float [N, H, W, 3] in 0..255. Images are
-  rounded to 8 bits first, as they are for whoever reads them from PNG files; gray ones
-  are repeated in three channels;
+- the input is the tensor ExpandDims:0, float [N, H, W, 3] in 0..255. Images are
+  rounded to 8 bits first, as in PNG files; gray ones are repeated in three channels;
 - the graph itself resizes them to 299 x 299 (ResizeBilinear, as TensorFlow 1 had it:
   neither aligned corners nor half-pixel centres) and takes (x - 128) / 128 of them;
 - features are pool_3:0, [N, 1, 1, 2048];
 - probabilities are the softmax of pool_3 times the weights of softmax/logits/MatMul,
   its 1008 classes, without the bias: the published score was computed so.
 
-The file has images one by one: it decodes a single JPEG, and reshapes pool_3 to one
-row. So a batch of any size takes the place of ExpandDims:0, and the probabilities are
-computed anew from pool_3. The file cannot be had where this was written: it was
-tried on small graphs of the same names, not on the one itself.
+The graph in the file takes one image: it decodes a single JPEG, and reshapes pool_3 to
+one row. So a batch of any size takes the place of ExpandDims:0, and the probabilities
+are computed anew from pool_3. The authors had no copy of the file: this was tried on
+small graphs of the same names only.
 """
 
 import tensorflow.compat.v1 as tf
 from google.protobuf.message import DecodeError
 
-from metrics.features import INCEPTION_REMEDY, NO_INCEPTION
+from metrics.extractors import INCEPTION_REMEDY, NO_INCEPTION, inception_path
 from metrics.network import Network
 from settings.errors import NotFoundError, UserError
 from utils import quiet
@@ -31,37 +30,24 @@ INPUT, POOL, LOGITS = 'ExpandDims:0', 'pool_3:0', 'softmax/logits/MatMul'
 
 
 class Inception(Network):
-    """The graph at `path`, for images of `c_dim` channels: features [N, 2048]."""
+    """The graph at `path`, for images of `c_dim` channels."""
 
     name, batch = 'inception', 50
+    label = 'inception 2015-12-05, pool_3'
 
     def __init__(self, path, c_dim):
         super().__init__([None, None, c_dim])
         with self.graph.as_default(), quiet():      # it is old, and TensorFlow says so
-            pool, product = load(path, to_255(self.images))
+            whole = tf.clip_by_value(tf.round((self.images + 1) * 127.5), 0, 255)
+            pool, product = load(path, whole if c_dim == 3
+                                 else tf.tile(whole, [1, 1, 1, 3]))
             weights = product.inputs[1]
             self.pool = tf.reshape(pool, [-1, int(weights.shape[0])])
             self.softmax = tf.nn.softmax(tf.matmul(self.pool, weights))
-        self.label = 'inception 2015-12-05, pool_3'
 
-    def features(self, images):
-        """Return float32 [N, 2048] of images [N, H, W, C] in [-1, 1]."""
-        return self.run([self.pool], images)[0]
-
-    def probabilities(self, images):
-        """Return float32 [N, 1008], for the Inception Score."""
-        return self.run([self.softmax], images)[0]
-
-    def both(self, images):
-        """Return (features, probabilities), in the time of one of them."""
+    def extract(self, images):
+        """Return (features [N, 2048], probabilities [N, 1008])."""
         return tuple(self.run([self.pool, self.softmax], images))
-
-
-def to_255(images):
-    """Return images [N, H, W, C] in [-1, 1] as whole numbers 0..255, [N, H, W, 3]."""
-    images = tf.clip_by_value(tf.round((images + 1) * 127.5), 0, 255)
-    channels = int(images.shape[3])
-    return images if channels == 3 else tf.tile(images, [1, 1, 1, 3])
 
 
 def load(path, images):
@@ -89,8 +75,8 @@ def load(path, images):
 def check_harmless(graph_def, graph):
     """Raise ValueError where a graph from a file may do more than compute.
 
-    It is a program: operations with a state write files, among others, and functions
-    may hide them.
+    A graph is a program: its operations with a state can write files, and functions
+    can hide them.
     """
     others = ([op.type for op in graph.get_operations() if op.op_def.is_stateful]
               + ['function %s' % function.signature.name
@@ -99,8 +85,6 @@ def check_harmless(graph_def, graph):
         raise ValueError('it does more than compute: %.80s' % others[0])
 
 
-def make(config, path):
-    """Return the Inception at `path`, its session open."""
-    inception = Inception(path, config.c_dim)
-    inception.start(config)
-    return inception
+def make(config, echo):
+    """Return the Inception of a config, its session open."""
+    return Inception(inception_path(config), config.c_dim).start(config)

@@ -1,28 +1,28 @@
-"""What a data set itself knows of its images: its labels, or its table of attributes.
+"""What --features classifier learns from: a data set's labels, or its attributes.
 
-The classifier of --features classifier learns from them. NumPy, no TensorFlow.
+NumPy, no TensorFlow.
 """
 
 import hashlib
-import os
 import typing
 
 import numpy as np
 
-from dataset import batches, sources
+from dataset import attributes, batches, catalog
 from settings.errors import NotFoundError, UserError
 
 RARE = 0.02             # an attribute that fewer images have, or lack, is left out
-TENTH = 10              # one of so many images is held out where no others are
-HASHED = 1000           # images of which the digest takes the pixels
+TENTH = 10              # one in so many images is held out where no others are
+HASHED = 1000           # images whose pixels the digest takes
 OTHERS = 'Take --features pixels, random or inception instead.'
 
 
-class Labelled(typing.NamedTuple):
-    """Images uint8 [N, H, W, C], targets float32 [N, K] of 0 and 1, the names of the K.
+class ClassifierData(typing.NamedTuple):
+    """The K classes, and the images of training and those held out.
 
-    exclusive: whether an image has just one of the K, a label, and not several,
-    attributes. train and held_out: (images, targets, indices) of either part.
+    exclusive: whether the classes are labels, one an image, and not attributes. train
+    and held_out are (images uint8 [N, H, W, C], targets float32 [N, K] of 0 and 1,
+    indices of the images that belong to that part).
     """
 
     classes: tuple
@@ -33,28 +33,27 @@ class Labelled(typing.NamedTuple):
 
 
 def load(config, echo=print):
-    """Return the Labelled images of config's data set.
+    """Return the ClassifierData of config's data set.
 
-    Held out are the data set's own test images, else every tenth image, by chance but
-    always the same ones. Those that --train_size keeps from training stay unseen.
-    Raises UserError where there are neither labels nor attributes, or one image alone.
+    Held out are the data set's own test images, else a tenth, at random but always the
+    same ones. What --train_size leaves out stays unseen. Raises UserError where there
+    are neither labels nor attributes, or a single image.
     """
     config = with_labels(config)
     data = batches.load(config, echo)
     exclusive = data.labels.ndim == 1
-    targets, kept = to_targets(data)
-    classes = tuple(np.array(data.classes)[kept])
+    targets, classes = to_targets(data)
     if not classes:
         raise UserError('Each attribute of %s is had or lacked by less than %g %% of '
                         'the images: nothing to learn. %s'
                         % (config.dataset, 100 * RARE, OTHERS))
-    test = own_test(config, echo)
-    if test is None:
-        train, held_out = divide(data, targets)
-    else:
+    try:
+        test = batches.load(config.replace(part='held_out', train_size=None), echo)
         train, held_out = np.arange(len(data)), (
             test.images, to_targets(test)[0], np.arange(len(test)))
-    return Labelled(classes, exclusive, (data.images, targets, train), held_out,
+    except NotFoundError:       # the data set brings no test images
+        train, held_out = divide(data, targets)
+    return ClassifierData(classes, exclusive, (data.images, targets, train), held_out,
                     digest(data, classes))
 
 
@@ -66,9 +65,9 @@ def divide(data, targets):
     if len(data) < 2:
         raise UserError('--features classifier found 1 image with a label; expected at '
                         'least 2, to learn and to be tested. %s' % OTHERS)
-    order, number = np.random.default_rng(0).permutation(len(data)), len(data) // TENTH
-    order = np.split(order, [max(1, number)])
-    return np.sort(order[1]), (data.images, targets, np.sort(order[0]))
+    order = np.random.default_rng(0).permutation(len(data))
+    held_out, train = np.split(order, [max(1, len(data) // TENTH)])
+    return np.sort(train), (data.images, targets, np.sort(held_out))
 
 
 def with_labels(config):
@@ -77,14 +76,12 @@ def with_labels(config):
     Raises NotFoundError where there is no data set, UserError where it has neither.
     """
     config = config.replace(part='train', label=None)
-    folder = os.path.abspath(os.path.join(config.data_dir, config.dataset))
-    names = sources.attribute_names(folder)
+    names = attributes.attribute_names(catalog.folder_of(config))
     if names:
         return config.replace(conditional=False, attributes=','.join(names))
     config = config.replace(conditional=True, attributes=None)
-    row = batches.DATASETS.get(config.dataset) or batches.Row(sources.find_images, {})
     try:
-        row.find(folder, config, batches.DATASETS)
+        catalog.find(config)
     except NotFoundError:
         raise
     except UserError as error:
@@ -94,31 +91,24 @@ def with_labels(config):
     return config
 
 
-def own_test(config, echo):
-    """Return the test images that the data set itself brings, None without any."""
-    try:
-        return batches.load(config.replace(part='held_out', train_size=None), echo)
-    except NotFoundError:
-        return None
-
-
 def to_targets(data):
-    """Return float32 [N, K] of 0 and 1, and which of the classes they are.
+    """Return float32 [N, K] of 0 and 1, and the names of the K.
 
-    All labels; of attributes those that neither nearly all images have nor nearly none.
+    They are all labels; or the attributes, but for those that are RARE or whose absence
+    is.
     """
     if data.labels.ndim == 1:
-        return (batches.one_hot(data.labels, len(data.classes)),
-                np.arange(len(data.classes)))
+        return batches.one_hot(data.labels, len(data.classes)), data.classes
     targets = (data.labels > 0).astype(np.float32)
     share = targets.mean(axis=0, dtype=np.float64)
     kept = np.flatnonzero((share >= RARE) & (share <= 1 - RARE))
-    return targets[:, kept], kept
+    return targets[:, kept], tuple(data.classes[i] for i in kept)
 
 
 def digest(data, classes):
-    """Return a text that changes with the labels, the size or the pixels of images."""
-    sums = hashlib.sha256(repr((data.images.shape, classes)).encode())
+    """Return a hash of the labels, the size and the pixels of some images."""
+    names = tuple(map(np.str_, classes))        # whose repr NumPy decides
+    sums = hashlib.sha256(repr((data.images.shape, names)).encode())
     sums.update(np.ascontiguousarray(data.labels, np.int8 if data.labels.ndim == 2
                                      else np.int64).tobytes())
     chosen = np.unique(np.linspace(0, len(data) - 1, HASHED).astype(int))

@@ -1,6 +1,6 @@
 """--features random: convolutions whose weights nobody trained, always the same ones.
 
-A sanity row: what is seen in these features too is no accident of a training.
+A check beside learned features: what these show too, no training has made.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ SEED, KERNEL, CHANNELS = 0, 4, (32, 64, 128, 128)
 class Random(Network):
     """Four convolutions of stride 2; features are each map's mean and maximum.
 
-    Weights are drawn by NumPy's generator of 2011, whose numbers do not change.
+    NumPy's generator of 2011 draws the weights: its numbers do not change.
     """
 
     name = 'random'
@@ -26,12 +26,9 @@ class Random(Network):
         with self.graph.as_default():
             self.h = network(self.images)
 
-    def features(self, images):
-        """Return float32 [N, 256] of images [N, H, W, C] in [-1, 1]."""
-        return self.run([self.h], images)[0]
-
-    def probabilities(self, images):
-        """Return None: it knows no classes."""
+    def extract(self, images):
+        """Return (features [N, 256], None)."""
+        return self.run([self.h], images)[0], None
 
 
 def network(images):
@@ -47,8 +44,6 @@ def network(images):
     return tf.concat([tf.reduce_mean(h, [1, 2]), tf.reduce_max(h, [1, 2])], axis=1)
 
 
-def make(config):
+def make(config, echo):
     """Return the Random network of a config's channels, its session open."""
-    network = Random([None, None, config.c_dim])
-    network.start(config)
-    return network
+    return Random([None, None, config.c_dim]).start(config)

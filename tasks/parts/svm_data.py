@@ -1,4 +1,4 @@
-"""Labelled images to learn from and to test on, for --task classify. No TensorFlow."""
+"""The labelled images that --task classify learns from and is tested on. NumPy."""
 
 import typing
 
@@ -11,14 +11,15 @@ MOST = 5000         # images learned from, unless --num_samples says otherwise
 ROOM = 2 * 2**30    # bytes for their features; --num_samples may go beyond it
 BYTES = 40          # of a feature while it is learned from, liblinear's copies included
 DRAWS = 5           # with --labels_per_class
-TEST_SHARE = 0.2    # of images of which none are held out,
-MOST_TESTED = 10000     # and how many they are at most
+TEST_SHARE = 0.2    # of the images is the test where none are held out,
+MOST_TESTED = 10000     # but at most so many
 
 
 class Target(typing.NamedTuple):
-    """What is to be told: labels int [N] from 0 of the images, and whom to learn from.
+    """What is to be told: the classes, or an attribute.
 
-    draws: arrays of indices of training images, each the labelled ones of an SVM.
+    train, test: the labels of the images, int [N] from 0. draws: an array of indices
+    of training images for each SVM, those that it learns from.
     """
 
     name: str
@@ -27,12 +28,12 @@ class Target(typing.NamedTuple):
     draws: list
 
     def majority(self):
-        """Return the share of the test that the label most frequent there has."""
+        """Return the share of the most frequent label in the test."""
         return np.bincount(self.test).max() / len(self.test)
 
 
-class Labelled(typing.NamedTuple):
-    """Two Datasets, the Targets of their images, and what to say of them."""
+class SVMData(typing.NamedTuple):
+    """Two Datasets, the Targets of their images, and notes for the table."""
 
     train: batches.Dataset
     test: batches.Dataset
@@ -46,20 +47,20 @@ class Labelled(typing.NamedTuple):
 
 
 def load(config, features):
-    """Return the Labelled images of a config; `features` is how many an image has.
+    """Return the SVMData of a config; `features` is how many an image has.
 
     The labels are the attributes of --attribute, else those of the run's --attributes,
     else the data set's classes. Raises UserError where there are none, or too few.
     """
     train, allowed, test, where = split(config)
-    names = train.classes if train.labels.ndim == 2 else ['class']
+    names, kinds = ['class'], train.classes
+    if train.labels.ndim == 2:
+        names, kinds = train.classes, ['no', 'yes']
     room = config.num_samples or min(MOST, max(1, ROOM // (BYTES * features)))
-    targets = []
-    for name, of_train, of_test in zip(names, columns(train), columns(test)):
-        kinds = ['no', 'yes'] if train.labels.ndim == 2 else train.classes
-        draws = draw(of_train, allowed, room, config)
-        check_draws(name, kinds, of_train, draws, config)
-        targets.append(Target(name, of_train, of_test, draws))
+    targets = [Target(name, of_train, of_test, draw(of_train, allowed, room, config))
+               for name, of_train, of_test in zip(names, columns(train), columns(test))]
+    for target in targets:
+        check(target, kinds, config)
     notes = ['Tested on %s images: %s.' % (format(len(test), ','), where)]
     learned = len(targets[0].draws[0])
     if config.labels_per_class:
@@ -70,14 +71,13 @@ def load(config, features):
         notes.append('Learned from %s of %s training images, drawn at random; '
                      '--num_samples N takes N, the default bounds memory and time.'
                      % (format(learned, ','), format(len(allowed), ',')))
-    return Labelled(train, test, targets, notes)
+    return SVMData(train, test, targets, notes)
 
 
 def columns(data):
-    """Return a list of labels int [N] from 0: the classes, or of each attribute."""
-    if data.labels.ndim == 2:
-        return list((data.labels.T > 0).astype(int))
-    return [data.labels.astype(int)]
+    """Return a list of labels int [N] from 0: of the classes, or of each attribute."""
+    many = data.labels.ndim == 2
+    return (data.labels.T > 0).astype(int) if many else [data.labels.astype(int)]
 
 
 # --- training and test -------------------------------------------------------
@@ -89,37 +89,32 @@ def split(config):
     """
     labels = labels_config(config)
     data = read(labels)
-    allowed = np.arange(len(data))
     cut = config.train_size if labels.train_size is None else None
+    allowed, test = np.arange(len(data))[:cut], None
     try:
         test = read(labels.replace(part='held_out'))
-        return data, allowed[:cut], test, "held out from the run's training"
     except NotFoundError:
-        pass
-    if cut is not None and cut < len(data):
-        return data, allowed[:cut], part(data, slice(cut, None)), \
-            "held out from the run's training"
+        if len(allowed) < len(data):
+            test = part(data, slice(cut, None))
+    if test is not None:
+        return data, allowed, test, "held out from the run's training"
     order = np.random.default_rng(config.seed).permutation(len(data))
     tested = min(MOST_TESTED, int(len(data) * TEST_SHARE))
     if tested < 1:
         raise UserError('%d images of %s are too few to learn from and to test on: '
                         'expected 5 or more.' % (len(data), config.dataset))
+    told = config.attribute.split(',') if config.attribute else config.classes
     where = ('drawn at random from all, as the run holds none out; D saw them in '
-             'training, %s these labels' % ('and' if knows(config) else 'though not'))
+             'training, %s these labels'
+             % ('and' if set(told) & set(config.classes) else 'though not'))
     return data, np.sort(order[tested:]), part(data, np.sort(order[:tested])), where
-
-
-def knows(config):
-    """Tell whether D has learned the labels that are to be told, or some of them."""
-    return bool(config.y_dim) and (not config.attribute or not set(
-        config.attribute.split(',')).isdisjoint(config.classes))
 
 
 def labels_config(config):
     """Return the Config whose Dataset has the labels that are to be told.
 
-    A run without labels took the first --train_size images, one with classes as many of
-    each. So those of a run without are cut off by split, not by the data set.
+    With --train_size a run without labels took the first images, and one with classes
+    the same number of each. So for a run without labels `split` cuts the images off.
     """
     names = config.attribute or config.attributes
     if names:
@@ -146,39 +141,36 @@ def read(config):
 
 
 def part(data, chosen):
-    """Return a Dataset of some images of another: mapped as it is, of a slice."""
+    """Return a Dataset of some images of another; of a slice they stay mapped."""
     return batches.Dataset(data.images[chosen], data.labels[chosen], data.classes)
 
 
 # --- draws -------------------------------------------------------------------
 
 def draw(labels, allowed, room, config):
-    """Return the arrays of indices, ascending, of the images of each SVM.
+    """Return the ascending indices of the images of each SVM.
 
     With --labels_per_class so many of each label, DRAWS times; else `room` of those
     allowed, once.
     """
-    if not config.labels_per_class:
-        rng = np.random.default_rng([config.seed, 0])
-        return [np.sort(rng.permutation(allowed)[:room])]
-    draws = []
-    for number in range(DRAWS):
-        rng = np.random.default_rng([config.seed, number])
-        order = rng.permutation(allowed)
-        draws.append(np.sort(np.concatenate(
-            [order[labels[order] == label][:config.labels_per_class]
-             for label in range(labels.max() + 1)])))
-    return draws
+    each = config.labels_per_class
+    orders = [np.random.default_rng([config.seed, number]).permutation(allowed)
+              for number in range(DRAWS if each else 1)]
+    if not each:
+        return [np.sort(order[:room]) for order in orders]
+    return [np.sort(np.concatenate([order[labels[order] == label][:each]
+                                    for label in range(labels.max() + 1)]))
+            for order in orders]
 
 
-def check_draws(name, kinds, labels, draws, config):
+def check(target, kinds, config):
     """Raise UserError where a label has too few images among those to learn from."""
     wanted = config.labels_per_class or 2       # 2 to choose C by cross-validation
-    counts = np.bincount(labels[draws[0]], minlength=len(kinds))
+    counts = np.bincount(target.train[target.draws[0]], minlength=len(kinds))
     few = ['%s %d' % (kind, count) for kind, count in zip(kinds, counts)
            if count < wanted]
     if few:
         raise UserError('%s: too few images to learn from; expected %d or more of each '
                         'label, found of %s. Change --labels_per_class or '
                         '--num_samples, or take other labels.'
-                        % (name, wanted, ', '.join(few)))
+                        % (target.name, wanted, ', '.join(few)))
