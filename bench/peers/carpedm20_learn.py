@@ -19,9 +19,11 @@ from utils import inverse_transform, transform
 class Peer:
     """His networks, session and data."""
 
+    batch = BATCH
+
     def __init__(self, options):
         tf.set_random_seed(options.seed)
-        carpedm20.WIDTH = options.width
+        carpedm20.WIDTH = options.width or carpedm20.WIDTH
         self.step, self.crop, self.seed = 0, options.crop, options.seed
         self.random = np.random.default_rng(options.seed)
         with open(options.files) as file:

@@ -1,6 +1,7 @@
 """A peer that learns from the images of bench/quality/race.py; its speed, samples.
 
 A peer is an object with
+    batch              images of a step
     step               steps taken so far
     advance()          takes one, reading its batch as the peer does
     save(path), restore(path)          all that it needs to go on
@@ -24,7 +25,6 @@ import turns
 
 from utils import atomic_write
 
-BATCH = 64
 SAVE_EVERY = 200    # steps from one saved state to the next
 
 
@@ -34,12 +34,15 @@ def parse(arguments):
     parser.add_argument('--files', help='list of image files, a line each')
     parser.add_argument('--packed', help='the same images, .npy uint8 [N, 64, 64, 3]')
     parser.add_argument('--reading', choices=('files', 'memory'), default='files')
-    parser.add_argument('--width', type=int, default=64, help='channels')
+    parser.add_argument('--width', type=int, help="channels, by default the peer's own")
     parser.add_argument('--crop', type=int, default=108)
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--serve', action='store_true')
     parser.add_argument('--device', default='cpu', help="of PyTorch's example;"
                         ' the others take a GPU where they find one')
+    parser.add_argument('--precision', choices=('float32', 'bfloat16'),
+                        default='float32', help='of the recipe')
+    parser.add_argument('--augment_after', type=int, default=4500, help='likewise')
     parser.add_argument('--folder')
     parser.add_argument('--steps')
     parser.add_argument('--samples', type=int, default=5000)
@@ -51,8 +54,8 @@ def main(make):
     out, options = turns.keep_stdout(), parse(sys.argv[1:])
     peer = make(options)
     if options.serve:
-        turns.serve(lambda steps: advance(peer, peer.step + steps), BATCH, out,
-                    images_a_step=BATCH)
+        turns.serve(lambda steps: advance(peer, peer.step + steps), peer.batch, out,
+                    images_a_step=peer.batch)
         return
     learn(peer, options.folder, [int(step) for step in options.steps.split(',')],
           options.samples, options.seed)

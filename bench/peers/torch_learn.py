@@ -38,11 +38,11 @@ class Files(data.Dataset):
         return torch.from_numpy(transform(image).transpose(2, 0, 1).copy())
 
 
-def batches(options, step):
-    """Yield float32 [64, 3, 64, 64] without end, in an order of seed and step."""
+def batches(options, step, size=BATCH):
+    """Yield float32 [size, 3, 64, 64] without end, in an order of seed and step."""
     random = torch.Generator().manual_seed(options.seed * 10**6 + step)
     if options.reading == 'files':
-        loader = data.DataLoader(Files(options.files, options.crop), BATCH,
+        loader = data.DataLoader(Files(options.files, options.crop), size,
                                  shuffle=True, num_workers=WORKERS, drop_last=True,
                                  generator=random)
         for _ in itertools.count():
@@ -50,8 +50,8 @@ def batches(options, step):
     images = np.load(options.packed, mmap_mode='r')
     while True:
         order = torch.randperm(len(images), generator=random).numpy()
-        for start in range(0, len(images) - BATCH + 1, BATCH):
-            chosen = transform(images[order[start:start + BATCH]])
+        for start in range(0, len(images) - size + 1, size):
+            chosen = transform(images[order[start:start + size]])
             yield torch.from_numpy(chosen).permute(0, 3, 1, 2)
 
 
@@ -61,10 +61,12 @@ class Peer:
     All random numbers are drawn on the processor: they are the same with any device.
     """
 
+    batch = BATCH
+
     def __init__(self, options):
         torch.manual_seed(options.seed)
         torch.backends.cudnn.allow_tf32 = False     # float32 on every device
-        torch_dcgan.WIDTH = options.width
+        torch_dcgan.WIDTH = options.width or torch_dcgan.WIDTH
         self.options, self.device, self.step = options, options.device, 0
         self.G, self.D = (net.apply(initialise).to(self.device,
                                                    memory_format=torch.channels_last)
@@ -96,7 +98,11 @@ class Peer:
             part.load_state_dict(values)
         torch.set_rng_state(state['random'])
         self.step = state['step']
-        self.batches = batches(self.options, self.step)
+        self.batches = self.new_batches()
+
+    def new_batches(self):
+        """Return the batches from this step on."""
+        return batches(self.options, self.step)
 
     def save_generator(self, path):
         """Write G's weights, for any device."""

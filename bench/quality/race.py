@@ -55,7 +55,7 @@ from dataset import batches, catalog
 from settings.errors import UserError
 
 MINUTES = (2, 4, 8, 16, 32)
-SIDES = ('ours', 'torch', 'carpedm20')
+SIDES = ('ours', 'recipe', 'torch', 'carpedm20')
 FLAGS = ['--dataset', 'celebA', '--train', '--train_size', '18000']
 # What sets in later costs time: a speed without it would hold for the first steps alone
 ALWAYS = ['--augment_after', '0']
@@ -124,8 +124,9 @@ class Folder:
             paths = unpack(self.config, os.path.join(self.path, 'images'))
             with learn.atomic_write(listed, 'w') as file:
                 file.write('\n'.join(paths) + '\n')
-        return ['--width', str(self.options.width or 64), '--files', listed,
-                '--device', self.options.torch_device,
+        width = self.options.width
+        return (['--width', str(width)] if width else []) + [
+                '--files', listed, '--device', self.options.torch_device,
                 '--packed', os.path.abspath(data.images.filename),
                 '--crop', str(self.config.input_height)]
 

@@ -23,6 +23,9 @@ NEVER = str(10**9)
 PEERS = {
     'torch files': [speed.TORCH, 'torch_learn.py', '--reading', 'files'],
     'torch memory': [speed.TORCH, 'torch_learn.py', '--reading', 'memory'],
+    'recipe float32': [speed.TORCH, 'torch_recipe.py', '--reading', 'memory'],
+    'recipe bfloat16': [speed.TORCH, 'torch_recipe.py', '--reading', 'memory',
+                        '--precision', 'bfloat16'],
     'carpedm20': [sys.executable, 'carpedm20_learn.py'],
 }
 
