@@ -1,4 +1,4 @@
-"""The command line: flags → Config → a session → one task.
+"""The command line: flags → Config → a run → training or one task.
 
 python main.py --dataset celebA --train            train
 python main.py --dataset celebA --train False      sample from the checkpoint
@@ -26,7 +26,7 @@ def main(words):
         print(parser.help_text())
         return 0
     try:
-        from runs import start  # after --help: NumPy and Pillow take their time
+        from runs import start  # late: NumPy loads slowly
         config, given = start.complete(words)
         return train(config, given) if config.train else do_task(config, given)
     except UserError as error:
@@ -55,7 +55,7 @@ def train(config, given):
         data = batches.load(settled)
         data.steps_per_epoch(settled.batch_size)    # refuses too few images
     with start.locked(run):
-        run, settled = start.to_train(config, given)    # it may be trained by now
+        run, settled = start.to_train(config, given)    # again: trained meanwhile?
         if settled.dataset == GAUSSIAN:
             return start_tensorflow('toy').train(settled, run)
         start.check_classes(run, settled, data)
@@ -65,7 +65,7 @@ def train(config, given):
 def do_task(config, given):
     """Do a task; return the exit status.
 
-    One on a checkpoint has the config of its run; --task curves reads histories alone.
+    A task on a checkpoint uses its run's config; --task curves only reads histories.
     """
     if config.task == 'curves':
         importlib.import_module('tasks.curves').main(config)
@@ -101,7 +101,7 @@ def start_tensorflow(module):
 def what_failed(error):
     """Return what to say of an OSError or MemoryError; what to do about a full disk."""
     if getattr(error, 'errno', None) in NO_ROOM:
-        if not error.filename:      # as files have
+        if not error.filename:      # the error is of stdout, not of a file
             return 'what is printed cannot be written: %s' % error.strerror
         return ('%s cannot be written: %s. What was saved before is as it was: make '
                 'room and give the same command again.'
@@ -115,17 +115,17 @@ def terminate(number, frame):
 
 
 def run(words):
-    """Do what main does as a program; return its status, also where nobody listens."""
-    for name in 'stdin', 'stdout', 'stderr':    # closed: a file would get its number
+    """Do what main does as a program; return its status, even if stdout is closed."""
+    for name in 'stdin', 'stdout', 'stderr':    # if closed, a file would get its number
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), 'w'))
     signal.signal(signal.SIGTERM, terminate)
-    sys.stdout.reconfigure(errors='backslashreplace')   # names may be no valid text
+    sys.stdout.reconfigure(errors='backslashreplace')   # file names may not be UTF-8
     status = 0
     try:
         status = main(words)
         sys.stdout.flush()
-    except OSError as error:    # whoever read has gone, as `head` does, or a full disk
+    except OSError as error:    # the reader (`| head`) has quit, or the disk is full
         if not status and not isinstance(error, BrokenPipeError):
             print('error: %s' % what_failed(error), file=sys.stderr)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

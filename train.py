@@ -23,8 +23,8 @@ from utils import make_gif, remove_leftovers, show_all_variables
 def train(config, run, data):
     """Train a run, from its newest checkpoint where it has one; return the status.
 
-    `data` is a batches.Dataset. The status is 0, or as usual 128 + the signal's number
-    after Ctrl-C or SIGTERM, on which the run is saved first.
+    `data` is a batches.Dataset. The status is 0; 1 if the training diverged; or 128 +
+    the signal's number after Ctrl-C or SIGTERM, and then the run is saved first.
     """
     with sessions.memory():
         trainer = Trainer(config.replace(classes=data.classes,
@@ -86,7 +86,7 @@ class Trainer:
         self.record = Record(config, run, self.data, self.start, self.steps_per_epoch)
 
     def tidy(self):
-        """Remove what goes beyond the step from which the run goes on."""
+        """Remove files of steps later than the checkpoint that the run goes on from."""
         run = self.run
         checkpoints.clean(run.checkpoint_dir, self.start, self.config.max_to_keep)
         for folder in (run.checkpoint_dir, run.best_dir, run.sample_dir):
@@ -122,21 +122,21 @@ class Trainer:
             bar.set_postfix_str('%.0f images/s' % (record.images_per_step / took),
                                 False)
             last = done == self.total
-            # before the checkpoint: whoever goes on from it does not draw the sheet
+            # before saving: a run that goes on from there will not draw this sheet
             if done % config.sample_freq == 0 or last:
                 self.sample(done)
-            stopping = stop.status      # looked at once: it may change any moment
+            stopping = stop.status      # read once: a signal can change it
             if done % config.ckpt_freq == 0 or last or stopping:
                 self.save(done)
-            if stopping:    # saved first: by the same Ctrl-C a `tee` may have gone
+            if stopping:    # printed last: Ctrl-C may have ended the `tee` we print to
                 tqdm.write('stopping: the run is saved after step %d' % done)
                 break
 
     def train_step(self, step):
-        """Update D, then G, in one run; return the losses and accuracies.
+        """Update D, then G, in one session.run; return the losses and accuracies.
 
-        With --d_steps k, k - 1 updates of D on batches of their own come before. With
-        --updates together and --g_steps m, m - 1 more of G, on the same z, come after.
+        With --d_steps k, first k - 1 updates of D alone, each on a batch of its own.
+        With --updates together and --g_steps m, last m - 1 of G alone, on the same z.
         """
         model, config = self.model, self.config
         first = step * config.d_steps
@@ -155,7 +155,7 @@ class Trainer:
         return {name: float(values[name]) for name in model.scalars}
 
     def feed(self, index):
-        """Return what the `index`-th batch feeds: images, labels and the key of z."""
+        """Return the feed of the `index`-th batch: images, labels, the number for z."""
         number = batch_number(index)
         images, y = self.data.batch(number, self.config.batch_size, self.config.seed)
         feed = {self.model.images: images, self.model.step: number}
@@ -171,9 +171,9 @@ class Trainer:
         self.record.add_sheet(step, images, labels)
 
     def evaluate(self, step):
-        """Judge samples, where it is due; return what the history holds of it.
+        """Judge samples if --eval_freq says so; return the values for history.csv.
 
-        The best checkpoint is kept. Nothing of the training changes by it.
+        {} if not. The best checkpoint is kept. The training does not change by it.
         """
         if not self.judge or step % self.config.eval_freq and step != self.total:
             return {}
@@ -185,9 +185,9 @@ class Trainer:
         return values
 
     def save(self, step):
-        """Save a checkpoint; the history up to it is on the disk before.
+        """Write the history to the disk, then save a checkpoint.
 
-        Raises Diverged instead where a weight is no longer a number.
+        Raises Diverged instead if a weight is no longer a number.
         """
         self.check_weights(step)
         self.record.history.flush()
@@ -196,15 +196,12 @@ class Trainer:
         evaluation.prune(self.run)
 
     def check_weights(self, step):
-        """Raise Diverged where a variable is no longer finite.
-
-        A weight, a moving average or what the optimizer keeps of each.
-        """
+        """Raise Diverged if a weight, an average or an optimizer slot is not finite."""
         check_variables([v.op.name for v in self.variables],
                         self.sess.run(self.finite), step)
 
     def close(self):
-        """Close the record, the judge and the session, whatever happens to one."""
+        """Close the record, the judge and the session, even if one of them fails."""
         with contextlib.ExitStack() as stack:
             for part in (self.sess, self.record, self.judge):
                 if part:
@@ -213,7 +210,7 @@ class Trainer:
 
 @contextlib.contextmanager
 def histograms(step):
-    """Raise Diverged where TensorFlow makes no histogram, because of NaN."""
+    """Raise Diverged if TensorFlow refuses a histogram because of NaN."""
     try:
         yield
     except tf.errors.InvalidArgumentError as error:

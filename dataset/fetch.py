@@ -103,7 +103,8 @@ def clean(text):
 def ask(url, start, **params):
     """Return the answer to a request for a file from byte `start` on.
 
-    Or for all of it, where the server says that it ends before. Raises MirrorError.
+    If the server says that the file is shorter (416), ask for all of it. Raises
+    MirrorError.
     """
     headers = dict(HEADERS, Range=f'bytes={start}-') if start else HEADERS
     with network():
@@ -217,7 +218,7 @@ def attempt(url, file, part):
             return
         os.remove(part)
         if not begin:
-            break       # else what was there before may be at fault: all of it anew
+            break       # else the old part may be bad: once more from byte 0
     raise Refused(f'a file with {file.kind} {found}, expected {file.checksum}')
 
 

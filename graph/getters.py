@@ -79,8 +79,3 @@ def compose(getters):
 def clip(variables):
     """Return ops that clip `variables`, as WGAN does without a penalty."""
     return [v.assign(tf.clip_by_value(v.read_value(), -CLIP, CLIP)) for v in variables]
-
-
-# Differentiable augmentation: Zhao et al., 2020. Each takes images [N, H, W, C] in
-# [-1, 1] and a seed, and returns the like.
-

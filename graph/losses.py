@@ -39,6 +39,7 @@ def hinge(D_logits, D_logits_, smoothing=0.0):
             tf.reduce_mean(tf.nn.relu(1 + D_logits_)), -tf.reduce_mean(D_logits_))
 
 
+# A new one also needs its name in flags.py (`loss`) and its threshold below.
 LOSSES = {'gan': gan, 'lsgan': lsgan, 'wgan': wgan, 'hinge': hinge}
 
 

@@ -98,7 +98,7 @@ def remove(path):
 
 
 def files_of(path):
-    """Return a checkpoint's files, the index first: without it, it is none."""
+    """Return a checkpoint's files, first the index, without which it does not count."""
     return [path + '.index'] + glob.glob(glob.escape(path) + '.data-*')
 
 

@@ -156,7 +156,7 @@ def nearest_folder(folder):
 
 
 def newest(config, of_dataset):
-    """Return the name of the newest run with a checkpoint, of this data set if so."""
+    """Return the name of the newest run; if `of_dataset`, of config's data set."""
     runs = all_runs(config.checkpoint_dir)
     fitting = [(time, name) for time, name, dataset in runs
                if not of_dataset or dataset == config.dataset]

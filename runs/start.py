@@ -29,7 +29,7 @@ def complete(words):
     """
     given = parser.parse_flags(words)
     config = Config.make(given, catalog.defaults(given.get('dataset', Config.dataset)))
-    # A flag file serves training and sampling alike; the command line is meant.
+    # Typed flags alone: a flag file may be shared by training and sampling.
     check_place(parser.parse_flags(words, flag_files=False), config)
     if config.inception_path and not os.path.isfile(config.inception_path):
         raise NotFoundError('--inception_path %s: there is no such file; `python '

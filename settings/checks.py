@@ -1,7 +1,7 @@
 """Checks: what is wrong with the values of a Config, by themselves and together.
 
 Each function takes a Config and returns messages, one for each problem. The fields and
-their limits are in config.py.
+their limits are in flags.py.
 """
 
 import dataclasses
@@ -12,10 +12,10 @@ from settings.errors import shown, written
 OF_CONVOLUTIONS = {'gf_dim', 'df_dim', 'kernel_size', 'd_head', 'bias'}
 AUGMENTATIONS = ('color', 'translation', 'cutout')
 
-# How runs went, and go on, that are older than these settings
-FORMER = {'d_head': 'linear', 'bias': True}     # defaults of before
+# Values for older runs, whose config.json lacks these settings
 BEFORE = {'ema': 0, 'augment': 'none', 'augment_after': 0, 'updates': 'together',
           'ema_rampup': 0.0}
+FORMER = {'d_head': 'linear', 'bias': True}     # older defaults, which say no more
 
 # The data set of points (toy.py), and the settings that decide its runs
 GAUSSIAN = 'gaussian'
@@ -73,12 +73,12 @@ def misfit(field, value):
 
 
 def is_plain(text):
-    """Tell whether a text is without control characters and bytes that are none."""
+    """Tell whether a text has no control characters and is valid UTF-8."""
     return not any(c < ' ' or c == '\x7f' or '\ud800' <= c <= '\udfff' for c in text)
 
 
 def out_of_range(value, limits):
-    """Tell whether a number is none, or beyond its limits."""
+    """Tell whether a number is NaN, infinite or out of its range."""
     return (isinstance(value, float) and not math.isfinite(value)
             or limits['low'] is not None and value < limits['low']
             or limits['above'] is not None and value <= limits['above']

@@ -117,7 +117,7 @@ class Config(Flags):
             values.update({f.name: tuple(values[f.name]) for f in fields()
                            if isinstance(values.get(f.name), list)})
             values.update((name, before) for name, before in checks.BEFORE.items()
-                          if values.get(name) is None)      # once written for that
+                          if values.get(name) is None)      # null in older files
             return cls(**values).check()
         except (OSError, TypeError, ValueError, RecursionError) as error:
             raise UserError('%s is not a config.json of this program: %s'

@@ -32,8 +32,8 @@ def option(default, role, help=None, group=None, low=None, high=None, choices=No
 
     `group` is the heading in --help, of this field and of those after it. `of` names
     what the flag belongs to, TRAIN or tasks with spaces between; by default that is
-    everything but `not_of`. Given on the command line to something else, the flag is
-    refused, since whoever gave it would wait for its effect; see start.check_place.
+    everything but `not_of`. On the command line of any other task the flag is refused:
+    it would silently do nothing; see start.check_place.
     """
     return dataclasses.field(default=default, metadata=dict(
         role=role, help=help, group=group, low=low, high=high, choices=choices,

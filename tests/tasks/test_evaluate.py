@@ -171,7 +171,7 @@ def test_the_task_needs_no_flag_and_writes_table_numbers_and_sheet(
 @pytest.mark.parametrize(('given', 'message'), [
     (['--num_samples', '3'], 'found 3 samples and 30 training images; expected at '),
     (['--features', 'inception'], 'No Inception graph at'),
-    (['--label', 'dark'], '--label is for --task sample or walk')])
+    (['--label', 'dark'], '--label is for --task sample or --task walk')])
 def test_what_cannot_be_judged_is_refused_before_anything_is_written(
         flags, tmp_path, capsys, given, message):
     assert call(*flags, '--task', 'evaluate', '--sample_dir', tmp_path, *given) == 2
