@@ -3,10 +3,10 @@
 What its recipe brings (small batches, narrow networks, G updated twice, averaged
 weights) is here too, so that a difference is one of the programs. In a step D is
 updated first; the new D judges the same images for G; the new G draws the same z again
-and is updated once more. Normal z, kernel 4, batch norm, D's head a convolution, no biases
-before batch norm, Adam 2e-4 and 0.5. From step --augment_after on, D sees images moved
-by up to an eighth. Samples are drawn by the averages of G's weights, as --ema_rampup
-has them. A side of bench/quality/race.py, which measures it and lets it learn.
+and is updated once more. Normal z, kernel 4, batch norm, D's head a convolution, no
+biases before batch norm, Adam 2e-4 and 0.5. From step --augment_after on, D sees images
+moved by up to an eighth. Samples are drawn by the averages of G's weights, as
+--ema_rampup has them. A side of bench/quality/race.py, which measures it and trains it.
 """
 
 import contextlib
