@@ -123,7 +123,7 @@ class Flags:
         "carpedm20's 5, or 3 (as write-ups tried that compare kernels)",
         choices=(3, 4, 5))
     ema: float = option(
-        0.995, NETWORK, "sample with a moving average of the generator's weights, of "
+        0.9999, NETWORK, "sample with a moving average of the generator's weights, of "
         'this decay (Karras et al., 2018); 0: with the weights themselves',
         low=0, high=0.99999)
     ema_rampup: float = option(
