@@ -9,18 +9,19 @@ experiment-NAME-sheets.png, the beginning of the last sheet of each.
 
 import argparse
 import os
+import pathlib
 import shutil
 import subprocess
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from matplotlib.figure import Figure
 from PIL import Image
 
+from bench.turns import ROOT
 from runs.history import save_figure
 
-ROOT = sys.path[0]
 COMPARISONS = {
     'initial': ['base', 'xavier', 'sgd', 'sgd-xavier', 'sgd-middle', 'sgd-fast',
                 'sgd-fast-xavier'],

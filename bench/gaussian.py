@@ -11,16 +11,15 @@ all three epochs, and how many have the mean within 0.1 and the covariance withi
 import argparse
 import contextlib
 import io
-import os
+import pathlib
 import sys
 import tempfile
 
 import numpy as np
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, ROOT)
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-import main  # noqa: E402
+import main
 from dataset import catalog  # noqa: E402
 from runs import folders, history  # noqa: E402
 from settings import parser  # noqa: E402

@@ -7,10 +7,14 @@ library only, for every side's own environment.
 
 import json
 import os
+import pathlib
 import statistics
 import subprocess
 import sys
 import time
+
+ROOT = str(pathlib.Path(__file__).resolve().parents[1])
+TORCH = os.environ.get('TORCH_PYTHON') or os.path.join(ROOT, '.venv-torch/bin/python')
 
 
 def keep_stdout():
@@ -101,6 +105,35 @@ class Side:
         self.process.stdin.close()
         self.process.wait()
         self.log.close()
+
+
+def start(sides, folder):
+    """Start {name: (command, facts)} one by one; return {name: Side}.
+
+    One after another, so that none warms up beside another. A side that dies is left
+    out. Their logs are in `folder`.
+    """
+    started = {}
+    for name, (command, facts) in sides.items():
+        print('starting', name, file=sys.stderr)
+        side = Side(name, command, os.path.join(folder, name.replace(' ', '_')),
+                    **facts)
+        try:
+            side.wait_until_ready()
+            started[name] = side
+        except RuntimeError as error:
+            print('left out: %s' % error, file=sys.stderr)
+    return started
+
+
+def measure(sides, rounds, seconds):
+    """Let the sides run in turn, in another order each round."""
+    order = list(sides.values())
+    for number in range(rounds):
+        for side in order[number % len(order):] + order[:number % len(order)]:
+            speed = side.run_seconds(seconds)['images_per_s']
+            print('round %d/%d  %-28s %8.1f' % (number + 1, rounds, side.name, speed),
+                  file=sys.stderr)
 
 
 def ratio(side, other):

@@ -7,15 +7,17 @@ image files is left out (carpedm20_learn.py has it), and so are the summaries.
 """
 
 import os
+import pathlib
 import sys
 import types
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
 import numpy as np
 import tensorflow.compat.v1 as tf
-import turns
+
+from bench import turns
 
 BATCH, Z, WIDTH = 64, 100, 64
 

@@ -5,13 +5,16 @@ each file of a batch opened, cropped and resized again in the loop.
 """
 
 import os
+import pathlib
+import sys
 
-import carpedm20
-import learn
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+
 import numpy as np
 import tensorflow.compat.v1 as tf
-from carpedm20 import BATCH, Z, build, step
 
+from bench.peers import carpedm20, learn
+from bench.peers.carpedm20 import BATCH, Z, build, step
 from dataset.pictures import get_image
 from utils import inverse_transform, transform
 

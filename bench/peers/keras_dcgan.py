@@ -5,16 +5,18 @@ Kernel 4, batch 64, Adam 2e-4 and 0.5; a tf.function, called by train_on_batch.
 """
 
 import os
+import pathlib
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
 import keras
 import numpy as np
 import tensorflow as tf
-import turns
 from keras import layers
+
+from bench import turns
 
 BATCH, Z, WIDTH = 64, 100, 64
 

@@ -17,12 +17,9 @@ import os
 import sys
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, os.path.dirname(sys.path[0]))
-
 import numpy as np
-import turns
 
+from bench import turns
 from utils import atomic_write
 
 SAVE_EVERY = 200    # steps from one saved state to the next
@@ -32,17 +29,20 @@ def parse(arguments):
     """Return what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--files', help='list of image files, a line each')
-    parser.add_argument('--packed', help='the same images, .npy uint8 [N, 64, 64, 3]')
-    parser.add_argument('--reading', choices=('files', 'memory'), default='files')
+    parser.add_argument('--packed', help='the same images, .npy uint8 [N, 64, 64, 3]; '
+                        "without them PyTorch's peers read random ones from memory")
+    parser.add_argument('--reading', choices=('files', 'memory'), default='memory')
     parser.add_argument('--width', type=int, help="channels, by default the peer's own")
     parser.add_argument('--crop', type=int, default=108)
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--serve', action='store_true')
-    parser.add_argument('--device', default='cpu', help="of PyTorch's example;"
-                        ' the others take a GPU where they find one')
+    parser.add_argument('--device', default='cpu', help="of PyTorch's peers;"
+                        ' the other takes a GPU where it finds one')
     parser.add_argument('--precision', choices=('float32', 'bfloat16'),
                         default='float32', help='of the recipe')
     parser.add_argument('--augment_after', type=int, default=4500, help='likewise')
+    parser.add_argument('--ema', type=float, default=0.995, help='likewise')
+    parser.add_argument('--ema_rampup', type=float, default=0.05, help='likewise')
     parser.add_argument('--folder')
     parser.add_argument('--steps')
     parser.add_argument('--samples', type=int, default=5000)

@@ -4,13 +4,15 @@ python bench/peers/matmul.py PRECISION; "images" are GFLOP here.
 """
 
 import os
+import pathlib
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
 import tensorflow.compat.v1 as tf
-import turns
+
+from bench import turns
 
 SIDE = 4096
 

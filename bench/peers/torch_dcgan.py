@@ -10,16 +10,17 @@ Kernel 4, no biases, batch norm, Adam 2e-4 and 0.5, normal z, channels_last.
 """
 
 import contextlib
-import os
+import pathlib
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
 import torch
 import torch._functorch.config
-import turns
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
+
+from bench import turns
 
 BATCH, Z, WIDTH = 64, 100, 64
 

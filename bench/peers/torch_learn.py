@@ -9,14 +9,24 @@ of torchvision do, here by Pillow and NumPy; or from memory. Whole batches only.
 import contextlib
 import copy
 import itertools
+import pathlib
+import sys
 
-import learn
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+
 import numpy as np
 import torch
-import torch_dcgan
 from torch.utils import data
-from torch_dcgan import BATCH, Again, Z, discriminator, generator, initialise
 
+from bench.peers import learn, torch_dcgan
+from bench.peers.torch_dcgan import (
+    BATCH,
+    Again,
+    Z,
+    discriminator,
+    generator,
+    initialise,
+)
 from dataset.pictures import get_image
 from utils import atomic_write, inverse_transform, transform
 
@@ -38,7 +48,7 @@ class Files(data.Dataset):
         return torch.from_numpy(transform(image).transpose(2, 0, 1).copy())
 
 
-def batches(options, step, size=BATCH):
+def batches(options, step, size):
     """Yield float32 [size, 3, 64, 64] without end, in an order of seed and step."""
     random = torch.Generator().manual_seed(options.seed * 10**6 + step)
     if options.reading == 'files':
@@ -47,7 +57,8 @@ def batches(options, step, size=BATCH):
                                  generator=random)
         for _ in itertools.count():
             yield from loader
-    images = np.load(options.packed, mmap_mode='r')
+    images = (np.load(options.packed, mmap_mode='r') if options.packed else
+              np.random.default_rng(0).integers(0, 256, (2048, 64, 64, 3), np.uint8))
     while True:
         order = torch.randperm(len(images), generator=random).numpy()
         for start in range(0, len(images) - size + 1, size):
@@ -72,7 +83,7 @@ class Peer:
                                                    memory_format=torch.channels_last)
                           for net in (generator(), discriminator()))
         self.rule = Again(self.G, self.D, contextlib.nullcontext)
-        self.batches = batches(options, 0)
+        self.batches = self.new_batches()
 
     def advance(self):
         """Take one step on the next batch."""
@@ -102,7 +113,7 @@ class Peer:
 
     def new_batches(self):
         """Return the batches from this step on."""
-        return batches(self.options, self.step)
+        return batches(self.options, self.step, self.batch)
 
     def save_generator(self, path):
         """Write G's weights, for any device."""

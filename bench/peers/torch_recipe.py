@@ -1,52 +1,70 @@
-"""This program's recipe in PyTorch, compiled: a peer worth beating.
+"""This program's recipe in PyTorch, compiled: its strongest peer.
 
-What its recipe brings (small batches, narrow networks, G updated twice, averaged
-weights) is here too, so that a difference is one of the programs. In a step D is
-updated first; the new D judges the same images for G; the new G draws the same z again
-and is updated once more. Normal z, kernel 4, batch norm, D's head a convolution, no
-biases before batch norm, Adam 2e-4 and 0.5. From step --augment_after on, D sees images
-moved by up to an eighth. Samples are drawn by the averages of G's weights, as
---ema_rampup has them. A side of bench/quality/race.py, which measures it and trains it.
+All that the recipe brings is here too, so that a difference comes from the programs:
+batches of 16, 32 channels at the image, kernel 4, no biases before batch norm, D's head
+a convolution over its whole last map, normal z, Adam 2e-4 and 0.5. A step updates D;
+then the new D judges the same images for G; then the new G draws the same z again and
+is updated once more. From step --augment_after on, D sees images moved by up to an
+eighth. Samples are drawn by averages of G's weights and of its batch norm: --ema and
+--ema_rampup mean what they mean in main.py.
+
+python bench/peers/torch_recipe.py --serve --precision bfloat16     random images
+
+A side of bench/speed/speed.py, and of bench/quality/race.py, which measures it in
+float32 and in bfloat16 and trains it in the faster one.
 """
 
-import contextlib
 import copy
+import pathlib
+import sys
 
-import learn
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+
 import torch
-import torch_dcgan
-import torch_learn
 from torch import nn
-from torch.nn import functional
-from torch_dcgan import Z, cross_entropy, discriminator, generator, initialise
+
+from bench.peers import learn, torch_dcgan, torch_learn
+from bench.peers.torch_dcgan import Z, cross_entropy
 
 BATCH, WIDTH, G_STEPS = 16, 32, 2
-RAMPUP, LONGEST = 0.05, 0.9999      # --ema_rampup and --ema
 
 
 def networks(width):
-    """Return G and D, whose outermost layers have biases, as this program's have."""
+    """Return G and D, whose layers at the image have biases, as this program's have."""
     torch_dcgan.WIDTH = width
-    G, D = generator(), discriminator()
+    G, D = torch_dcgan.generator(), torch_dcgan.discriminator()
     G[-2] = nn.ConvTranspose2d(width, 3, 4, 2, 1)
     D[0] = nn.Conv2d(3, width, 4, 2, 1)
     for net, layer in ((G, G[-2]), (D, D[0])):
-        net.apply(initialise).to(memory_format=torch.channels_last)
+        net.apply(torch_dcgan.initialise)
         nn.init.zeros_(layer.bias)
     return G, D
 
 
-def move(images):
-    """Move each image by up to an eighth of each side; what comes in is black."""
-    n, _, side, _ = images.shape
-    most = side // 8
-    shifts = torch.randint(2 * most + 1, (2, n, 1))
-    rows, columns = torch.arange(side) + shifts
-    padded = functional.pad(images, (most,) * 4, value=-1)
-    # the indices of images, rows and columns come first, so channels end up last
-    moved = padded[torch.arange(n)[:, None, None], :, rows[:, :, None],
-                   columns[:, None, :]]
-    return moved.permute(0, 3, 1, 2)
+def shift(images, shifts, fill):
+    """Move each image by its own (rows, columns); what comes in is `fill`."""
+    moved, side = torch.full_like(images, fill), images.shape[-1]
+
+    def part(move):
+        return slice(max(move, 0), side + min(move, 0))
+    for image, target, (y, x) in zip(images, moved, shifts):
+        target[:, part(y), part(x)] = image[:, part(-y), part(-x)]
+    return moved
+
+
+class Translation(torch.autograd.Function):
+    """Moving images, black coming in. Gathering by index has a far slower gradient."""
+
+    @staticmethod
+    def forward(context, images, shifts):
+        """Return the images [N, C, H, W], each moved by its row of `shifts`."""
+        context.shifts = shifts
+        return shift(images, shifts, -1)
+
+    @staticmethod
+    def backward(context, gradient):
+        """Move the gradient back."""
+        return shift(gradient, [(-y, -x) for y, x in context.shifts], 0), None
 
 
 class Peer(torch_learn.Peer):
@@ -55,67 +73,74 @@ class Peer(torch_learn.Peer):
     batch = BATCH
 
     def __init__(self, options):
+        if (options.device, options.precision) == ('cpu', 'bfloat16') and not (
+                torch.cpu._is_avx512_bf16_supported()):
+            sys.exit('This processor has no bfloat16: it would be slower, not faster.')
         torch.manual_seed(options.seed)
-        self.options, self.device, self.step = options, 'cpu', 0
-        self.G, self.D = networks(options.width or WIDTH)
+        torch.backends.cudnn.allow_tf32 = False     # float32 on every device
+        self.options, self.device, self.step = options, options.device, 0
+        self.G, self.D = (net.to(self.device, memory_format=torch.channels_last)
+                          for net in networks(options.width or WIDTH))
         self.average = copy.deepcopy(self.G).eval().requires_grad_(False)
-        self.optimizers = [torch.optim.Adam(net.parameters(), 2e-4, (0.5, 0.999))
-                           for net in (self.D, self.G)]
-        self.draw_G, self.judge = torch.compile(self.G), torch.compile(self.D)
-        self.batches = torch_learn.batches(options, 0, BATCH)
+        self.optimizers = [torch.optim.Adam(net.parameters(), 2e-4, (0.5, 0.999),
+                                            fused=True) for net in (self.D, self.G)]
+        self.draw_G = torch.compile(self.G)
+        self.d_loss = torch.compile(self.d_loss)
+        self.g_loss = torch.compile(self.g_loss)
+        self.batches = self.new_batches()
 
-    def cast(self):
-        """Return the context in which the networks compute."""
-        if self.options.precision == 'bfloat16':
-            return torch.autocast('cpu', torch.bfloat16)
-        return contextlib.nullcontext()
+    def d_loss(self, real, fake):
+        """Return D's loss on real and on generated images."""
+        return cross_entropy(self.D(real), 1.0) + cross_entropy(self.D(fake), 0.0)
+
+    def g_loss(self, fake):
+        """Return G's loss by what D says of its images."""
+        return cross_entropy(self.D(fake), 1.0)
 
     def advance(self):
         """Take one step on the next batch."""
-        images = next(self.batches).contiguous(memory_format=torch.channels_last)
-        z = torch.randn(BATCH, Z, 1, 1)
-        see = move if self.step >= self.options.augment_after else lambda x: x
-        with self.cast():
-            seen = see(self.draw_G(z))
-        self.update_D(see(images), seen.detach())
-        self.D.requires_grad_(False)    # its weights' gradients are not for G
-        for index in range(G_STEPS):
-            if index:
-                with self.cast():
-                    seen = see(self.draw_G(z))
-            self.update_G(seen)
-        self.D.requires_grad_(True)
+        images = next(self.batches).to(self.device, memory_format=torch.channels_last)
+        z = torch.randn(BATCH, Z, 1, 1).to(self.device)
+        most = images.shape[-1] // 8
+        for_real, for_fake = torch.randint(-most, most + 1, (2, BATCH, 2)).tolist()
+        with torch.autocast(self.device.partition(':')[0], torch.bfloat16,
+                            enabled=self.options.precision == 'bfloat16'):
+            fake = self.see(self.draw_G(z), for_fake)
+            self.update(0, self.d_loss(self.see(images, for_real), fake.detach()))
+            self.D.requires_grad_(False)    # its weights' gradients are not for G
+            for index in range(G_STEPS):
+                if index:
+                    fake = self.see(self.draw_G(z), for_fake)
+                self.update(1, self.g_loss(fake))
+                self.follow()
+            self.D.requires_grad_(True)
         self.step += 1
 
-    def update_D(self, real, fake):
-        """Update D on real and generated images."""
-        self.optimizers[0].zero_grad()
-        with self.cast():
-            logits, logits_ = self.judge(real), self.judge(fake)
-        (cross_entropy(logits, 1.0) + cross_entropy(logits_, 0.0)).backward()
-        self.optimizers[0].step()
+    def see(self, images, shifts):
+        """Return images as D sees them."""
+        if self.step < self.options.augment_after:
+            return images
+        return Translation.apply(images, shifts)
 
-    def update_G(self, seen):
-        """Update G by D's answers to what it has drawn, and the average of G."""
-        self.optimizers[1].zero_grad()
-        with self.cast():
-            logits = self.judge(seen)
-        cross_entropy(logits, 1.0).backward()
-        self.optimizers[1].step()
-        decay = min(LONGEST, 0.5 ** (1 / (RAMPUP * G_STEPS * (self.step + 1))))
-        with torch.no_grad():
-            for average, value in zip(self.average.state_dict().values(),
-                                      self.G.state_dict().values()):
-                if value.is_floating_point():
-                    average.lerp_(value, 1 - decay)
+    def update(self, which, loss):
+        """Update D (0) or G (1) by the gradient of a loss."""
+        loss.backward()
+        self.optimizers[which].step()
+        self.optimizers[which].zero_grad()
+
+    @torch.no_grad()
+    def follow(self):
+        """Move the averages of G's weights and of its batch norm."""
+        step, share = self.step + 1, self.options.ema_rampup
+        early = 0.5 ** (1 / (share * G_STEPS * step)) if share else step / (9 + step)
+        averages, values = ([value for value in net.state_dict().values()
+                             if value.is_floating_point()]
+                            for net in (self.average, self.G))
+        torch._foreach_lerp_(averages, values, 1 - min(self.options.ema, early))
 
     def parts(self):
         """Return all that has a state_dict."""
         return [self.G, self.D, self.average] + self.optimizers
-
-    def new_batches(self):
-        """Return the batches from this step on."""
-        return torch_learn.batches(self.options, self.step, BATCH)
 
     def sample(self, num, seed):
         """Draw with the averaged weights and statistics."""

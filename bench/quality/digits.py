@@ -17,10 +17,10 @@ import numpy as np
 from PIL import Image
 from sklearn.neighbors import KNeighborsClassifier
 
-ROOT = str(pathlib.Path(__file__).resolve().parents[2])
-sys.path.insert(0, ROOT)
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
-import main  # noqa: E402
+import main
+from bench.turns import ROOT  # noqa: E402
 from dataset.archives import read_mnist  # noqa: E402
 
 

@@ -11,10 +11,10 @@ import json
 import os
 import re
 
-import learn
 import numpy as np
 from tqdm import tqdm
 
+from bench.peers import learn
 from dataset import batches
 from metrics import extractors
 from metrics.frechet import frechet_distance

@@ -12,14 +12,13 @@ import pathlib
 import sys
 import types
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
 import numpy as np
-import turns
 
 import main as program
+from bench import turns
 from dataset import batches, catalog
 from runs.folders import Run, chosen
 from settings import parser

@@ -1,28 +1,31 @@
-"""Train this program, PyTorch's example and carpedm20's for the same time; judge them.
+"""Train this program and its peers for the same time; judge what they draw.
 
-python bench/quality/race.py --out FOLDER [--seeds 0,1,2,3,4] [--minutes 32]
-    [--ours FLAGS] [--speeds] [--train SIDE --seed N] [--report]
+python bench/quality/race.py --out FOLDER [--sides ours,recipe] [--seeds 0,1,2,3,4]
+    [--minutes 32] [--ours FLAGS] [--speeds] [--train SIDE --seed N] [--report]
+
+The sides: ours, this program; recipe, the same recipe in PyTorch, compiled, in its
+faster precision; torch, PyTorch's example; carpedm20, his step and his reading.
 
 Without --speeds, --train and --report it does all: it measures the speeds, trains every
 side and seed, judges and reports. Each of them alone does that part. What FOLDER holds
-is not done again, and a training that was cut off goes on from where it was saved, so
-the parts may be done one after another, in different sessions.
+already is not done again, and a training that was cut off goes on from where it was
+saved. So the parts may run one after another, on different days.
 
-Minutes are those of a quiet machine. First the training loops' speeds are measured, in
-turn and in one run, this program's with D's images moved as they are later on; do that
-when nothing else runs (under load PyTorch's threads, which spin while they wait, lose
-far more than the others'). Each side then trains as many steps as its own median speed
-makes in 2, 4, 8, 16 and 32 minutes, however long that takes: load on the machine later
-changes nothing. The seconds that it really took, and the load, are written down
-beside. Only training counts: imports, graphs, packing,
-sampling and judging do not; the peers' reading of image files does, as it is in their
-loops, and PyTorch's is measured from memory too and the faster one taken. This
-program's sheets and checkpoints are outside it as well.
+Minutes are those of a quiet machine. First the speeds of the training loops are
+measured, in turn and in one run; ours and the recipe's with D's images moved, as they
+are later on. Do that when nothing else runs: under load PyTorch, whose threads spin
+while they wait, loses far more than the others. Then each side trains as many steps as
+its own median speed makes in 2, 4, 8, 16 and 32 minutes, however long that takes. So
+load on the machine changes nothing; the real seconds and the load are written down.
+
+Only training counts: not imports, graphs, packing, sheets, checkpoints, sampling and
+judging. Reading counts where it is in a peer's loop; PyTorch's example reads files, and
+also from memory, and the faster way is taken.
 
 Every side learns from the same images: celebA's layout in --data_dir, the first 18,000,
-the central 108 pixels, made 64 x 64 by the same function, and is judged by 5,000
-samples beside these 18,000 and beside the rest, which no side saw. FOLDER takes about
-1.5 GB for each seed of all sides. PyTorch is that of .venv-torch or TORCH_PYTHON.
+the central 108 pixels, made 64 x 64 by the same function. It is judged by 5,000 samples
+beside these 18,000, and beside the rest, which no side saw. FOLDER takes about 1.5 GB
+for each seed of all sides. PyTorch is that of .venv-torch or TORCH_PYTHON.
 """
 
 import argparse
@@ -37,20 +40,14 @@ import tempfile
 import time
 import zipfile
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-sys.path.insert(1, os.path.join(sys.path[0], 'peers'))
-sys.path.insert(1, os.path.join(sys.path[0], 'speed'))
-sys.path.insert(0, os.path.dirname(sys.path[0]))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
-import judging
-import learn
-import ours
-import reporting
-import speed
-import training
-import turns
 from tqdm import tqdm
 
+from bench import turns
+from bench.peers import learn
+from bench.quality import judging, ours, reporting, training
+from bench.speed import speed
 from dataset import batches, catalog
 from settings.errors import UserError
 
@@ -159,15 +156,15 @@ def measure(folder, rounds, seconds):
         commands = {'ours': [sys.executable, training.OURS, 'serve',
                              os.path.join(scratch, 'run')] + folder.flags + ALWAYS}
         for name in training.PEERS:
-            commands[name] = training.peer(name, options) + ['--serve']
-        sides = {}
-        for name, command in commands.items():
-            print('starting', name, file=sys.stderr)
-            log = os.path.join(scratch, name.replace(' ', '-') + '.log')
-            sides[name] = turns.Side(name, command, log)
-            sides[name].wait_until_ready()
+            commands[name] = training.peer(name, options + ALWAYS) + ['--serve']
+        wanted = folder.options.sides
+        sides = turns.start({name: (command, {}) for name, command in commands.items()
+                             if name.split()[0] in wanted}, scratch)
+        if {name.split()[0] for name in sides} != set(wanted):
+            raise UserError('Not all of %s have started; the reason stands above.'
+                            % ', '.join(wanted))
         loads = [os.getloadavg()[0]]
-        speed.measure(sides, rounds, seconds)
+        turns.measure(sides, rounds, seconds)
         loads.append(os.getloadavg()[0])
         for side in sides.values():
             side.close()
@@ -195,10 +192,12 @@ def parse(arguments):
     parser.add_argument('--samples', type=int, default=5000)
     parser.add_argument('--width', type=int,
                         help='channels of all networks, few to try it out; by default '
-                        '64 of the peers, and those of main.py')
+                        "each side's own")
+    parser.add_argument('--sides', default=','.join(SIDES),
+                        help='that are measured and trained, by commas')
     parser.add_argument('--seeds', default='0,1,2,3,4', help='of all sides, by commas')
-    parser.add_argument('--torch_device', default='cpu', help="where PyTorch's example "
-                        'computes: cpu, cuda; others take a GPU where they find one')
+    parser.add_argument('--torch_device', default='cpu', help='where PyTorch computes: '
+                        'cpu, cuda; TensorFlow takes a GPU where it finds one')
     parser.add_argument('--cores', type=int, default=2, help='of the processor, for '
                         'each side')
     parser.add_argument('--peer_seeds', help='of the peers, where others')
@@ -209,6 +208,9 @@ def parse(arguments):
     parser.add_argument('--seed', type=int, help='of --train, one alone')
     parser.add_argument('--report', action='store_true', help='only judge and report')
     options = parser.parse_args(arguments)
+    options.sides = options.sides.split(',')
+    if not set(options.sides) <= set(SIDES):
+        parser.error('--sides: expected some of %s' % ', '.join(SIDES))
     if options.minutes not in MINUTES and not 0 < options.minutes < 2:
         parser.error('--minutes %g: expected one of %s, or less than 2'
                      % (options.minutes, ', '.join(map(str, MINUTES))))
@@ -227,7 +229,7 @@ def main(arguments):
     if options.speeds or everything:
         print(reporting.speeds_table(folder.speeds()))
     for seed, side in pieces(options, [options.train] if options.train else
-                             SIDES if everything else ()):
+                             options.sides if everything else ()):
         training.train(folder, side, seed)
     if options.report or everything:
         report(folder)
@@ -244,10 +246,16 @@ def pieces(options, sides):
                   key=lambda piece: (piece[0], SIDES.index(piece[1])))
 
 
+def measured(speeds):
+    """Return the sides that have a speed, in the order of SIDES."""
+    return [side for side in SIDES
+            if side in {name.split()[0] for name in speeds['sides']}]
+
+
 def report(folder):
     """Judge what is not judged yet; print the tables, draw the sheets."""
     speeds, trained = folder.speeds(), []
-    for side in SIDES:
+    for side in measured(speeds):
         steps, parent = folder.steps(side, speeds), os.path.join(folder.path, side)
         for path in sorted(glob.glob(os.path.join(glob.escape(parent), 'seed-*'))):
             seed = int(path.rpartition('-')[2])

@@ -8,10 +8,10 @@ import itertools
 import os
 import statistics
 
-import learn
 import numpy as np
 from matplotlib.figure import Figure
 
+from bench.peers import learn
 from runs.history import save_figure
 from utils import merge, transform
 

@@ -6,40 +6,40 @@ import subprocess
 import sys
 import time
 
-import judging
-import learn
-import speed
-
+from bench.peers import learn
+from bench.quality import judging
+from bench.turns import ROOT, TORCH
 from dataset import batches
 from runs import folders, history
+from settings.errors import UserError
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-BENCH = os.path.dirname(HERE)
-ROOT = os.path.dirname(BENCH)
-OURS = os.path.join(HERE, 'ours.py')
+OURS = os.path.join(ROOT, 'bench/quality/ours.py')
 NEVER = str(10**9)
 
-# how each peer is called; the readings of PyTorch's example are measured both
+# How each peer is called. Of several ways all are measured; the fastest is trained
 PEERS = {
-    'torch files': [speed.TORCH, 'torch_learn.py', '--reading', 'files'],
-    'torch memory': [speed.TORCH, 'torch_learn.py', '--reading', 'memory'],
-    'recipe float32': [speed.TORCH, 'torch_recipe.py', '--reading', 'memory'],
-    'recipe bfloat16': [speed.TORCH, 'torch_recipe.py', '--reading', 'memory',
-                        '--precision', 'bfloat16'],
+    'torch files': [TORCH, 'torch_learn.py', '--reading', 'files'],
+    'torch memory': [TORCH, 'torch_learn.py', '--reading', 'memory'],
+    'recipe float32': [TORCH, 'torch_recipe.py'],
+    'recipe bfloat16': [TORCH, 'torch_recipe.py', '--precision', 'bfloat16'],
     'carpedm20': [sys.executable, 'carpedm20_learn.py'],
 }
 
 
 def reading_of(side, speeds):
-    """Return which measured side a side is: of several readings the fastest."""
+    """Return the fastest of the measured ways of a side."""
     names = [name for name in speeds if name.split()[0] == side]
+    if not names:
+        raise UserError('%s has no speed here: measure it with --speeds and --sides, '
+                        'into another --out.' % side)
     return max(names, key=lambda name: speeds[name]['images_per_s'])
 
 
 def peer(name, options):
     """Return the command that starts a peer with these options, as peers take them."""
     interpreter, script, *arguments = PEERS[name]
-    return [interpreter, os.path.join(BENCH, 'peers', script)] + arguments + options
+    path = os.path.join(ROOT, 'bench/peers', script)
+    return [interpreter, path] + arguments + options
 
 
 def train(folder, side, seed):

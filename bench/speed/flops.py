@@ -1,4 +1,4 @@
-"""FLOPs of what a session runs, counted from the graph and the shapes in one run."""
+"""Count the FLOPs of what a session runs, from the graph and the shapes of a run."""
 
 import numpy as np
 
@@ -33,7 +33,7 @@ def work(op, inputs, output):
 def count(sess, fetches, feed):
     """Return the FLOPs of the convolutions and products that fetching these computes.
 
-    The shapes are those of a run in which the products are fetched, but no update.
+    The shapes come from one run that fetches all products.
     """
     ops = [op for op in reachable(fetches) if op.type in PRODUCTS]
     tensors = {t for op in ops for t in list(op.inputs) + list(op.outputs)}

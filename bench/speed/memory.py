@@ -19,9 +19,10 @@ import tempfile
 import time
 import zipfile
 
-from peak_memory import watch
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
-ROOT = str(pathlib.Path(__file__).resolve().parents[2])
+from bench.speed.peak_memory import watch
+from bench.turns import ROOT
 
 
 def repeat(archive, count, path):

@@ -9,12 +9,10 @@ import pathlib
 import sys
 import tempfile
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
-import turns
-from speed import BENCH, TORCH, measure
+from bench import turns
 
 BATCHES = (1, 16, 64, 256)
 
@@ -45,9 +43,9 @@ def serve_ours(batch):
 def serve_torch(batch):
     """Serve batches from PyTorch's generator, compiled, in evaluation mode."""
     out = turns.keep_stdout()
-    sys.path.insert(0, os.path.join(BENCH, 'peers'))
     import torch
-    from torch_dcgan import Z, generator
+
+    from bench.peers.torch_dcgan import Z, generator
     G = generator().eval().to(memory_format=torch.channels_last)
     G = torch.compile(G)
     z = torch.randn(batch, Z, 1, 1)
@@ -72,14 +70,13 @@ def main():
         return
     sides = {}
     with tempfile.TemporaryDirectory() as folder:
-        for who, interpreter in (('ours', sys.executable), ('torch', TORCH)):
+        for who, interpreter in (('ours', sys.executable), ('torch', turns.TORCH)):
             for batch in BATCHES:
                 name = '%s %d' % (who, batch)
-                sides[name] = turns.Side(
-                    name, [interpreter, os.path.abspath(__file__), '--serve', who,
-                           str(batch)], os.path.join(folder, name))
-                sides[name].wait_until_ready()
-        measure(sides, options.rounds, options.seconds)
+                sides[name] = [interpreter, os.path.abspath(__file__), '--serve', who,
+                               str(batch)], {}
+        sides = turns.start(sides, folder)
+        turns.measure(sides, options.rounds, options.seconds)
     print('| batch | ours, images/s | PyTorch compiled, images/s |')
     print('| --- | --- | --- |')
     for batch in BATCHES:

@@ -17,43 +17,47 @@ import sys
 import tempfile
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
-import turns
+from bench import turns
 
-BENCH = sys.path[0]
-ROOT = os.path.dirname(BENCH)
-TORCH = os.environ.get('TORCH_PYTHON') or os.path.join(ROOT, '.venv-torch/bin/python')
 ONCE = 'both at the same weights, fakes judged once'
 AGAIN = 'D updated, fakes judged again'
+TWICE = AGAIN + ', G again'
+
+
+def ours(kernel, precision, *flags):
+    """Return the arguments of our step: full width and batches of 64."""
+    wide = os.path.join(turns.ROOT, 'configs/wide.flags')
+    return ['speed/step.py', '--flagfile', wide, '--kernel_size', kernel,
+            '--precision', precision, *flags]
+
 
 # name: (interpreter, arguments, kernel, precision, rule)
 SIDES = {
-    'limit float32': (sys.executable, ['peers/matmul.py', 'float32'], '', 'float32',
-                      ''),
-    'limit bfloat16': (sys.executable, ['peers/matmul.py', 'bfloat16'], '', 'bfloat16',
-                       ''),
-    'ours k4 float32': (sys.executable, ['speed/step.py', '4', 'float32', '1'], 4,
-                        'float32', ONCE),
-    'ours k4 bfloat16': (sys.executable, ['speed/step.py', '4', 'bfloat16', '1'], 4,
-                         'bfloat16', ONCE),
-    'ours k5 float32': (sys.executable, ['speed/step.py', '5', 'float32', '1'], 5,
-                        'float32', ONCE),
-    'ours k5 bfloat16': (sys.executable, ['speed/step.py', '5', 'bfloat16', '1'], 5,
-                         'bfloat16', ONCE),
-    'ours k5 float32 g2': (sys.executable, ['speed/step.py', '5', 'float32', '2'], 5,
-                           'float32', ONCE + ', then G again'),
     'carpedm20 k5': (sys.executable, ['peers/carpedm20.py'], 5, 'float32',
                      'D, then G twice, then three losses to print'),
     'keras k4 float32': (sys.executable, ['peers/keras_dcgan.py'], 4, 'float32', ONCE),
+    'ours k5 float32 g2': (sys.executable, ours('5', 'float32', '--g_steps', '2'), 5,
+                           'float32', ONCE + ', then G again'),
 }
-for mode in ('eager', 'compile'):
-    for precision in ('float32', 'bfloat16'):
-        for rule, text in (('once', ONCE), ('again', AGAIN)):
-            if (mode, rule) != ('eager', 'once'):
-                SIDES['torch %s %s %s' % (mode, precision, rule)] = (
-                    TORCH, ['peers/torch_dcgan.py', mode, precision, rule], 4,
-                    precision, text)
+for precision in ('float32', 'bfloat16'):
+    SIDES['limit ' + precision] = (
+        sys.executable, ['peers/matmul.py', precision], '', precision, '')
+    for kernel in '45':
+        SIDES['ours k%s %s' % (kernel, precision)] = (
+            sys.executable, ours(kernel, precision), kernel, precision, ONCE)
+    SIDES['ours defaults ' + precision] = (
+        sys.executable, ['speed/step.py', '--precision', precision, '--augment_after',
+                         '0'], 4, precision, TWICE)
+    SIDES['torch recipe ' + precision] = (
+        turns.TORCH, ['peers/torch_recipe.py', '--serve', '--precision', precision,
+                      '--augment_after', '0'], 4, precision, TWICE)
+    for mode, rule, text in (('eager', 'again', AGAIN), ('compile', 'once', ONCE),
+                             ('compile', 'again', AGAIN)):
+        SIDES['torch %s %s %s' % (mode, precision, rule)] = (
+            turns.TORCH, ['peers/torch_dcgan.py', mode, precision, rule], 4, precision,
+            text)
 
 # what is compared, and the bar of each
 RATIOS = [
@@ -62,38 +66,21 @@ RATIOS = [
     ('ours k5 float32 g2', 'carpedm20 k5', 1.4),
     ('ours k5 bfloat16', 'carpedm20 k5', 3.5),
     ('ours k4 float32', 'keras k4 float32', None),
+    ('ours defaults float32', 'torch recipe float32', None),
+    ('ours defaults bfloat16', 'torch recipe bfloat16', None),
 ]
 LIMITS = [('ours k4 float32', 'limit float32', 0.80),
           ('ours k4 bfloat16', 'limit bfloat16', 0.70)]
 
 
 def start(names, folder):
-    """Start the sides one by one, so that none warms up beside another."""
+    """Start the sides of these names."""
     sides = {}
     for name in names:
-        interpreter, arguments, kernel, precision, rule = SIDES[name]
-        path = os.path.join(BENCH, arguments[0])
-        log = os.path.join(folder, name.replace(' ', '_') + '.log')
-        side = turns.Side(name, [interpreter, path] + arguments[1:], log, kernel=kernel,
-                          precision=precision, rule=rule)
-        print('starting', name, file=sys.stderr)
-        try:
-            side.wait_until_ready()
-        except RuntimeError as error:
-            print('left out: %s' % error, file=sys.stderr)
-            continue
-        sides[name] = side
-    return sides
-
-
-def measure(sides, rounds, seconds):
-    """Let the sides run in turn, in another order each round."""
-    order = list(sides.values())
-    for number in range(rounds):
-        for side in order[number % len(order):] + order[:number % len(order)]:
-            speed = side.run_seconds(seconds)['images_per_s']
-            print('round %d/%d  %-28s %8.1f' % (number + 1, rounds, side.name, speed),
-                  file=sys.stderr)
+        interpreter, (script, *arguments), kernel, precision, rule = SIDES[name]
+        command = [interpreter, os.path.join(turns.ROOT, 'bench', script)] + arguments
+        sides[name] = command, dict(kernel=kernel, precision=precision, rule=rule)
+    return turns.start(sides, folder)
 
 
 def rows(sides):
@@ -159,7 +146,7 @@ def main():
         parser.error('no side %s; there are: %s' % (unknown, ', '.join(SIDES)))
     with tempfile.TemporaryDirectory() as folder:
         sides = start(names, folder)
-        measure(sides, options.rounds, options.seconds)
+        turns.measure(sides, options.rounds, options.seconds)
         comparisons = list(compare(sides))
         report(sides, comparisons)
         for side in sides.values():

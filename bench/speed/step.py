@@ -1,57 +1,60 @@
 """This program's training step, the one that main.py runs, as a side for turns.
 
-python bench/speed/step.py KERNEL PRECISION G_STEPS
+python bench/speed/step.py [flags of main.py]
+
+The images are random, 64 x 64 x 3.
 """
 
+import itertools
 import os
 import pathlib
 import sys
 import tempfile
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
-import flops
 import numpy as np
-import turns
+import tensorflow.compat.v1 as tf
 
+from bench import turns
+from bench.speed import flops
 from dataset.batches import Dataset
 from runs.folders import Run
+from settings import parser
 from settings.config import Config
 from train import Trainer
 
-BATCH = 64
+
+def count_flops(trainer):
+    """Return the FLOPs of a step and of D forward, for one image."""
+    model, feed = trainer.model, dict(trainer.feed(0))
+    feed[model.images] = feed[model.images][:2]
+    fetches = [tf.nest.flatten(model.updates)]
+    if trainer.config.updates == 'together':
+        fetches += [[model.g_optim]] * (trainer.config.g_steps - 1)
+    return (sum(flops.count(trainer.sess, fetch, feed) / 2 for fetch in fetches),
+            flops.count(trainer.sess, [model.D_logits], feed) / 2)
 
 
-def main(kernel, precision, g_steps):
-    """Serve training steps on random images, 64 x 64 x 3, batch 64."""
+def main(words):
+    """Serve training steps with these flags."""
     out = turns.keep_stdout()
-    config = Config.make(dict(kernel_size=int(kernel), precision=precision,
-                              g_steps=int(g_steps), batch_size=BATCH,
-                              gf_dim=64, df_dim=64, ema=0, augment='none'), {})
+    config = Config.make(dict(parser.parse_flags(words), train=True), {})
     images = np.random.default_rng(0).integers(0, 256, (2048, 64, 64, 3), np.uint8)
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(config, Run('bench', folder, folder), Dataset(images))
-        model, done = trainer.model, [0]
-
-        few = dict(trainer.feed(0))
-        few[model.images] = few[model.images][:2]
-
-        def mflop(*fetches):
-            return flops.count(trainer.sess, fetches, few) / 2 / 1e6
-        each = mflop(model.d_optim, model.g_optim)
-        each += (config.g_steps - 1) * mflop(model.g_optim)
+        step, D = count_flops(trainer)
+        done = itertools.count()
 
         def run(steps):
             for _ in range(steps):
-                trainer.train_step(done[0])
-                done[0] += 1
+                trainer.train_step(next(done))
 
-        turns.serve(run, BATCH, out, MFLOP_an_image=each,
-                    passes=round(each / mflop(model.D_logits)))
+        turns.serve(run, config.batch_size, out, MFLOP_an_image=step / 1e6,
+                    passes=round(step / D))
         trainer.close()
 
 
 if __name__ == '__main__':
-    main(*sys.argv[1:])
+    main(sys.argv[1:])

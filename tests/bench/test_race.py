@@ -2,21 +2,16 @@
 
 import json
 import os
-import sys
 import zipfile
 
 import numpy as np
 import pytest
 from PIL import Image
 
-import main
+from bench.peers import learn
+from bench.quality import judging, race, reporting, training
 from settings.config import Config
 from settings.errors import UserError
-
-sys.path.insert(1, os.path.join(os.path.dirname(main.__file__), 'bench', 'quality'))
-
-import race
-from race import judging, learn, reporting, training
 
 # --- milestones --------------------------------------------------------------
 
@@ -56,7 +51,7 @@ def test_other_minutes_are_refused(minutes, capsys):
 def test_seeds_of_all_sides_in_turn():
     options = race.parse(['--out', 'x', '--seeds', '0,1', '--peer_seeds', '0'])
     assert race.pieces(options, race.SIDES) == [
-        (0, 'ours'), (0, 'torch'), (0, 'carpedm20'), (1, 'ours')]
+        (0, 'ours'), (0, 'recipe'), (0, 'torch'), (0, 'carpedm20'), (1, 'ours')]
 
 
 # --- the folder, and what is resumed -----------------------------------------
@@ -64,7 +59,8 @@ def test_seeds_of_all_sides_in_turn():
 SPEEDS = {'ours': '', 'width': None, 'processor': 'P', 'cores': 2, 'date': 'today',
           'torch_device': 'cpu', 'load': [0.1, 0.2], 'sides': {
               name: {'images_per_s': 32.0, 'images_a_step': 64, 'rounds': [31.0, 32.0]}
-              for name in ('ours', 'torch files', 'torch memory', 'carpedm20')}}
+              for name in ('ours', 'recipe float32', 'recipe bfloat16', 'torch files',
+                           'torch memory', 'carpedm20')}}
 
 
 @pytest.fixture
@@ -99,6 +95,19 @@ def test_an_unfinished_piece_is_called_with_its_steps(folder, monkeypatch):
     (command,) = calls
     assert command[command.index('--steps') + 1] == '60,120'
     assert command[command.index('--folder') + 1] == folder.of('torch', 0)
+
+
+def test_only_sides_with_a_speed_are_reported():
+    speeds = {'sides': {'torch files': {}, 'torch memory': {}, 'ours': {}}}
+    assert race.measured(speeds) == ['ours', 'torch']
+    with pytest.raises(UserError, match='recipe has no speed here'):
+        training.reading_of('recipe', speeds['sides'])
+
+
+def test_unknown_sides_are_refused(capsys):
+    with pytest.raises(SystemExit):
+        race.parse(['--out', 'x', '--sides', 'ours,keras'])
+    assert 'expected some of ours, recipe, torch' in capsys.readouterr().err
 
 
 def test_speeds_of_other_flags_are_refused(folder):
