@@ -267,6 +267,8 @@ class DCGAN:
         from a resource variable before stays as it was read.
         """
         done, seen, stats = self.d_optim, self.G_seen, self.g_stats
+        if self.config.spectral_norm:
+            self.spectral_norm.weights = {}     # D's new weights are divided anew
         for index in range(self.config.g_steps):
             with tf.control_dependencies([done]):
                 if index:
@@ -304,7 +306,7 @@ class DCGAN:
         """Return ops that hold D in bounds after `updates`, as its variants ask."""
         c = self.config
         if c.spectral_norm:
-            return self.spectral_norm.take_updates()
+            return list(self.spectral_norm.updates)
         with tf.control_dependencies(updates):
             clipped = c.loss == 'wgan' and c.penalty == 'none'
             return getters.clip(self.d_vars) if clipped else []

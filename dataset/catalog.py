@@ -34,7 +34,7 @@ DATASETS = {
     'toonfaces': Row(find_images, {}),
     'gaussian': Row(find_images, dict(      # points, which toy.py draws itself
         train_size=1000, batch_size=4, epoch=10, z_dim=2, g_steps=1, ema=0,
-        d_learning_rate=0.05, g_learning_rate=0.01)),
+        updates='together', d_learning_rate=0.05, g_learning_rate=0.01)),
 }
 FOLDER = Row(find_images, {})
 

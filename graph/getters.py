@@ -35,14 +35,6 @@ class SpectralNorm:
     def __init__(self):
         self.weights, self.updates = {}, []
 
-    def take_updates(self):
-        """Return the ops that move u; later calls of the network divide anew.
-
-        They are called for D's new weights, after its update.
-        """
-        updates, self.weights, self.updates = self.updates, {}, []
-        return updates
-
     def __call__(self, getter, name, *args, **kwargs):
         """Return the variable, divided if it holds weights."""
         variable = getter(name, *args, **kwargs)

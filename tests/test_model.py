@@ -128,7 +128,7 @@ def test_labels_reach_every_layer(graph, tiny_config):
     assert shapes['generator/g_h3/w'] == [4, 4, 3, 14]
     assert shapes['discriminator/d_h0_conv/w'] == [4, 4, 13, 4]
     assert shapes['discriminator/d_h2_conv/w'] == [4, 4, 18, 16]
-    assert shapes['discriminator/d_h3_lin/Matrix'] == [4 * 4 * 16 + 10, 1]
+    assert shapes['discriminator/d_h3_conv/w'] == [4, 4, 26, 1]
 
 
 def test_a_label_changes_the_image_and_the_verdict(graph, tiny_config):
@@ -148,7 +148,8 @@ def test_a_label_changes_the_image_and_the_verdict(graph, tiny_config):
 
 def test_sampler_is_carpedm20s_network_in_numpy(graph, tiny_config):
     values = reference.random_values(reference.variable_shapes(4, z_dim=8))
-    model = DCGAN(tiny_config(output_height=64, kernel_size=5))
+    model = DCGAN(tiny_config(output_height=64, kernel_size=5, d_head='linear',
+                              bias=True))
     z = np.random.RandomState(1).uniform(-1, 1, (3, 8)).astype('f')
     with session() as sess:
         for v in model.variables:
@@ -360,7 +361,7 @@ def test_first_adam_step_is_the_learning_rate(graph, tiny_config):
         before = state(sess)
         sess.run(model.d_optim, feed(model))
         after = state(sess)
-    name = 'discriminator/d_h2_lin/Matrix'
+    name = 'discriminator/d_h2_conv/w'
     step = np.abs(after[name] - before[name])
     assert np.median(step) == pytest.approx(1e-3, rel=0.01)
 

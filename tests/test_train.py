@@ -3,7 +3,6 @@
 import collections
 import contextlib
 import os
-import re
 import shutil
 import signal
 
@@ -145,7 +144,7 @@ def test_the_loop_calls_the_session_once_a_step(places, monkeypatch):
     assert len(trained) == 5
     for count, fetched in trained:
         assert count == 1
-        assert {'d_optim', 'g_optim', 'd_loss_real', 'g_loss'} <= set(fetched)
+        assert {'updates', 'd_loss_real', 'g_loss'} <= set(fetched)
 
 
 @pytest.mark.parametrize('flag, d, g, steps', [
@@ -155,13 +154,13 @@ def test_more_updates_are_further_runs(places, monkeypatch, flag, d, g, steps):
     usual = tf.Session.run
 
     def run(self, fetches, *arguments, **more):
-        names = list(fetches) if isinstance(fetches, dict) else [str(fetches)]
+        names = [getattr(fetch, 'name', '') for fetch in tf.nest.flatten(fetches)]
         for which in ('d', 'g'):
-            counts[which] += any(re.match(r'(name: ")?%s_optim' % which, name)
-                                 for name in names)
+            counts[which] += any(name.startswith(which + '_optim') for name in names)
         return usual(self, fetches, *arguments, **more)
     monkeypatch.setattr(tf.Session, 'run', run)
-    call(*places, *TINY, '--train', '--epoch', 1, '--name', 'r', flag, 2)
+    call(*places, *TINY, '--train', '--epoch', 1, '--name', 'r', flag, 2,
+         '--updates', 'together')
     assert (counts['d'], counts['g']) == (d * steps, g * steps)
 
 
@@ -372,11 +371,14 @@ def recorded(trainer, steps):
     """Take steps; return (updates, what was fed, the z drawn) of each session run."""
     found, usual, model = [], trainer.sess.run, trainer.model
     ops = {model.d_optim: 'd', model.g_optim: 'g'}
+    if trainer.config.updates == 'alternate':
+        ops[model.updates] = 'a'
 
     def run(fetches, feed):
-        fetched = fetches.values() if isinstance(fetches, dict) else [fetches]
+        fetched = tf.nest.flatten(fetches)
         values, z = usual([fetches, model.z], feed)
-        found.append((''.join(ops.get(f, '') for f in fetched), feed, z))
+        updates = sorted(ops[f] for f in fetched if isinstance(f, tf.Operation))
+        found.append((''.join(updates), feed, z))
         return values
     trainer.sess.run = run
     for step in range(steps):
@@ -384,13 +386,14 @@ def recorded(trainer, steps):
     return found
 
 
-@pytest.mark.parametrize('d_steps, g_steps, expected', [
-    (1, 1, [('dg', 0), ('dg', 1), ('dg', 2)]),
-    (2, 2, [('d', 0), ('dg', 1), ('g', 1), ('d', 2), ('dg', 3), ('g', 3),
-            ('d', 4), ('dg', 5), ('g', 5)])])
+@pytest.mark.parametrize('updates, d_steps, g_steps, expected', [
+    ('alternate', 1, 2, [('a', 0), ('a', 1), ('a', 2)]),
+    ('alternate', 2, 1, [('d', 0), ('a', 1), ('d', 2), ('a', 3), ('d', 4), ('a', 5)]),
+    ('together', 2, 2, [('d', 0), ('dg', 1), ('g', 1), ('d', 2), ('dg', 3), ('g', 3),
+                        ('d', 4), ('dg', 5), ('g', 5)])])
 def test_each_run_is_fed_its_batch_and_the_batchs_number(
-        make_trainer, d_steps, g_steps, expected):
-    trainer = make_trainer(d_steps=d_steps, g_steps=g_steps)
+        make_trainer, updates, d_steps, g_steps, expected):
+    trainer = make_trainer(updates=updates, d_steps=d_steps, g_steps=g_steps)
     model, found = trainer.model, recorded(trainer, 3)
     assert [(updates, feed[model.step]) for updates, feed, _ in found] == expected
     z_of = {}

@@ -197,7 +197,7 @@ def test_dcgan_starts_gamma_around_1(graph, tiny_config):
 
 
 def test_without_bias_only_layers_before_batch_norm_lose_theirs(graph, tiny_config):
-    with_bias = names(build(tiny_config()).variables)
+    with_bias = names(build(tiny_config(bias=True)).variables)
     with tf.Graph().as_default():
         without = names(build(tiny_config(bias=False)).variables)
     assert with_bias - without == {'discriminator/d_h1_conv/biases',
@@ -207,7 +207,7 @@ def test_without_bias_only_layers_before_batch_norm_lose_theirs(graph, tiny_conf
 
 def test_bias_before_batch_norm_changes_no_image(graph, tiny_config):
     """Batch norm takes them away again: with any biases the images are the same."""
-    model = build(tiny_config())
+    model = build(tiny_config(bias=True))
     biases = next(v for v in model.g_vars if v.op.name == 'generator/g_h1/biases')
     moving = next(v for v in model.variables
                   if v.op.name == 'generator/g_bn1/moving_mean')
@@ -225,7 +225,7 @@ def test_bias_before_batch_norm_changes_no_image(graph, tiny_config):
 
 
 def test_spectral_norm_divides_by_the_largest_singular_value(graph, tiny_config):
-    model = build(tiny_config(spectral_norm=True))
+    model = build(tiny_config(spectral_norm=True, updates='together'))
     normed = model.spectral_norm.weights
     raw = {v.op.name: v for v in model.d_vars}
     assert set(normed) == {n for n in raw if getters.is_weight(n)}

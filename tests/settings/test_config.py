@@ -23,7 +23,9 @@ def test_defaults_are_the_designs():
     c = make()
     assert (c.kernel_size, c.z_dist, c.g_steps, c.d_steps) == (4, 'normal01', 2, 1)
     assert (c.batch_size, c.learning_rate, c.beta1, c.z_dim) == (16, 2e-4, 0.5, 100)
-    assert (c.gf_dim, c.df_dim, c.ema, c.max_to_keep) == (32, 32, 0.995, 5)
+    assert (c.updates, c.ema_rampup, c.d_head, c.bias) == (
+        'alternate', 0.05, 'conv', False)
+    assert (c.gf_dim, c.df_dim, c.ema, c.max_to_keep) == (32, 32, 0.9999, 5)
 
 
 def test_given_wins_over_the_data_sets_defaults():
