@@ -20,11 +20,11 @@ import numpy as np
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import main
-from dataset import catalog  # noqa: E402
-from runs import folders, history  # noqa: E402
-from settings import parser  # noqa: E402
-from settings.config import Config  # noqa: E402
-from settings.errors import UserError  # noqa: E402
+from dataset import catalog
+from runs import folders, history
+from settings import parser
+from settings.config import Config
+from settings.errors import UserError
 
 LAST = 3                # epochs that are judged
 ACCURACY = 0.43, 0.57

@@ -343,7 +343,7 @@ def test_settings_of_points_are_fields():
     (['--flagfile', 'configs/gaussian-sharp.flags'],
      lambda accuracies, G: gaussian.is_sharp(G), 9)])
 def test_ten_seeds(flags, judge, least, tmp_path, monkeypatch):
-    monkeypatch.chdir(gaussian.ROOT)
+    monkeypatch.chdir(os.path.dirname(os.path.abspath(toy.__file__)))
     assert sum(judge(*gaussian.train(flags, seed, str(tmp_path)))
                for seed in range(10)) >= least
 
