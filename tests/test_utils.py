@@ -1,6 +1,5 @@
 """Pictures and files: ranges, sheets, atomic writes."""
 
-import io
 import os
 
 import numpy as np
@@ -8,25 +7,6 @@ import pytest
 from PIL import Image, ImageSequence
 
 import utils
-
-RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
-WHITE, BLACK = (255, 255, 255), (0, 0, 0)
-
-
-def encode(image, kind, **options):
-    """Return a file in memory that holds a Pillow image."""
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    file.seek(0)
-    return file
-
-
-def halves(mode, left, right, size=(16, 8)):
-    """Return a Pillow image of one colour on the left and one on the right."""
-    image = Image.new(mode, size, left)
-    image.paste(right, (size[0] // 2, 0) + size)
-    return image
-
 
 # --- ranges ------------------------------------------------------------------
 
