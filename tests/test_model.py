@@ -249,7 +249,8 @@ def test_both_updates_together_are_both_updates_alone(graph, tiny_config):
     {'loss': 'hinge', 'spectral_norm': True},
     {'penalty': 'r1', 'augment': 'translation', 'augment_after': 0}])
 def test_a_step_is_d_then_g_by_the_new_d_then_g_again(graph, tiny_config, changes):
-    given = dict({'g_steps': 2, 'learning_rate': 1e-3}, **changes)
+    given = dict(updates='alternate', g_steps=2, learning_rate=1e-3)
+    given.update(changes)
     if 'architecture' in changes:
         given.update(gf_dim=Config.gf_dim, df_dim=Config.df_dim)
     model = build(tiny_config(**given))
@@ -405,7 +406,7 @@ def test_one_run_draws_the_generated_images_once(graph, tiny_config, updates, pa
 
 def test_every_op_is_used(graph, tiny_config):
     """No op of the forward graph leads nowhere."""
-    model = build(tiny_config())
+    model = build(tiny_config(updates='alternate', g_steps=2))
     wanted = [model.updates, model.g_optim, model.summary.op, model.sampler_images.op]
     wanted += [t.op for t in model.scalars.values()]
     seen, left = set(), list(wanted)
