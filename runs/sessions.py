@@ -87,6 +87,6 @@ def memory():
 
 
 def open_session(config):
-    """Return a tf.Session with the run's ConfigProto; see quiet."""
+    """Return a tf.Session with the run's ConfigProto; started quietly."""
     with quiet():
         return tf.Session(config=config_proto(config))

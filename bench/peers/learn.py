@@ -41,7 +41,7 @@ def parse(arguments):
     parser.add_argument('--precision', choices=('float32', 'bfloat16'),
                         default='float32', help='of the recipe')
     parser.add_argument('--augment_after', type=int, default=4500, help='likewise')
-    parser.add_argument('--ema', type=float, default=0.995, help='likewise')
+    parser.add_argument('--ema', type=float, default=0.9999, help='likewise')
     parser.add_argument('--ema_rampup', type=float, default=0.05, help='likewise')
     parser.add_argument('--folder')
     parser.add_argument('--steps')
