@@ -3,7 +3,6 @@
 A finder takes what those of sources.py take. NumPy; for LSUN the package lmdb.
 """
 
-import functools
 import glob
 import gzip
 import io
@@ -11,18 +10,22 @@ import itertools
 import os
 import re
 import struct
-import zipfile
 import zlib
 
 import numpy as np
 
 from dataset import pickles, unpack
-from dataset.sources import choose, part_of
+from dataset.files import read_member, walk
+from dataset.sources import choose, refuse_tables
 from settings.errors import NotFoundError, UserError
 
 DIGITS = tuple('0123456789')
 FASHION = ('T-shirt/top', 'Trouser', 'Pullover', 'Dress', 'Coat', 'Sandal', 'Shirt',
            'Sneaker', 'Bag', 'Ankle boot')
+GZIP = b'\x1f\x8b'
+IDX = re.compile(r'(train|t10k)[._-](images|labels)[._-](idx[13])[._-]ubyte(?:\.gz)?$',
+                 re.IGNORECASE)
+IDX_NEAR = re.compile('mnist|ubyte|idx|images|labels', re.IGNORECASE)
 CIFAR_BATCHES = {'train': ['data_batch_%d' % i for i in range(1, 6)],
                  'test': ['test_batch']}
 CIFAR_PLACES = ('', 'cifar-10-batches-bin', 'cifar-10-batches-py',
@@ -34,15 +37,9 @@ CIFAR_PLACES = ('', 'cifar-10-batches-bin', 'cifar-10-batches-py',
 def open_member(path, name):
     """Return a file in memory: a member of the zip file or LMDB folder at `path`."""
     if not os.path.isdir(path):
-        return io.BytesIO(open_zip(path, os.stat(path).st_mtime_ns).read(name))
+        return io.BytesIO(read_member(path, name))
     with open_lmdb(path) as env, env.begin() as transaction:
         return io.BytesIO(transaction.get(name.encode('latin-1')))
-
-
-@functools.lru_cache(maxsize=4)
-def open_zip(path, mtime):
-    """Open a zip file, once a process: its table may have 200,000 lines."""
-    return zipfile.ZipFile(path)
 
 
 # --- MNIST and Fashion-MNIST -------------------------------------------------
@@ -58,11 +55,16 @@ def find_mnist(folder, config, known, classes=DIGITS):
 
 def arrays(config, images, labels, classes, files):
     """Return a Source of images in memory; of those held out, all."""
+    refuse_tables(config)
     if config.part == 'held_out':
         config = config.replace(part='train', train_size=None)
-    images, labels = images[:config.train_size], labels[:config.train_size]
     names = ['image %d' % i for i in range(len(images))]
-    return choose(config, list(images), names, labels.tolist(), classes, files)
+    if config.chosen_by is None:        # an older run: the first, then by label
+        images, labels = images[:config.train_size], labels[:config.train_size]
+        names = names[:config.train_size]
+    groups, with_labels = labels.tolist(), config.conditional
+    return choose(config, list(images), names, groups, groups if with_labels else None,
+                  classes if with_labels else (), files)
 
 
 def read_mnist(folder, split):
@@ -79,22 +81,33 @@ def read_mnist(folder, split):
 
 
 def idx_path(folder, split, kind):
-    """Return the path of an IDX file, plain or .gz. Raises NotFoundError."""
+    """Return the path of an IDX file, plain or .gz, anywhere below the folder.
+
+    7-Zip and some mirrors write train-images.idx3-ubyte; Kaggle's archive unpacks to a
+    folder of the file's name. Raises NotFoundError, naming what comes near.
+    """
     name = '%s-%s-ubyte' % (split, kind)
-    for ending in ('', '.gz'):
-        path = os.path.join(folder, name + ending)
-        if os.path.isfile(path):
+    near = []
+    for path in walk(folder):
+        found = IDX.match(os.path.basename(path))
+        if found and '-'.join(found.groups()).lower() == '%s-%s' % (split, kind):
             return path
-    raise NotFoundError('No %s or %s.gz in %s. Fetch them: python download.py %s'
-                        % (name, name, folder, os.path.basename(folder)))
+        if not found and IDX_NEAR.search(path[len(folder):]):
+            near.append(os.path.relpath(path, folder))
+    raise NotFoundError(
+        'No %s or %s.gz in %s%s. Fetch them: python download.py %s'
+        % (name, name, folder, ' (only %s: unpack or rename it, if it is that)'
+           % ', '.join(near[:4]) if near else '', os.path.basename(folder)))
 
 
 def read_idx(path, ndim):
     """Return the array uint8 in an IDX file, plain or .gz. Raises UserError."""
     start = 4 + 4 * ndim
     try:
-        with (gzip.open if path.endswith('.gz') else open)(path, 'rb') as file:
+        with open(path, 'rb') as file:
             content = file.read()
+        if content.startswith(GZIP):        # whatever the name says
+            content = gzip.decompress(content)
         magic, *shape = struct.unpack_from('>%dI' % (1 + ndim), content)
     except (OSError, EOFError, zlib.error, struct.error) as error:
         raise UserError('%s cannot be read (%s): fetch it again.' % (path, error))
@@ -199,16 +212,18 @@ def find_lsun(folder, config, known):
     With config.conditional, these folders are the labels. Raises NotFoundError where
     there is none, UserError where one cannot be read.
     """
+    refuse_tables(config)
     paths = lsun_folders(folder)
-    count = part_of(config).stop
-    keys = [read_keys(path, count) for path in paths]
+    keys = [read_keys(path) for path in paths]
     images = [(path, key) for path, names in zip(paths, keys) for key in names]
-    labels = [label for label, names in enumerate(keys) for _ in names]
     classes = [re.sub('_train_lmdb$', '', os.path.basename(path)) for path in paths]
     if config.conditional and len(classes) < 2:
         raise UserError('--conditional needs two categories of LSUN or more; found '
                         'only %s.' % paths[0])
-    return choose(config, images, list(itertools.chain(*keys)), labels, classes,
+    labels = [label for label, names in enumerate(keys) for _ in names]
+    return choose(config, images, list(itertools.chain(*keys)), labels,
+                  labels if config.conditional else None,
+                  classes if config.conditional else (),
                   [os.path.join(path, 'data.mdb') for path in paths])
 
 
@@ -229,11 +244,11 @@ def lsun_folders(folder):
                             found[0]) if found else '', remedy))
 
 
-def read_keys(path, count):
-    """Return the first `count` keys of an LMDB folder, in its order; None: all."""
+def read_keys(path):
+    """Return the keys of an LMDB folder, in its order."""
     with open_lmdb(path) as env, env.begin() as transaction:
         keys = transaction.cursor().iternext(keys=True, values=False)
-        return [key.decode('latin-1') for key in itertools.islice(keys, count)]
+        return [key.decode('latin-1') for key in keys]
 
 
 def open_lmdb(path):

@@ -83,6 +83,9 @@ def load(config, echo=print):
     UserError where more than half of them cannot be used.
     """
     source = find(config)
+    if config.part == 'train':
+        for note in source.notes:
+            echo('%s: %s' % (config.dataset, note))
     if config.part == 'held_out' and not source.images:
         raise NotFoundError('No image of %s is held out: --train_size takes all.'
                             % config.dataset)
@@ -97,5 +100,9 @@ def load(config, echo=print):
         labels = np.delete(labels, left_out, axis=0)
     if config.attributes is not None:
         labels = labels.astype(np.float32)
+    elif set(config.classes) == set(source.classes) and labels is not None:
+        # in the run's order, which may be an older version's
+        place = [config.classes.index(name) for name in source.classes]
+        return Dataset(images, np.array(place)[labels], config.classes)
     return Dataset(images, labels, source.classes)
 

@@ -29,8 +29,10 @@ def transform_settings(config):
     return [config.dataset, config.output_height, config.output_width, config.c_dim,
             config.crop and [config.input_height, config.input_width],
             config.input_fname_pattern,
-            # With labels, other images are chosen.
-            config.train_size and [config.train_size, config.conditional]
+            # In older runs, other images were chosen with labels.
+            config.train_size and [config.train_size, config.conditional
+                                   if config.chosen_by is None else
+                                   'seed %d' % config.chosen_by]
             ] + ([config.part] if config.part != 'train' else [])
 
 
@@ -41,8 +43,10 @@ def digest(value):
 
 def fingerprint(source, config):
     """Return the cache's key, which changes with the source files or the settings."""
+    named = source.part and config.chosen_by is not None
+    chosen = [digest(source.names)] if named else []
     return digest([3, transform_settings(config), len(source.images),
-                   [stamp(path) for path in source.files]])
+                   [stamp(path) for path in source.files]] + chosen)
 
 
 def stamp(path):

@@ -3,6 +3,7 @@
 So nothing depends on the order in which a file system lists them.
 """
 
+import functools
 import os
 import zipfile
 
@@ -49,6 +50,23 @@ def zip_members(path):
                         % (path, error))
     return ['/'.join(name) for name in sorted(names, key=files_first)
             if not any(map(hidden, name))]
+
+
+def read_member(path, name):
+    """Return the bytes of a member of a zip file."""
+    return open_zip(path, os.stat(path).st_mtime_ns).read(name)
+
+
+@functools.lru_cache(maxsize=4)
+def open_zip(path, mtime):
+    """Open a zip file, once a process: its table may have 200,000 lines."""
+    return zipfile.ZipFile(path)
+
+
+def normal(name):
+    """Return a relative path with slashes, as zip files have them."""
+    name = name.replace('\\', '/')
+    return name[2:] if name.startswith('./') else name
 
 
 def files_first(parts):

@@ -8,16 +8,21 @@ import collections
 import difflib
 import fnmatch
 import functools
+import itertools
 import os
 import typing
 
+import numpy as np
 from PIL import Image
 
-from dataset.attributes import attribute_labels
-from dataset.files import hidden, walk, zip_members
+from dataset import layouts, tables
+from dataset.files import hidden, normal, walk, zip_members
 from dataset.pictures import kinds
 from settings.errors import NotFoundError, UserError
 
+CHOICE = 1 << 32        # keys the choice of --train_size, apart from the epochs' orders
+TABLES = ('.csv', '.tsv', '.json', '.jsonl')
+FEW = 20                # images, of which each may have a class of its own
 # Images that some versions of Pillow cannot open: the report then names them.
 MORE_EXTENSIONS = ('.avif', '.heic', '.heif', '.jxl', '.mpo', '.webp')
 
@@ -28,7 +33,8 @@ class Source(typing.NamedTuple):
     images: paths, uint8 arrays, or (path, name) of a member of a zip file or an LMDB
     folder; names: what the report calls each; labels: an int each, or the ±1 of each
     attribute, or None; classes: the names of the labels or attributes; files: those
-    whose sizes and times the cache's key is made of.
+    whose sizes and times the cache's key is made of; part: whether there are more
+    images than these; notes: lines on what was recognised, for the person.
     """
 
     images: list
@@ -36,50 +42,87 @@ class Source(typing.NamedTuple):
     labels: list
     classes: tuple
     files: list
+    part: bool = False
+    notes: tuple = ()
 
 
 # --- which of the images -----------------------------------------------------
 
-def choose(config, images, names, labels, classes, files):
-    """Return the Source of the images that config.train_size and config.part choose.
+def choose(config, images, names, groups, labels, classes, files, splits=None,
+           notes=()):
+    """Return the Source of the images that --train_size and config.part choose.
 
-    The first images; with config.conditional, the first of each label, and their
-    labels. Raises UserError with config.attributes, for which there is no table.
-    """
-    if config.attributes is not None:
-        raise UserError('--attributes: %s has no table of attributes; leave it out.'
-                        % config.dataset)
-    part = part_of(config)
-    if not config.conditional:
-        return Source(images[part], names[part], None, (), files)
-    chosen = evenly(labels, config.train_size)
-    if config.part == 'held_out':
-        chosen = sorted(set(range(len(labels))) - set(chosen))
-    return Source([images[i] for i in chosen], [names[i] for i in chosen],
-                  [int(labels[i]) for i in chosen], tuple(classes), files)
-
-
-def part_of(config):
-    """Return the slice of a data set that config.part is.
-
-    'train': the first train_size images; 'held_out': those after them. Raises
+    groups: for each image what it is alike to, such as its folder, of which
+    --train_size takes a fair part; labels: of all images, or None; splits: 'train',
+    'held_out' or None of each, where the data set has a division of its own. Raises
     NotFoundError where none is held out.
     """
+    chosen = indices(config, groups, labels, splits or ['train'] * len(images),
+                     splits is not None)
+    if labels is not None and config.part == 'held_out':    # a test set may lack labels
+        chosen = [i for i in chosen if labels[i] is not None]
+    return Source([images[i] for i in chosen], [names[i] for i in chosen],
+                  None if labels is None else [labels[i] for i in chosen],
+                  tuple(classes), files, len(chosen) < len(images), tuple(notes))
+
+
+def indices(config, groups, labels, splits, divided):
+    """Return the ascending indices of the images that config.part is; see choose."""
+    train = [i for i, split in enumerate(splits) if split == 'train']
+    if config.part == 'held_out' and divided:
+        return [i for i, split in enumerate(splits) if split == 'held_out']
+    by_label = labels if config.conditional and config.attributes is None else None
+    kept = some(train, groups, by_label, config)
     if config.part == 'train':
-        return slice(config.train_size)
+        return kept
     if config.train_size is None:
         raise NotFoundError('No image of %s is held out: the run was trained on all. '
                             'Train one with --train_size.' % config.dataset)
-    return slice(config.train_size, None)
+    return sorted(set(train) - set(kept))
+
+
+def refuse_tables(config):
+    """Raise UserError for tables of labels, of data sets that bring their own."""
+    for name in ('attributes', 'labels'):
+        if getattr(config, name) is not None:
+            raise UserError('--%s: %s has no table of attributes and takes no labels '
+                            'but its own; leave it out.' % (name, config.dataset))
+
+
+def some(train, groups, labels, config):
+    """Return those of the indices `train` that --train_size keeps, ascending.
+
+    The same with labels or without. Runs of before there was config.chosen_by keep
+    theirs: the first ones; with labels the first of each.
+    """
+    count = config.train_size
+    if count is None or count >= len(train):
+        return train
+    if config.chosen_by is not None:
+        return fairly(train, [groups[i] for i in train], count, config.chosen_by)
+    if labels is None:
+        return train[:count]
+    return [train[i] for i in evenly([labels[i] for i in train], count)]
+
+
+def fairly(train, groups, count, seed):
+    """Return `count` of the indices `train`, ascending: at random, of each group its
+    share, as far as whole numbers go.
+    """
+    sizes, before, turns = collections.Counter(groups), collections.Counter(), []
+    order = np.random.default_rng([seed, CHOICE]).permutation(len(train))
+    for number, index in enumerate(order):
+        group = groups[index]
+        turns.append(((before[group] + 0.5) / sizes[group], number, train[index]))
+        before[group] += 1
+    return sorted(index for _, _, index in sorted(turns)[:count])
 
 
 def evenly(labels, count):
     """Return the ascending indices of `count` images, as many of each label.
 
-    The first of each; where a label has too few, others have more. None: all images.
+    The first of each; where a label has too few, others have more.
     """
-    if count is None:
-        return range(len(labels))
     turns, before = [], collections.Counter()
     for index, label in enumerate(labels):
         turns.append((before[label], label, index))
@@ -92,20 +135,70 @@ def evenly(labels, count):
 def find_images(folder, config, known, hint='Put images there'):
     """Find the image files below a folder, or where there are none those in its zips.
 
-    With config.conditional, the folders directly in it are the labels; with
-    config.attributes, columns of its table of attributes. Raises NotFoundError, with
-    the `hint`, where there is no folder or no image, UserError where an image has no
-    label.
+    With config.labels, the labels are those of a table; with config.conditional, of
+    dataset.json or the folders; with config.attributes, columns of a table. Folders
+    such as train and val are a division; see layouts. Raises NotFoundError, with the
+    `hint`, where there is no folder or no image, UserError where an image has no label.
     """
     if not os.path.isdir(folder):
         raise NotFoundError(missing_folder(folder, known, hint))
     files = list(walk(folder))
     images, names, used = list_images(folder, files, config, hint)
-    if config.attributes is None:
-        labels, classes = folder_labels(names) if config.conditional else (None, ())
-        return choose(config, images, names, labels, classes, used)
-    images, names = images[part_of(config)], names[part_of(config)]
-    return Source(images, names, *attribute_labels(names, files, config, folder), used)
+    layout = layouts.read(names) if config.chosen_by is not None else (
+        layouts.by_first_folder(names))
+    notes = [layout.note] * bool(layout.note)
+    labels, classes = None, ()
+    if config.labels or config.attributes or config.conditional:
+        labels, classes = labels_of(folder, files, names, layout, config, notes)
+    groups = [path[0] if path else None for path in layout.below]
+    return choose(config, images, names, groups, labels, classes, used, layout.splits,
+                  notes)
+
+
+def labels_of(folder, files, names, layout, config, notes):
+    """Return the label of each image, None where one that is held out has none, and
+    the classes; see find_images. Lines for the person are added to `notes`.
+    """
+    trained = [split == 'train' for split in layout.splits or ['train'] * len(names)]
+    if config.attributes is not None or config.labels:
+        table, column = chosen_table(folder, files, config)
+    else:
+        place = tables.find(folder, files, (tables.STYLEGAN,))
+        if not place or config.chosen_by is None:
+            return folder_labels(names, layout, trained, files)
+        table, column = tables.read(place), None
+        notes.append('labels: those of %s' % table.path)
+    rows, unused = tables.match(names, table)
+    if unused and config.labels:
+        notes.append('%s: %d of its lines are of no image here, such as %s'
+                     % (table.path, len(unused), unused[0]))
+    if config.attributes is not None:
+        classes = tuple(config.attributes.split(','))
+        labels = tables.attributes_of(rows, table, classes)
+        tables.require(drop(labels, trained), drop(names, trained), table)
+        return labels, classes
+    labels = tables.classes_of(rows, table, column)
+    tables.require(drop(labels, trained), drop(names, trained), table)
+    return numbered(labels, trained, 'The labels of %s' % table.path)
+
+
+def drop(values, wanted):
+    """Return the values whose place in `wanted` is true."""
+    return list(itertools.compress(values, wanted))
+
+
+def chosen_table(folder, files, config):
+    """Return (Table, column or None): that of --labels, else of the data set."""
+    if config.labels:
+        return tables.open_labels(config.labels, folder)
+    place = tables.find(folder, files)
+    if place is None:
+        raise NotFoundError(
+            'No %s in %s, which --attributes needs: a line of attributes, and lines '
+            'like `000001.jpg 1 -1`; or name a table by --labels. That of celebA comes '
+            'with `python download.py celebA`.'
+            % (' or '.join(tables.ATTRIBUTES), folder))
+    return tables.read(place), None
 
 
 def list_images(folder, files, config, hint):
@@ -114,7 +207,8 @@ def list_images(folder, files, config, hint):
     found = [(path, os.path.relpath(path, folder)) for path in used]
     if not found:
         used = [path for path in files if path.lower().endswith('.zip')]
-        found = [((path, name), name) for path in used for name in zip_members(path)
+        found = [((path, name), zip_name(path, name, used)) for path in used
+                 for name in zip_members(path)
                  if wanted(name, config.input_fname_pattern)]
     if not found:
         raise NotFoundError(
@@ -124,6 +218,13 @@ def list_images(folder, files, config, hint):
                                            len(extensions()), hint))
     images, names = map(list, zip(*found))
     return images, names, used
+
+
+def zip_name(path, name, zips):
+    """Return the name of a zip's member; of several zips each is like a folder."""
+    if len(zips) == 1:
+        return name
+    return '%s/%s' % (os.path.splitext(os.path.basename(path))[0], name)
 
 
 def missing_folder(folder, known, hint):
@@ -153,17 +254,38 @@ def extensions():
                          if kind in kinds()}.union(MORE_EXTENSIONS)))
 
 
-def folder_labels(names):
-    """Return a label for each relative path, by its first folder, and the classes."""
-    firsts = [name.replace('\\', '/').split('/')[:-1][:1] for name in names]
-    loose = [name for name, first in zip(names, firsts) if not first]
+def folder_labels(names, layout, trained, files):
+    """Return the label of each image by its folder, and the classes; see labels_of."""
+    classes = [path[0] if path else None for path in layout.below]
+    loose = [name for name, label, here in zip(names, classes, trained)
+             if here and label is None]
+    if len(loose) == len(names) and '/' in normal(names[0]):    # all in one
+        return numbered([normal(name).split('/')[-2] for name in names], trained,
+                        '--conditional')
     if loose:
-        raise UserError('--conditional takes labels from the folders that the images '
-                        'are in, but %d lie in none, such as %s: move them into one.'
-                        % (len(loose), loose[0]))
-    classes = tuple(sorted({first[0] for first in firsts}))
+        beside = [path for path in files if path.lower().endswith(TABLES)]
+        raise UserError(
+            '--conditional takes labels from the folders that the images are in, but '
+            '%d lie in none, such as %s: move them into one%s.' % (
+                len(loose), loose[0], ', or take the labels of a table: --labels %s'
+                % beside[0] if beside else ', or name a table of labels by --labels'))
+    return numbered(classes, trained, '--conditional')
+
+
+def numbered(labels, trained, whose):
+    """Return the number of each label, and the classes, those of training, in order.
+
+    Of an image held out whose label is none of them it is None.
+    """
+    classes = tuple(sorted(set(drop(labels, trained)), key=layouts.natural))
     if len(classes) < 2:
-        raise UserError('--conditional needs two folders of images or more; found '
-                        'only %s.' % classes)
+        raise UserError('%s needs two folders of images or more; found only %s.'
+                        % (whose, ', '.join(classes)) if whose[0] == '-' else
+                        '%s: expected two classes or more; found only %s.'
+                        % (whose, ', '.join(classes)))
+    if 2 * len(classes) > sum(trained) > FEW:
+        raise UserError('%s: %d classes for %d images; expected classes that many '
+                        'images share. Is it the column of labels?'
+                        % (whose, len(classes), sum(trained)))
     index = {name: i for i, name in enumerate(classes)}
-    return [index[first[0]] for first in firsts], classes
+    return [index.get(label) for label in labels], classes

@@ -8,7 +8,7 @@ import typing
 
 import numpy as np
 
-from dataset import attributes, batches, catalog
+from dataset import batches, catalog, tables
 from settings.errors import NotFoundError, UserError
 
 RARE = 0.02             # an attribute that fewer images have, or lack, is left out
@@ -76,7 +76,7 @@ def with_labels(config):
     Raises NotFoundError where there is no data set, UserError where it has neither.
     """
     config = config.replace(part='train', label=None)
-    names = attributes.attribute_names(catalog.folder_of(config))
+    names = tables.attribute_names(catalog.folder_of(config))
     if names:
         return config.replace(conditional=False, attributes=','.join(names))
     config = config.replace(conditional=True, attributes=None)

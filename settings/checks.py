@@ -22,7 +22,7 @@ GAUSSIAN = 'gaussian'
 OF_POINTS = {'dataset', 'batch_size', 'learning_rate', 'beta1', 'train_size', 'd_steps',
              'g_steps', 'seed', 'z_dim', 'z_dist', 'ema', 'optimizer', 'momentum',
              'd_learning_rate', 'g_learning_rate', 'loss', 'label_smoothing',
-             'num_samples', 'updates'}
+             'num_samples', 'updates', 'chosen_by'}
 MOST_POINTS = 10**7
 
 LONGEST = 4096          # characters of a text; Linux takes no longer path
@@ -114,8 +114,10 @@ def labels(config):
             found.append('--attributes %s: expected names, each once, with commas '
                          'between, as Smiling,Eyeglasses.' % shown(config.attributes))
         if config.conditional:
-            found.append('--conditional takes labels from folders, --attributes from a '
-                         'table: leave one of them out.')
+            found.append('--conditional learns one label of each image, --attributes '
+                         'several: leave one of them out.')
+    elif config.labels is not None and not config.conditional:
+        found.append('--labels needs --conditional or --attributes.')
     return found
 
 

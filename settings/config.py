@@ -47,8 +47,9 @@ class Config(Flags):
         Raises UserError with every value that is out of its range.
         """
         values = dict(defaults, **given)
-        if 'attributes' in given and 'conditional' not in given:
-            values['conditional'] = False
+        if {'attributes', 'labels'} & set(given) and 'conditional' not in given:
+            values['conditional'] = 'attributes' not in given
+        values.setdefault('chosen_by', values.get('seed', cls.seed))
         values.setdefault('output_height', cls.output_height)
         for size in ('input', 'output'):
             sides = size + '_height', size + '_width'

@@ -66,8 +66,8 @@ class Flags:
         2e-4, TRAINING, 'of Adam, in both networks', above=0, high=10)
     beta1: float = option(0.5, TRAINING, 'of Adam, its momentum', low=0, high=0.9999)
     train_size: int = option(
-        None, TRAINING, 'use only the first so many images; with class folders evenly '
-        'of each', low=1, high=10**9)
+        None, TRAINING, 'use only so many images, a fair part of all, by --seed; the '
+        'others are held out', low=1, high=10**9)
     d_steps: int = option(
         1, TRAINING, "updates of D a step, each on a batch of its own (Goodfellow et "
         "al.'s k; WGAN's 5)", low=1, high=100)
@@ -102,9 +102,12 @@ class Flags:
     conditional: bool = option(
         False, NETWORK, 'learn labels too: the folders that images are in (mnist: '
         'true)')
+    labels: str = option(
+        None, FREE, 'learn the labels in this file: CSV with a header (file,label), '
+        "JSON lines, StyleGAN's dataset.json; of several columns FILE:COLUMN")
     attributes: str = option(
-        None, NETWORK, 'learn these columns of the attribute table too, as '
-        'Smiling,Eyeglasses')
+        None, NETWORK, 'learn these columns of 1 and -1 of that file too, as '
+        'Smiling,Eyeglasses (celebA, toonfaces: of the table of attributes)')
 
     z_dim: int = option(
         100, NETWORK, 'how many numbers z has, from which an image is drawn',
@@ -292,6 +295,8 @@ class Flags:
     # images are meant, those to train on or those held out from training
     classes: tuple = option((), NETWORK)
     part: str = option('train', CALL, choices=('train', 'held_out'))
+    # the seed by which --train_size chooses; None: a run from when it took the first
+    chosen_by: int = option(None, TRAINING, low=0, high=2**31 - 1)
 
 
 def fields(*roles):

@@ -1,6 +1,7 @@
 """This program as main.py trains it, as a side of bench/quality/race.py.
 
 python bench/quality/ours.py serve FOLDER FLAGS    serve steps of its loop to turns
+python bench/quality/ours.py train FLAGS           train by these flags of main.py
 python bench/quality/ours.py draw RUN_FOLDER STEP NUM SEED FILE    draw samples
 
 The loop served is Trainer.train itself: batches, history, guard, summaries; only its
@@ -49,6 +50,13 @@ def serve(folder, *flags):
     trainer.close()
 
 
+def train(*flags):
+    """Train as main.py does; but every seed on the same images of --train_size."""
+    from runs import start
+    config, given = start.complete(list(flags))
+    sys.exit(program.train(config.replace(chosen_by=Config.seed), given))
+
+
 def draw(folder, step, num, seed, path):
     """Write samples of the checkpoint of a step: uint8 [num, H, W, C], by z of seed."""
     run = Run(os.path.basename(folder), folder, folder)
@@ -63,4 +71,4 @@ def draw(folder, step, num, seed, path):
 
 
 if __name__ == '__main__':
-    {'serve': serve, 'draw': draw}[sys.argv[1]](*sys.argv[2:])
+    {'serve': serve, 'train': train, 'draw': draw}[sys.argv[1]](*sys.argv[2:])

@@ -22,10 +22,11 @@ Only training counts: not imports, graphs, packing, sheets, checkpoints, samplin
 judging. Reading counts where it is in a peer's loop; PyTorch's example reads files, and
 also from memory, and the faster way is taken.
 
-Every side learns from the same images: celebA's layout in --data_dir, the first 18,000,
-the central 108 pixels, made 64 x 64 by the same function. It is judged by 5,000 samples
-beside these 18,000, and beside the rest, which no side saw. FOLDER takes about 1.5 GB
-for each seed of all sides. PyTorch is that of .venv-torch or TORCH_PYTHON.
+Every side and seed learns from the same images: celebA's layout in --data_dir, 18,000
+of them by chance, the central 108 pixels, made 64 x 64 by the same function. It is
+judged by 5,000 samples beside these 18,000, and beside the rest, which no side saw.
+FOLDER takes about 1.5 GB for each seed of all sides. PyTorch is that of .venv-torch or
+TORCH_PYTHON.
 """
 
 import argparse

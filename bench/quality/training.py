@@ -71,11 +71,11 @@ def finished(path, step):
 
 
 def train_ours(folder, path, seed, steps):
-    """Train by main.py, stopped once the last milestone is saved; draw the samples."""
+    """Train as main.py does, until the last milestone is saved; draw the samples."""
     per_epoch = batches.load(folder.config).steps_per_epoch(folder.config.batch_size)
     there = dict(folders.saved(path))
     if not set(steps) <= set(there):
-        command = [sys.executable, os.path.join(ROOT, 'main.py')]
+        command = [sys.executable, OURS, 'train']
         command += folder.flags + [
             '--seed', str(seed), '--name', os.path.basename(path),
             '--checkpoint_dir', os.path.dirname(path),

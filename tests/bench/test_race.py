@@ -193,8 +193,7 @@ def test_files_of_a_zip_are_unpacked(tmp_path, make_images):
             archive.write(str(tmp_path / 'made' / name), 'inside/' + name)
     config = Config.make(dict(data_dir=str(tmp_path / 'data'), train_size=3), {})
     paths = race.unpack(config, str(tmp_path / 'out'))
-    assert [os.path.basename(path) for path in paths] == ['000.png', '001.png',
-                                                          '002.png']
+    assert len(set(paths)) == 3
     made = [(tmp_path / 'made' / os.path.basename(path)).read_bytes() for path in paths]
     assert made == [open(path, 'rb').read() for path in paths]
 

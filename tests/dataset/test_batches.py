@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 import test_sources
 from PIL import Image
-from test_sources import cache_files, cache_path, grays, load, make_zip, numbered, paint
+from test_sources import (
+    cache_files,
+    cache_path,
+    grays,
+    load,
+    make_config,
+    make_zip,
+    numbered,
+    paint,
+)
 
 import utils
 from dataset import batches, cache, packing
@@ -123,16 +132,17 @@ def test_one_cache_serves_with_labels_and_without(data):
     assert echoed == [] and loaded.labels.tolist() == [0, 0, 1, 1]
 
 
-def test_a_cache_of_the_first_is_not_one_of_those_taken_evenly(data):
+def test_caches_of_other_choices_do_not_get_mixed_up(data):
     for first, name in enumerate('ab'):
         for i in range(4):
             paint(data / 'mine' / name / ('%d.png' % i), 10 * first + i)
-    for _ in range(2):
-        assert grays(load(data, train_size=4)[0]) == [0, 1, 2, 3]
-        loaded, _ = load(data, train_size=4, conditional=True)
-        assert grays(loaded) == [0, 1, 10, 11]
-        assert loaded.labels.tolist() == [0, 0, 1, 1]
-    assert load(data, train_size=4)[1] == []
+    config = make_config(data, train_size=4)
+    ways = [config, config.replace(chosen_by=1), config.replace(chosen_by=None),
+            config.replace(chosen_by=None, conditional=True)]
+    first = [grays(batches.load(way, print)) for way in ways]
+    assert first[2:] == [[0, 1, 2, 3], [0, 1, 10, 11]]
+    assert first[0] != first[1] and first[0] not in first[2:]
+    assert [grays(batches.load(way, pytest.fail)) for way in ways] == first
 
 
 @pytest.mark.parametrize('ending', ['.npy', '.json'])

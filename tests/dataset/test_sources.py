@@ -147,25 +147,46 @@ def test_pattern_and_train_size_choose_images(data):
     paint(data / 'mine' / '000.bmp', 99)
     assert grays(load(data, input_fname_pattern='*.png')[0]) == list(range(12))
     assert grays(load(data, input_fname_pattern='01*')[0]) == [10, 11]
-    assert grays(load(data, train_size=3)[0]) == [99, 0, 1]
+    assert len(load(data, train_size=3)[0]) == 3
     assert len(load(data, train_size=100)[0]) == 13
     assert len(load(data)[0]) == 13
 
 
 def test_what_train_size_leaves_out_is_held_out(data):
     numbered(data / 'mine', 12)
-    assert grays(load(data, train_size=9, part='held_out')[0]) == [9, 10, 11]
-    assert grays(load(data, train_size=9)[0]) == list(range(9))
+    kept, held = (grays(load(data, train_size=9, part=part)[0])
+                  for part in ('train', 'held_out'))
+    assert (len(kept), len(held)) == (9, 3)
+    assert sorted(kept + held) == list(range(12))
     for given in ({}, {'train_size': 12}):
         with pytest.raises(NotFoundError, match='held out'):
             load(data, part='held_out', **given)
 
 
-def test_of_labelled_images_too(data):
+def test_train_size_takes_a_fair_part_by_seed_with_labels_or_without(data):
+    for first, name in enumerate('abc'):
+        for i in range(20 if name == 'a' else 10):
+            paint(data / 'mine' / name / ('%02d.png' % i), 50 * first + i)
+    kept, _ = load(data, train_size=8)
+    assert [gray // 50 for gray in grays(kept)] == [0] * 4 + [1] * 2 + [2] * 2
+    labelled, _ = load(data, train_size=8, conditional=True)
+    assert grays(labelled) == grays(kept)
+    assert labelled.labels.tolist() == [0] * 4 + [1] * 2 + [2] * 2
+    others, _ = load(data, train_size=8, seed=1)
+    assert grays(others) != grays(kept) == grays(load(data, train_size=8)[0])
+    held, _ = load(data, train_size=8, conditional=True, part='held_out')
+    assert not set(grays(held)) & set(grays(kept)) and len(held) == 32
+    assert held.labels.tolist() == [gray // 50 for gray in grays(held)]
+
+
+def test_an_older_run_keeps_the_images_that_it_began_with(data):
     for name in 'ab':
         numbered(data / 'mine' / name, 4)
-    kept, _ = load(data, conditional=True, train_size=6)
-    held, _ = load(data, conditional=True, train_size=6, part='held_out')
+    old = make_config(data, train_size=6).replace(chosen_by=None)
+    assert grays(batches.load(old, print)) == [0, 1, 2, 3, 0, 1]
+    old = old.replace(conditional=True)
+    kept, held = (batches.load(old.replace(part=part), print)
+                  for part in ('train', 'held_out'))
     assert grays(kept) == [0, 1, 2, 0, 1, 2]
     assert grays(held) == [3, 3] and held.labels.tolist() == [0, 1]
 
@@ -245,20 +266,15 @@ def test_labels_need_folders(data):
         load(data, conditional=True)
 
 
-@pytest.mark.parametrize('zipped', [False, True])
 @pytest.mark.parametrize('train_size, expected', [
     (2, [0, 10]), (3, [0, 10, 20]), (4, [0, 1, 10, 20]), (5, [0, 1, 10, 11, 20]),
-    (8, [0, 1, 2, 3, 10, 11, 12, 20]), (10, [0, 1, 2, 3, 4, 5, 10, 11, 12, 20]),
-    (99, [0, 1, 2, 3, 4, 5, 10, 11, 12, 20])])
-def test_train_size_is_taken_evenly_over_the_classes(data, zipped, train_size,
-                                                     expected):
-    folder = data / ('unpacked' if zipped else 'mine')
+    (8, [0, 1, 2, 3, 10, 11, 12, 20]), (99, [0, 1, 2, 3, 4, 5, 10, 11, 12, 20])])
+def test_an_older_run_has_the_first_of_each_class(data, train_size, expected):
     for first, (name, count) in enumerate([('cats', 6), ('dogs', 3), ('owls', 1)]):
         for i in range(count):
-            paint(folder / name / ('%d.png' % i), 10 * first + i)
-    if zipped:
-        make_zip(folder, data / 'mine' / 'images.zip')
-    loaded, _ = load(data, conditional=True, train_size=train_size)
+            paint(data / 'mine' / name / ('%d.png' % i), 10 * first + i)
+    loaded = batches.load(make_config(data, conditional=True, train_size=train_size)
+                          .replace(chosen_by=None), print)
     assert grays(loaded) == expected
     assert loaded.labels.tolist() == [gray // 10 for gray in expected]
     assert loaded.classes == ('cats', 'dogs', 'owls')

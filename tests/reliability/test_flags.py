@@ -21,7 +21,7 @@ from settings.config import Config
 from settings.errors import UserError
 
 ROOT = os.path.dirname(os.path.abspath(main.__file__))
-FIELDS = [f for f in flags.fields() if f.name not in ('classes', 'part')]
+FIELDS = [f for f in flags.fields() if f.metadata['help']]
 LONGEST_LINE = 1000
 MB = 10**6
 PLACES = [flags.TRAIN] + list(flags.TASKS)
@@ -440,8 +440,8 @@ def test_a_config_that_is_no_text_or_no_file_is_named(words, refused, tmp_path):
 def test_a_run_goes_on_only_with_its_own_values(refused, tmp_path):
     make_run(tmp_path)
     for field in flags.fields(flags.NETWORK, flags.TRAINING):
-        if field.name in ('classes', 'attributes', 'conditional', 'momentum',
-                          'penalty_weight'):
+        if field not in FIELDS or field.name in (
+                'attributes', 'conditional', 'momentum', 'penalty_weight'):
             continue
         value = {'output_height': '28', 'output_width': '28', 'bias': 'False',
                  'augment': 'color', 'num_samples': '3', 'label_smoothing': '0.1',
