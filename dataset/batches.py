@@ -90,11 +90,13 @@ def load(config, echo=print):
         raise NotFoundError('No image of %s is held out: --train_size takes all.'
                             % config.dataset)
     base, key = cache_base(config), fingerprint(source, config)
-    images, left_out = (read_cache(base, key)
-                        or pack(source, config, base, key, echo))
+    there = read_cache(base, key)
+    images, left_out = there or pack(source, config, base, key, echo)
     if left_out:
         echo('%d of %d images could not be used; see %s'
              % (len(left_out), len(source.images), base + '.report.txt'))
+    if not there and len(images):
+        echo('look at how they came out: %s.png' % base)
     labels = source.labels
     if labels is not None:
         labels = np.delete(labels, left_out, axis=0)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from tqdm import tqdm
 
+from dataset import preview
 from dataset.packing import packed
 from settings.errors import UserError
 from utils import atomic_write, remove_leftovers
@@ -76,10 +77,14 @@ def read_cache(base, key):
 def pack(source, config, base, key, echo):
     """Write the cache and return what read_cache does; see write_cache.
 
-    Raises UserError where it cannot be written.
+    Raises UserError where there is no room, or it cannot be written.
     """
-    echo('packing %s images of %s into %s.npy (once)'
-         % (format(len(source.images), ','), config.dataset, base))
+    size = preview.check_room(len(source.images), config, os.path.dirname(base))
+    echo('packing %s images of %s into %s.npy (once, %s)' % (
+        format(len(source.images), ','), config.dataset, base, preview.in_bytes(size)))
+    note = preview.crop_note(source, config)
+    if note:
+        echo(note)
     try:
         return write_cache(source, config, base, key)
     except OSError as error:
@@ -88,13 +93,14 @@ def pack(source, config, base, key, echo):
 
 
 def write_cache(source, config, base, key):
-    """Write the cache: the images, the report of bad ones, and last the key.
+    """Write the cache: the images, the report of bad ones, a sheet, and last the key.
 
     Return what read_cache does. Raises UserError where more than half are left out.
     """
     count = len(source.images)
-    with contextlib.suppress(FileNotFoundError):
-        os.remove(base + '.json')
+    for ending in ('.json', '.png'):
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(base + ending)
     remove_leftovers(*os.path.split(base))
     bad = write_images(source, config, base + '.npy')
     lines = [printable('%s: %s' % (source.names[i], why)) for i, why in bad]
@@ -106,9 +112,11 @@ def write_cache(source, config, base, key):
                         '%s\nAll of them: %s.report.txt'
                         % (len(bad), count, lines[0], base))
     left_out = [index for index, _ in bad]
+    images = open_memmap(base + '.npy', mode='r')
+    preview.save_sheet(images, base + '.png')
     with atomic_write(base + '.json', 'w') as file:
         json.dump({'key': key, 'left_out': left_out}, file)
-    return open_memmap(base + '.npy', mode='r'), left_out
+    return images, left_out
 
 
 def printable(text):

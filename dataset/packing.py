@@ -110,7 +110,7 @@ def pack_image(image, arguments):
         if isinstance(image, tuple):
             image = open_member(*image)
         return get_image(image, *arguments)
-    except UnidentifiedImageError:
-        return 'not a kind of image that Pillow opens'
+    except UnidentifiedImageError as error:
+        return str(error)
     except Exception as error:          # Pillow's decoders raise nearly anything
         return '%s: %s' % (type(error).__name__, error)

@@ -3,13 +3,16 @@
 Pillow needs Little CMS for ICC profiles; its wheels have it.
 """
 
+import contextlib
 import functools
 import io
 import re
 import warnings
 
 import numpy as np
-from PIL import Image, ImageCms, features
+from PIL import Image, ImageCms, UnidentifiedImageError, features
+
+from dataset import signatures
 
 ORIENTATION = 0x0112        # the EXIF tag, and what turns each of its values upright
 TURNS = {2: Image.FLIP_LEFT_RIGHT, 3: Image.ROTATE_180, 4: Image.FLIP_TOP_BOTTOM,
@@ -72,16 +75,33 @@ def imread(source):
         try:
             with Image.open(source, formats=kinds()) as image:
                 return flatten(to_8_bits(upright(image)))
+        except UnidentifiedImageError:
+            raise UnidentifiedImageError(signatures.name(first_bytes(source)))
         except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
             raise ValueError('%s pixels, more than the limit of %d' % (
                 re.search(r'\d+', str(error)).group(), MAX_PIXELS))
 
 
+def first_bytes(source):
+    """Return the first bytes of a path or a binary file."""
+    if isinstance(source, str):
+        with open(source, 'rb') as file:
+            return file.read(256)
+    source.seek(0)
+    return source.read(256)
+
+
 @functools.lru_cache(maxsize=None)
 def kinds():
-    """Return the formats to try, Pillow's names, always in the same order."""
+    """Return the formats to try, Pillow's names, always in the same order.
+
+    HEIF's too where the package pillow-heif is installed.
+    """
     Image.preinit()
     Image.init()
+    with contextlib.suppress(ImportError):
+        import pillow_heif
+        pillow_heif.register_heif_opener()
     return tuple(kind for kind in Image.ID if kind not in NO_PICTURES)
 
 

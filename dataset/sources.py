@@ -249,9 +249,10 @@ def wanted(path, pattern):
 @functools.lru_cache(maxsize=None)
 def extensions():
     """Return the endings of the names of images, in lower case."""
+    there = kinds()         # first: it registers some
     known = Image.registered_extensions()
     return tuple(sorted({ending for ending, kind in known.items()
-                         if kind in kinds()}.union(MORE_EXTENSIONS)))
+                         if kind in there}.union(MORE_EXTENSIONS)))
 
 
 def folder_labels(names, layout, trained, files):

@@ -4,40 +4,68 @@ import os
 import re
 
 from runs import folders, sampling
-from utils import imsave, inverse_transform
+from settings.errors import UserError
+from utils import image_manifold_size, imsave, inverse_transform
+
+MOST_PIXELS = 2**27     # of a sheet: larger ones few programs open
 
 
 def main(config, run, path):
     """Draw --num_samples images from the checkpoint at `path` into the run's folder."""
     y = sampling.make_labels(config.sheet_size, config)
+    if not config.separate:
+        check_sheet(config)
     folders.make_folder(run.sample_dir)
     name = 'test_%s' % config.label if config.label else 'test'
-    base = os.path.join(run.sample_dir, re.sub(r'[/\\]', '_', name))
+    base = os.path.join(run.sample_dir, safe(name))
+    rows = row_names(config)
     with sampling.restored(config, path) as (sess, model):
         z = sess.run(sampling.fixed_z(config))
-        if config.attributes:
-            say_rows(config)
+        print('seed %d; another --seed draws others' % config.seed)
         if config.separate:
-            save_separate((image for images in sampling.draw_batches(sess, model, z, y)
-                           for image in images), base)
+            images = (image for images in sampling.draw_batches(sess, model, z, y)
+                      for image in images)
+            save_separate(images, base, [rows[row] for row in y] if rows[1:] else None)
         else:
+            for number, row in enumerate(rows, 1):
+                print('row %d: %s' % (number, row))
             print('sheet: %s' % sampling.save_sheet(
                 sampling.draw(sess, model, z, y), y, base + '.png'))
 
 
-def say_rows(config):
-    """Print which attributes the images of each row have."""
-    for number, y in enumerate(sampling.label_rows(config), 1):
-        there = [name for name, sign in zip(config.classes, y) if sign > 0]
-        print('row %d: %s' % (number, ', '.join(there) or 'none'))
+def check_sheet(config):
+    """Raise UserError where the sheet would be too large, before anything is drawn."""
+    rows, columns = image_manifold_size(config.sheet_size)
+    height, width = rows * config.output_height, columns * config.output_width
+    if height * width > MOST_PIXELS:
+        raise UserError('--num_samples %d: the sheet would be of %d x %d pixels, which '
+                        'few programs open: add --separate, one PNG each, or take '
+                        'fewer.' % (config.sheet_size, height, width))
 
 
-def save_separate(images, folder):
-    """Write each image as folder/000000.png and so on; remove an earlier call's."""
-    for name in os.listdir(folder) if os.path.isdir(folder) else []:
-        if re.match(r'\d{6,}\.png$', name):
-            os.remove(os.path.join(folder, name))
+def row_names(config):
+    """Return the name of each row of a sheet: its class, or the attributes there."""
+    return [', '.join(name for name, sign in zip(config.classes, y) if sign > 0)
+            or 'none' for y in sampling.label_rows(config)]
+
+
+def safe(name):
+    """Return a name that can be that of a file or folder, on any system."""
+    return re.sub(r'[/\\:*?"<>|]', '_', name)[:80].strip('. ') or '_'
+
+
+def save_separate(images, folder, rows=None):
+    """Write each image as folder/000000.png and so on; remove an earlier call's.
+
+    With the names of the `rows` that they are of, each row has a folder in it.
+    """
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            if re.match(r'\d{6,}\.png$', name):
+                os.remove(os.path.join(parent, name))
     index = -1
     for index, image in enumerate(images):
-        imsave(inverse_transform(image), os.path.join(folder, '%06d.png' % index))
-    print('%d images: %s' % (index + 1, os.path.join(folder, '*.png')))
+        place = os.path.join(folder, safe(rows[index])) if rows else folder
+        imsave(inverse_transform(image), os.path.join(place, '%06d.png' % index))
+    print('%d images: %s' % (index + 1, os.path.join(
+        folder, *['*'] * bool(rows), '*.png')))

@@ -23,8 +23,8 @@ def call(*arguments):
 
 
 def read_images(folder):
-    return np.stack([np.asarray(Image.open(os.path.join(folder, name)), float)
-                     for name in sorted(os.listdir(folder))])
+    return np.stack([np.asarray(Image.open(path), float) for path in sorted(
+        folder.rglob('*.png'), key=lambda path: path.name)])
 
 
 def test_a_conditional_gan_draws_the_digit_that_it_is_asked_for(tmp_path):

@@ -31,7 +31,7 @@ def draw(flags):
                             '--sample_dir', folder] + flags)
         if status:
             sys.exit(status)
-        paths = sorted(glob.glob(os.path.join(folder, '*', 'test', '*.png')))
+        paths = sorted(glob.glob(os.path.join(folder, '*', 'test', '*', '*.png')))
         return np.stack([np.asarray(Image.open(path)).ravel() for path in paths])
 
 

@@ -62,33 +62,49 @@ def test_without_train_a_sheet_with_a_row_for_each_class(flags, tmp_path, capsys
 def test_separate_writes_one_file_each(flags, tmp_path):
     assert call(*flags, '--num_samples', 7, '--separate') == 0
     folder = tmp_path / 'flat_8_16_16' / 'test'
-    assert sorted(os.listdir(folder)) == ['%06d.png' % i for i in range(7)]
-    assert pixels(folder / '000000.png').shape == (16, 16, 3)
+    found = {name: sorted(os.listdir(folder / name)) for name in os.listdir(folder)}
+    assert found == {'dark': ['%06d.png' % i for i in range(4)],    # a folder a class
+                     'light': ['%06d.png' % i for i in range(4, 7)]}
+    assert pixels(folder / 'dark' / '000000.png').shape == (16, 16, 3)
 
 
 def test_fewer_separate_images_leave_none_of_an_earlier_call(flags, tmp_path):
     folder = tmp_path / 'flat_8_16_16' / 'test'
     call(*flags, '--num_samples', 5, '--separate')
-    (folder / 'mine.png').write_bytes(b'not of this program')
+    (folder / 'dark' / 'mine.png').write_bytes(b'not of this program')
+    (folder / '000009.png').write_bytes(b'of an older version of it')
     call(*flags, '--num_samples', 3, '--separate')
-    assert sorted(os.listdir(folder)) == [
-        '000000.png', '000001.png', '000002.png', 'mine.png']
+    found = sorted(path.relative_to(folder).as_posix() for path in folder.rglob('*.*'))
+    assert found == ['dark/000000.png', 'dark/000001.png', 'dark/mine.png',
+                     'light/000002.png']
 
 
 def test_separate_images_of_a_label_have_a_folder_of_their_own(flags, tmp_path):
     folder = tmp_path / 'flat_8_16_16'
     call(*flags, '--num_samples', 4, '--separate')
-    before = [pixels(folder / 'test' / ('%06d.png' % i)) for i in range(4)]
+    assert sorted(os.listdir(folder / 'test' / 'light')) == ['000002.png', '000003.png']
+    before = pixels(folder / 'test' / 'dark' / '000000.png')
     for label, count in (('light', 3), ('dark', 2), ('light', 1)):
         call(*flags, '--num_samples', count, '--separate', '--label', label)
     assert {name: len(os.listdir(folder / name)) for name in os.listdir(folder)} == {
-        'test': 4, 'test_dark': 2, 'test_light': 1}
+        'test': 2, 'test_dark': 2, 'test_light': 1}
     # z is the same, and so is the picture, where the label is: first dark, then light
     dark = pixels(folder / 'test_dark' / '000000.png')
     light = pixels(folder / 'test_light' / '000000.png')
-    np.testing.assert_array_equal(before[0], pixels(folder / 'test' / '000000.png'))
-    assert np.abs(before[0] - dark).max() <= 1
-    assert np.abs(before[0] - light).max() > 1
+    assert np.abs(before - dark).max() <= 1
+    assert np.abs(before - light).max() > 1
+
+
+def test_the_rows_of_a_sheet_are_named(flags, tmp_path, capsys):
+    assert call(*flags) == 0
+    assert ('seed 0; another --seed draws others\nrow 1: dark\nrow 2: light\n'
+            'sheet: ') in capsys.readouterr().out
+
+
+def test_a_sheet_too_large_to_open_is_refused_before_drawing(flags, tmp_path, capsys):
+    assert call(*flags, '--num_samples', 10**6) == 2
+    assert '16000 x 16000 pixels' in capsys.readouterr().err
+    assert not (tmp_path / 'flat_8_16_16').exists()
 
 
 @pytest.mark.parametrize('more', [[], ['--separate']])
@@ -243,13 +259,14 @@ def test_attributes_chosen_by_label(attributed, tmp_path, capsys):
     flags = attributed + ['--sample_dir', tmp_path, '--separate', '--num_samples']
     folder = tmp_path / 'run'
     assert call(*flags, 4) == 0
-    assert 'row 2: Big\nrow 3: Light\nrow 4: Light, Big\n' in capsys.readouterr().out
+    rows = ['none', 'Big', 'Light', 'Light, Big']
+    assert sorted(os.listdir(folder / 'test')) == sorted(rows)
     for label in ('none', 'Big', 'Light', 'Big,Light'):
         assert call(*flags, 4, '--label', label) == 0
     # z of each is the same, and so is the picture where the attributes are
     for i, label in enumerate(['none', 'Big', 'Light', 'Big,Light']):
         name = '%06d.png' % i
-        np.testing.assert_allclose(pixels(folder / 'test' / name), pixels(
+        np.testing.assert_allclose(pixels(folder / 'test' / rows[i] / name), pixels(
             folder / ('test_' + label) / name), atol=1)
     assert call(*flags, 4, '--label', 'Small') == 2
     assert 'none, or some of Light, Big' in capsys.readouterr().err
