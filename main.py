@@ -46,6 +46,7 @@ def train(config, given):
     """Train, from the newest checkpoint where there is one; return the exit status."""
     from dataset import batches
     from runs import start
+    from utils import steady_output
     run, settled = start.to_train(config, given)
     if settled.eval_freq:
         from metrics import extractors
@@ -54,7 +55,7 @@ def train(config, given):
     if settled.dataset != GAUSSIAN:
         data = batches.load(settled)
         data.steps_per_epoch(settled.batch_size)    # refuses too few images
-    with start.locked(run):
+    with start.locked(run), steady_output():
         run, settled = start.to_train(config, given)    # again: trained meanwhile?
         if settled.dataset == GAUSSIAN:
             return start_tensorflow('toy').train(settled, run)
@@ -110,7 +111,7 @@ def what_failed(error):
 
 
 def terminate(number, frame):
-    """Leave on SIGTERM as on an exception, so that half-written files are removed."""
+    """Leave on a signal as on an exception, so that half-written files are removed."""
     sys.exit(128 + number)
 
 
@@ -119,8 +120,13 @@ def run(words):
     for name in 'stdin', 'stdout', 'stderr':    # if closed, a file would get its number
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), 'w'))
-    signal.signal(signal.SIGTERM, terminate)
-    sys.stdout.reconfigure(errors='backslashreplace')   # file names may not be UTF-8
+    for name in 'SIGTERM', 'SIGHUP':        # SIGHUP: not on Windows, nor under nohup
+        number = getattr(signal, name, None)
+        if number and signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, terminate)
+    if hasattr(sys.stdout, 'reconfigure'):  # file names may not be UTF-8; a log of
+        sys.stdout.reconfigure(             # nohup or a queue shows each line at once
+            errors='backslashreplace', line_buffering=True)
     status = 0
     try:
         status = main(words)

@@ -199,6 +199,50 @@ def quiet():
             os.close(stderr)
 
 
+class Steady:
+    """A text stream whose failing ends nothing: what is printed then goes nowhere.
+
+    Whoever read it has gone (`| head`), its disk is full, its terminal is closed: what
+    runs is worth more than its output. The first time it is said on stderr.
+    """
+
+    def __init__(self, stream):
+        self.stream = stream
+
+    def __getattr__(self, name):
+        return getattr(self.stream, name)
+
+    def write(self, text):
+        """Write a text; return its length."""
+        with self.steady():
+            self.stream.write(text)
+        return len(text)
+
+    def flush(self):
+        """Bring what was written to its place."""
+        with self.steady():
+            self.stream.flush()
+
+    @contextlib.contextmanager
+    def steady(self):
+        """Let the stream's file be the null device from its first OSError on."""
+        try:
+            yield
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
+            with contextlib.suppress(OSError):
+                os.write(2, ('note: what is printed cannot be written any more (%s); '
+                             'the training goes on\n' % error.strerror).encode())
+
+
+@contextlib.contextmanager
+def steady_output():
+    """Make stdout and stderr Steady for a while."""
+    with contextlib.redirect_stdout(Steady(sys.stdout)), \
+            contextlib.redirect_stderr(Steady(sys.stderr)):
+        yield
+
+
 def show_all_variables(variables):
     """Return a text: the name, shape and size of each variable, and the total."""
     rows = [(v.name.split(':')[0], 'x'.join(map(str, v.shape.as_list())),

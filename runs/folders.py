@@ -122,7 +122,8 @@ def make_folder(folder):
         os.makedirs(folder, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        raise UserError('The folder %s cannot be written to: %s'
+        raise UserError('The folder %s cannot be written to: %s. Folders elsewhere: '
+                        '--checkpoint_dir, --sample_dir, --cache_dir.'
                         % (folder, error.strerror))
 
 
@@ -135,7 +136,8 @@ def check_folders(*folders):
         above = nearest_folder(folder)
         if not os.access(above, os.W_OK | os.X_OK):
             raise UserError('The folder %s cannot be written to: no permission to '
-                            'write to %s.' % (folder, above))
+                            'write to %s. Folders elsewhere: --checkpoint_dir, '
+                            '--sample_dir, --cache_dir.' % (folder, above))
 
 
 def nearest_folder(folder):

@@ -10,6 +10,7 @@ import glob
 import os
 import re
 import socket
+import sys
 import time
 
 import tensorflow.compat.v1 as tf
@@ -20,6 +21,7 @@ from runs.checkpoints import writing
 from runs.guard import Guard
 from runs.sampling import save_sheet
 
+QUIET = 60              # seconds between lines in a log, which has no progress bar
 ANIMATION = 'training.gif'      # of all sheets
 VERSION = 'brain.Event:2'       # by which TensorBoard knows an event file
 
@@ -35,6 +37,7 @@ class Record:
         self.guard.recall(history.read(run.history_path))
         self.events = Events(run.log_dir, start)
         self.sums = collections.Counter()       # of the epoch so far
+        self.said = time.time()                 # when the last line was printed
 
     def epoch(self, step):
         """Return the epoch, from 1, that a step, from 1, is in."""
@@ -48,16 +51,24 @@ class Record:
         self.history.append(step, self.epoch(step), took, dict(values, **judged))
         self.sums.update(values, took=took, steps=1)
         self.guard.watch(values, step)
-        if step % self.steps_per_epoch == 0:
-            tqdm.write(self.epoch_line(self.epoch(step)))
+        done = self.sums['steps'] if step % self.steps_per_epoch else None
+        if done is None or time.time() - self.said > QUIET and not sys.stderr.isatty():
+            tqdm.write(self.epoch_line(self.epoch(step), done))
+            self.said = time.time()
+        if done is None:
             self.sums.clear()
 
-    def epoch_line(self, epoch):
-        """Return the line of an epoch: the means of its losses and accuracies."""
+    def epoch_line(self, epoch, done=None):
+        """Return the line of an epoch: the means of its losses and accuracies.
+
+        In the middle of an epoch, that of its `done` steps so far.
+        """
         mean = {name: total / self.sums['steps'] for name, total in self.sums.items()}
-        return ('epoch %*d/%d d_loss_real %.3f d_loss_fake %.3f g_loss %.3f '
+        so_far = '' if done is None else '(%d of %d steps) ' % (
+            done, self.steps_per_epoch)
+        return ('epoch %*d/%d %sd_loss_real %.3f d_loss_fake %.3f g_loss %.3f '
                 'D right: real %.0f%% fake %.0f%% %.0f images/s %s' % (
-                    len(str(self.config.epoch)), epoch, self.config.epoch,
+                    len(str(self.config.epoch)), epoch, self.config.epoch, so_far,
                     mean['d_loss_real'], mean['d_loss_fake'], mean['g_loss'],
                     100 * mean['d_acc_real'], 100 * mean['d_acc_fake'],
                     self.images_per_step / mean['took'],

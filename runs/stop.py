@@ -1,4 +1,8 @@
-"""Stop: Ctrl-C and SIGTERM end a training after its step, not in the middle."""
+"""Stop: signals end a training after its step, not in the middle.
+
+Ctrl-C and SIGTERM; what comes when a terminal or connection is lost; and what queue
+systems send before the time is up, as `sbatch --signal=USR1@60`.
+"""
 
 import contextlib
 import os
@@ -6,9 +10,15 @@ import signal
 import socket
 import threading
 
+ENDING = (signal.SIGINT, signal.SIGTERM)
+EARLY = [getattr(signal, name) for name in ('SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGXCPU')
+         if hasattr(signal, name)]
+
 
 class Stop:
-    """Turns the first SIGINT or SIGTERM into a status; the second ends the process.
+    """Turns the first signal into a status; a SIGINT or SIGTERM after it ends all.
+
+    A signal that is ignored stays so: under nohup SIGHUP stops nothing.
 
     Python runs its handlers only when what runs in C has ended, be it a long step. So
     that the first signal is answered at once, the system writes each signal's number
@@ -23,7 +33,8 @@ class Stop:
         self.teller.setblocking(False)
         self.before = signal.set_wakeup_fd(self.teller.fileno())
         self.usual = {number: signal.signal(number, self.stop)
-                      for number in (signal.SIGINT, signal.SIGTERM)}
+                      for number in [*ENDING, *EARLY]
+                      if signal.getsignal(number) != signal.SIG_IGN}
         threading.Thread(target=self.answer, daemon=True).start()
         return self
 
@@ -32,18 +43,19 @@ class Stop:
         self.status = self.status or 128 + number
 
     def answer(self):
-        """Answer the first signal; at the second one end the process at once.
+        """Answer the first signal; at another of ENDING end the process at once.
 
-        Nothing is lost by that: a run goes on from its last checkpoint.
+        Nothing is lost by that: a run goes on from its last checkpoint. A terminal that
+        is closed sends SIGHUP twice.
         """
         with self.numbers:
             if self.numbers.recv(1):
                 with contextlib.suppress(OSError):
                     os.write(2, b'\nstopping after this step; once more to leave at '
                              b'once\n')
-            second = self.numbers.recv(1)       # nothing where teller is closed
-            if second:
-                os._exit(128 + second[0])
+            for number in iter(lambda: self.numbers.recv(1), b''):  # until it is closed
+                if number[0] in ENDING:
+                    os._exit(128 + number[0])
 
     def __exit__(self, *exception):
         for number, handler in self.usual.items():

@@ -5,6 +5,7 @@ import contextlib
 import os
 import shutil
 import signal
+import types
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from PIL import Image
 import main
 import train
 from dataset import batches
-from runs import checkpoints, folders, history, start
+from runs import checkpoints, folders, history, record, start
 from settings.config import Config
 from settings.errors import UserError
 
@@ -298,6 +299,17 @@ def test_a_signal_while_a_sheet_is_drawn_loses_no_step(tmp_path, places, monkeyp
     folder = tmp_path / 'checkpoint' / 'r'
     assert [step for step, _ in folders.saved(str(folder))] == [2]
     assert len(history.read(str(folder / 'history.csv'))['step']) == 2
+
+
+def test_a_long_epoch_says_how_it_goes_where_there_is_no_bar(
+        make_trainer, monkeypatch, capsys):
+    monkeypatch.setattr(record, 'QUIET', -1)
+    trainer = make_trainer(batch_size=8, epoch=2)
+    trainer.train(types.SimpleNamespace(status=0))
+    lines = [line for line in capsys.readouterr().out.splitlines() if 'D right' in line]
+    assert [line.partition(' d_loss')[0] for line in lines] == [
+        'epoch %d/2%s' % (epoch, '' if step == 5 else ' (%d of 5 steps)' % step)
+        for epoch in (1, 2) for step in (1, 2, 3, 4, 5)]
 
 
 def test_lines_after_the_last_checkpoint_are_dropped_on_resume(tmp_path, places):

@@ -147,10 +147,48 @@ train.Trainer.train_step = step
 def test_it_saves_where_whoever_read_has_gone_by_the_same_ctrl_c(
         starts, whole, folder):
     start = starts(folder, *FLAGS, *EPOCHS, setup=GONE)
-    assert start.wait() == 1 and 'Traceback' not in start.said()
+    assert start.wait() == 130 and 'Traceback' not in start.said()
+    assert 'cannot be written any more (Broken pipe)' in start.err.read_text()
     assert folders.latest(str(folder / 'checkpoint/r'))[0] == 5
     again = starts(folder, *FLAGS, *EPOCHS)
     assert again.wait() == 0, again.said()
+    assert_same(whole, folder)
+
+
+UNREAD = GONE.replace('        os.kill(os.getpid(), signal.SIGINT)\n', '')
+FULL = UNREAD.replace('reader, writer = os.pipe()', 'reader = os.open("/dev/null", 0)\n'
+                      '        writer = os.open("/dev/full", os.O_WRONLY)')
+
+
+@pytest.mark.parametrize('setup', [UNREAD, FULL])
+def test_it_goes_on_where_what_it_prints_cannot_be_written(
+        starts, whole, folder, setup):
+    start = starts(folder, *FLAGS, *EPOCHS, setup=setup)
+    assert start.wait() == 0, start.said()
+    assert start.err.read_text().count('cannot be written any more') == 1
+    assert_same(whole, folder)
+
+
+@pytest.mark.parametrize('number', [signal.SIGHUP, signal.SIGUSR1])
+def test_a_lost_connection_or_a_queue_saves(starts, whole, folder, number):
+    saves_and_leaves(starts, whole, folder, 'step', number)
+
+
+def test_a_terminal_that_is_closed_signals_twice(starts, whole, folder):
+    start = starts(folder, *FLAGS, *EPOCHS, setup=mark('saving', 1))
+    assert start.until((folder / 'reached').exists)
+    for _ in range(3):
+        start.signal(signal.SIGHUP)
+    assert start.wait() == 129, start.said()
+    assert folders.saved(str(folder / 'checkpoint/r'))
+
+
+def test_under_nohup_a_lost_connection_stops_nothing(starts, whole, folder):
+    ignore = 'import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n'
+    start = starts(folder, *FLAGS, *EPOCHS, setup=ignore + mark('saving'))
+    assert start.until((folder / 'reached').exists)
+    start.signal(signal.SIGHUP)
+    assert start.wait() == 0, start.said()
     assert_same(whole, folder)
 
 
