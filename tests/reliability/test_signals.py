@@ -160,7 +160,8 @@ FULL = UNREAD.replace('reader, writer = os.pipe()', 'reader = os.open("/dev/null
                       '        writer = os.open("/dev/full", os.O_WRONLY)')
 
 
-@pytest.mark.parametrize('setup', [UNREAD, FULL])
+@pytest.mark.parametrize('setup', [
+    pytest.param(UNREAD, marks=pytest.mark.slow), FULL])
 def test_it_goes_on_where_what_it_prints_cannot_be_written(
         starts, whole, folder, setup):
     start = starts(folder, *FLAGS, *EPOCHS, setup=setup)
@@ -169,11 +170,13 @@ def test_it_goes_on_where_what_it_prints_cannot_be_written(
     assert_same(whole, folder)
 
 
-@pytest.mark.parametrize('number', [signal.SIGHUP, signal.SIGUSR1])
+@pytest.mark.parametrize('number', [
+    signal.SIGHUP, pytest.param(signal.SIGUSR1, marks=pytest.mark.slow)])
 def test_a_lost_connection_or_a_queue_saves(starts, whole, folder, number):
     saves_and_leaves(starts, whole, folder, 'step', number)
 
 
+@pytest.mark.slow
 def test_a_terminal_that_is_closed_signals_twice(starts, whole, folder):
     start = starts(folder, *FLAGS, *EPOCHS, setup=mark('saving', 1))
     assert start.until((folder / 'reached').exists)
@@ -183,6 +186,7 @@ def test_a_terminal_that_is_closed_signals_twice(starts, whole, folder):
     assert folders.saved(str(folder / 'checkpoint/r'))
 
 
+@pytest.mark.slow
 def test_under_nohup_a_lost_connection_stops_nothing(starts, whole, folder):
     ignore = 'import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n'
     start = starts(folder, *FLAGS, *EPOCHS, setup=ignore + mark('saving'))
