@@ -90,8 +90,7 @@ def make_gif(paths, path, seconds=8.0, most=80, hold=2.0):
     """
     if not paths:
         raise ValueError('no pictures to animate')
-    chosen = np.unique(np.linspace(0, len(paths) - 1, min(most, len(paths)),
-                                   dtype=int))
+    chosen = evenly_spaced(len(paths), most)
     # Not dithered: the grain would flicker from frame to frame.
     frames = [Image.open(paths[i]).convert('RGB').quantize(256, dither=0)
               for i in chosen]
@@ -103,7 +102,20 @@ def make_gif(paths, path, seconds=8.0, most=80, hold=2.0):
     return path
 
 
+def evenly_spaced(total, most):
+    """Return at most `most` indices below `total`, from the first to the last."""
+    return np.unique(np.linspace(0, total - 1, min(total, most)).astype(int))
+
+
 # --- files -------------------------------------------------------------------
+
+def existing(path):
+    """Return the absolute path itself, or the nearest one above it that exists."""
+    path = os.path.abspath(path)
+    while not os.path.lexists(path) and path != os.path.dirname(path):
+        path = os.path.dirname(path)
+    return path
+
 
 @contextlib.contextmanager
 def atomic_write(path, mode='wb'):

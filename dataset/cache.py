@@ -44,7 +44,7 @@ def digest(value):
 
 def fingerprint(source, config):
     """Return the cache's key, which changes with the source files or the settings."""
-    named = source.part and config.chosen_by is not None
+    named = source.partial and config.chosen_by is not None
     chosen = [digest(source.names)] if named else []
     return digest([3, transform_settings(config), len(source.images),
                    [stamp(path) for path in source.files]] + chosen)

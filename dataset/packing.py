@@ -15,7 +15,7 @@ from PIL import UnidentifiedImageError
 from dataset.archives import open_member
 from dataset.pictures import get_image
 from settings.errors import UserError
-from utils import cores
+from utils import cores, quiet
 
 CHUNK = 16               # images that a worker packs at a time
 FEWEST_FOR_WORKERS = 512
@@ -64,7 +64,7 @@ def by_workers(pool, pack_one, images):
     """Yield pack_one's result for each image. Raises UserError where a worker dies."""
     done = 0
     try:
-        with signals_blocked():
+        with signals_blocked(), quiet():    # one may start when this process ends
             results = pool.map(pack_one, images, chunksize=CHUNK)
         for result in results:
             yield result

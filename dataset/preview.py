@@ -3,7 +3,6 @@
 So that one looks before training for hours.
 """
 
-import os
 import shutil
 import statistics
 
@@ -13,7 +12,13 @@ from PIL import Image
 from dataset.archives import open_member
 from dataset.pictures import center_crop, kinds
 from settings.errors import UserError
-from utils import image_manifold_size, save_images, transform
+from utils import (
+    evenly_spaced,
+    existing,
+    image_manifold_size,
+    save_images,
+    transform,
+)
 
 SHOWN = 64          # prepared pictures on the sheet
 MEASURED = 25       # pictures of which the size is looked up
@@ -23,10 +28,10 @@ LITTLE = 0.2        # share of a picture; a crop that keeps less is warned of
 def check_room(count, config, folder):
     """Return the bytes that the packed images take. UserError where room is lacking."""
     size = count * config.output_height * config.output_width * config.c_dim
-    above = os.path.abspath(folder)
-    while not os.path.isdir(above) and above != os.path.dirname(above):
-        above = os.path.dirname(above)
-    free = shutil.disk_usage(above).free
+    try:
+        free = shutil.disk_usage(existing(folder)).free
+    except OSError:         # packing will say what is wrong with the folder
+        return size
     if size > free:
         raise UserError('The packed images take %s, and %s has room for %s: make room '
                         '(older ones there may go: they are made anew when needed), or '
@@ -47,7 +52,8 @@ def crop_note(source, config):
     """Return a line on what --crop keeps of the pictures, with a warning where that is
     little; '' without --crop, or where no picture tells its size.
     """
-    sizes = [size_of(source.images[i]) for i in evenly(len(source.images), MEASURED)]
+    sizes = [size_of(source.images[i])
+             for i in evenly_spaced(len(source.images), MEASURED)]
     sizes = [size for size in sizes if size]
     if not config.crop or not sizes:
         return ''
@@ -79,14 +85,9 @@ def size_of(image):
         return None
 
 
-def evenly(total, most):
-    """Return the indices of up to `most` of `total` images, evenly chosen."""
-    return np.unique(np.linspace(0, total - 1, min(most, total)).astype(int)).tolist()
-
-
 def save_sheet(images, path):
     """Write a sheet of some of the packed images, if there are any."""
     if not len(images):
         return
-    some = transform(np.array(images[evenly(len(images), SHOWN)]))
+    some = transform(np.array(images[evenly_spaced(len(images), SHOWN)]))
     save_images(some, image_manifold_size(len(some)), path)

@@ -33,8 +33,8 @@ class Source(typing.NamedTuple):
     images: paths, uint8 arrays, or (path, name) of a member of a zip file or an LMDB
     folder; names: what the report calls each; labels: an int each, or the ±1 of each
     attribute, or None; classes: the names of the labels or attributes; files: those
-    whose sizes and times the cache's key is made of; part: whether there are more
-    images than these; notes: lines on what was recognised, for the person.
+    whose sizes and times the cache's key is made of; partial: whether there are
+    more images than these; notes: lines on what was recognised, for the person.
     """
 
     images: list
@@ -42,7 +42,7 @@ class Source(typing.NamedTuple):
     labels: list
     classes: tuple
     files: list
-    part: bool = False
+    partial: bool = False
     notes: tuple = ()
 
 
@@ -175,14 +175,20 @@ def labels_of(folder, files, names, layout, config, notes):
     if config.attributes is not None:
         classes = tuple(config.attributes.split(','))
         labels = tables.attributes_of(rows, table, classes)
-        tables.require(drop(labels, trained), drop(names, trained), table)
+        tables.require(keep(labels, trained), keep(names, trained), table)
         return labels, classes
     labels = tables.classes_of(rows, table, column)
-    tables.require(drop(labels, trained), drop(names, trained), table)
-    return numbered(labels, trained, 'The labels of %s' % table.path)
+    tables.require(keep(labels, trained), keep(names, trained), table)
+    labels, classes = numbered(labels, trained,
+                               '%s: expected two classes or more' % table.path)
+    if 2 * len(classes) > sum(trained) > FEW:
+        raise UserError('%s: %d classes for %d images; expected classes that many '
+                        'images share. Is it the column of labels?'
+                        % (table.path, len(classes), sum(trained)))
+    return labels, classes
 
 
-def drop(values, wanted):
+def keep(values, wanted):
     """Return the values whose place in `wanted` is true."""
     return list(itertools.compress(values, wanted))
 
@@ -261,8 +267,7 @@ def folder_labels(names, layout, trained, files):
     loose = [name for name, label, here in zip(names, classes, trained)
              if here and label is None]
     if len(loose) == len(names) and '/' in normal(names[0]):    # all in one
-        return numbered([normal(name).split('/')[-2] for name in names], trained,
-                        '--conditional')
+        classes, loose = [normal(name).split('/')[-2] for name in names], []
     if loose:
         beside = [path for path in files if path.lower().endswith(TABLES)]
         raise UserError(
@@ -270,23 +275,18 @@ def folder_labels(names, layout, trained, files):
             '%d lie in none, such as %s: move them into one%s.' % (
                 len(loose), loose[0], ', or take the labels of a table: --labels %s'
                 % beside[0] if beside else ', or name a table of labels by --labels'))
-    return numbered(classes, trained, '--conditional')
+    return numbered(classes, trained,
+                    '--conditional needs two folders of images or more')
 
 
-def numbered(labels, trained, whose):
+def numbered(labels, trained, needed):
     """Return the number of each label, and the classes, those of training, in order.
 
-    Of an image held out whose label is none of them it is None.
+    Of an image held out whose label is none of them it is None. Raises UserError, which
+    begins with what is `needed`, for a single class.
     """
-    classes = tuple(sorted(set(drop(labels, trained)), key=layouts.natural))
+    classes = tuple(sorted(set(keep(labels, trained)), key=layouts.natural))
     if len(classes) < 2:
-        raise UserError('%s needs two folders of images or more; found only %s.'
-                        % (whose, ', '.join(classes)) if whose[0] == '-' else
-                        '%s: expected two classes or more; found only %s.'
-                        % (whose, ', '.join(classes)))
-    if 2 * len(classes) > sum(trained) > FEW:
-        raise UserError('%s: %d classes for %d images; expected classes that many '
-                        'images share. Is it the column of labels?'
-                        % (whose, len(classes), sum(trained)))
+        raise UserError('%s; found only %s.' % (needed, ', '.join(classes)))
     index = {name: i for i, name in enumerate(classes)}
     return [index.get(label) for label in labels], classes

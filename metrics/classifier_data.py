@@ -10,6 +10,7 @@ import numpy as np
 
 from dataset import batches, catalog, tables
 from settings.errors import NotFoundError, UserError
+from utils import evenly_spaced
 
 RARE = 0.02             # an attribute that fewer images have, or lack, is left out
 TENTH = 10              # one in so many images is held out where no others are
@@ -111,6 +112,5 @@ def digest(data, classes):
     sums = hashlib.sha256(repr((data.images.shape, names)).encode())
     sums.update(np.ascontiguousarray(data.labels, np.int8 if data.labels.ndim == 2
                                      else np.int64).tobytes())
-    chosen = np.unique(np.linspace(0, len(data) - 1, HASHED).astype(int))
-    sums.update(data.images[chosen].tobytes())
+    sums.update(data.images[evenly_spaced(len(data), HASHED)].tobytes())
     return sums.hexdigest()

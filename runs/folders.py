@@ -12,8 +12,10 @@ import typing
 from settings.checks import LONGEST_PART
 from settings.config import Config
 from settings.errors import NotFoundError, UserError, shown
+from utils import existing
 
 CONFIG = 'config.json'
+ELSEWHERE = 'Folders elsewhere: --checkpoint_dir, --sample_dir, --cache_dir.'
 MODEL_NAME = 'DCGAN.model'       # checkpoint files are DCGAN.model-<step>.*
 BEST = 'best'
 INDEX = re.compile(r'^(.+)-(\d+)\.index$')
@@ -122,9 +124,8 @@ def make_folder(folder):
         os.makedirs(folder, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        raise UserError('The folder %s cannot be written to: %s. Folders elsewhere: '
-                        '--checkpoint_dir, --sample_dir, --cache_dir.'
-                        % (folder, error.strerror))
+        raise UserError('The folder %s cannot be written to: %s. %s'
+                        % (folder, error.strerror, ELSEWHERE))
 
 
 def check_folders(*folders):
@@ -136,8 +137,7 @@ def check_folders(*folders):
         above = nearest_folder(folder)
         if not os.access(above, os.W_OK | os.X_OK):
             raise UserError('The folder %s cannot be written to: no permission to '
-                            'write to %s. Folders elsewhere: --checkpoint_dir, '
-                            '--sample_dir, --cache_dir.' % (folder, above))
+                            'write to %s. %s' % (folder, above, ELSEWHERE))
 
 
 def nearest_folder(folder):
@@ -148,9 +148,7 @@ def nearest_folder(folder):
     if max(map(len, os.fsencode(folder).split(os.sep.encode()))) > LONGEST_PART:
         raise UserError('The folder %s cannot be made: expected names of up to %d '
                         'bytes.' % (shown(folder), LONGEST_PART))
-    above = os.path.abspath(folder)
-    while not os.path.lexists(above) and above != os.path.dirname(above):
-        above = os.path.dirname(above)
+    above = existing(folder)
     if not os.path.isdir(above):
         raise UserError('The folder %s cannot be made: %s is no folder.'
                         % (folder, above))

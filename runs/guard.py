@@ -9,7 +9,7 @@ import os
 import numpy as np
 from tqdm import tqdm
 
-from utils import naming, transform
+from utils import evenly_spaced, naming, transform
 
 WINDOW = 500        # the last steps, by whose losses and accuracies we judge
 RIGHT = 0.999       # D has won: right on this share of real and of generated images
@@ -97,8 +97,9 @@ class Guard:
         """Judge a sheet's images, float32 [N, H, W, C], beside as many of the data."""
         if np.isnan(self.recent).any():     # too early: G has hardly begun
             return
-        images = evenly(images, COMPARED)
-        data = transform(evenly(self.data.images, len(images)))
+        images = images[evenly_spaced(len(images), COMPARED)]
+        data = self.data.images
+        data = transform(data[evenly_spaced(len(data), len(images))])
         if difference(images) < ALIKE * difference(data):
             self.say('alike', step)
 
@@ -122,11 +123,6 @@ def won(accuracies):
 def still(losses):
     """Tell whether all losses [steps, kinds] stood still."""
     return (losses.std(axis=0) <= STILL * (1 + abs(losses.mean(axis=0)))).all()
-
-
-def evenly(images, count):
-    """Return up to `count` images, evenly chosen."""
-    return images[np.unique(np.linspace(0, len(images) - 1, count, dtype=int))]
 
 
 def difference(images):

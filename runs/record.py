@@ -51,24 +51,25 @@ class Record:
         self.history.append(step, self.epoch(step), took, dict(values, **judged))
         self.sums.update(values, took=took, steps=1)
         self.guard.watch(values, step)
-        done = self.sums['steps'] if step % self.steps_per_epoch else None
-        if done is None or time.time() - self.said > QUIET and not sys.stderr.isatty():
-            tqdm.write(self.epoch_line(self.epoch(step), done))
+        ends = step % self.steps_per_epoch == 0
+        if ends or time.time() - self.said > QUIET and not sys.stderr.isatty():
+            tqdm.write(self.epoch_line(step))
             self.said = time.time()
-        if done is None:
+        if ends:
             self.sums.clear()
 
-    def epoch_line(self, epoch, done=None):
-        """Return the line of an epoch: the means of its losses and accuracies.
+    def epoch_line(self, step):
+        """Return the line of the epoch of a step: means of its losses and accuracies.
 
-        In the middle of an epoch, that of its `done` steps so far.
+        In the middle of an epoch it says how far it is.
         """
+        done = step % self.steps_per_epoch
+        so_far = '(%d of %d steps) ' % (done, self.steps_per_epoch) if done else ''
         mean = {name: total / self.sums['steps'] for name, total in self.sums.items()}
-        so_far = '' if done is None else '(%d of %d steps) ' % (
-            done, self.steps_per_epoch)
         return ('epoch %*d/%d %sd_loss_real %.3f d_loss_fake %.3f g_loss %.3f '
                 'D right: real %.0f%% fake %.0f%% %.0f images/s %s' % (
-                    len(str(self.config.epoch)), epoch, self.config.epoch, so_far,
+                    len(str(self.config.epoch)), self.epoch(step), self.config.epoch,
+                    so_far,
                     mean['d_loss_real'], mean['d_loss_fake'], mean['g_loss'],
                     100 * mean['d_acc_real'], 100 * mean['d_acc_fake'],
                     self.images_per_step / mean['took'],

@@ -21,7 +21,7 @@ from runs import sampling, sessions
 from runs.start import check_classes
 from settings.errors import UserError
 from tasks.parts.outputs import output_path
-from utils import imsave, merge
+from utils import evenly_spaced, imsave, merge
 
 SCANNED = 10000     # images that are looked through, without --num_samples
 CALIBRATION = 256   # images whose statistics an untrained D goes by
@@ -63,11 +63,6 @@ def main(config, run, path):
     for name, about in SHEETS.items():
         print('sheet: %s\n  left untrained, right trained: %s' % (imsave(
             beside(*(side[name] for side in sides)), base + name + '.png'), about))
-
-
-def evenly_spaced(total, most):
-    """Return at most `most` indices below `total`, from the first to the last."""
-    return np.unique(np.linspace(0, total - 1, min(total, most)).astype(int))
 
 
 @contextlib.contextmanager

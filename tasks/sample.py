@@ -3,8 +3,9 @@
 import os
 import re
 
-from runs import folders, sampling
+from runs import sampling
 from settings.errors import UserError
+from tasks.parts.outputs import output_path
 from utils import image_manifold_size, imsave, inverse_transform
 
 MOST_PIXELS = 2**27     # of a sheet: larger ones few programs open
@@ -15,9 +16,7 @@ def main(config, run, path):
     y = sampling.make_labels(config.sheet_size, config)
     if not config.separate:
         check_sheet(config)
-    folders.make_folder(run.sample_dir)
-    name = 'test_%s' % config.label if config.label else 'test'
-    base = os.path.join(run.sample_dir, safe(name))
+    base = output_path(run, 'test_%s' % config.label if config.label else 'test')
     rows = row_names(config)
     with sampling.restored(config, path) as (sess, model):
         z = sess.run(sampling.fixed_z(config))
