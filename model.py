@@ -21,6 +21,9 @@ from ops import (
     take_batch_stats,
 )
 
+RAMP = 100000           # images in which --augment_target goes from none changed to all
+MOST_AUGMENTED = 0.8    # beyond it G may draw changed images (Karras et al., 2020)
+
 
 def map_sizes(height, width):
     """Return the (height, width) of each feature map, from the image down.
@@ -76,6 +79,7 @@ class DCGAN:
         self.G = self.generator(self.z, self.y)
         self.g_stats = take_batch_stats()
         self.build_averages()
+        self.build_augment_p()
         self.sampler_images = self.sampler(self.z, self.y)
         real, self.G_seen = self.augment(self.images, 0), self.augment(self.G, 1)
         self.D, self.D_logits = self.discriminator(real, self.y)
@@ -84,7 +88,8 @@ class DCGAN:
         self.d_stats_fake = take_batch_stats()
         self.d_penalty = self.penalty(real, self.G_seen)
         self.build_losses()
-        self.variables = tf.global_variables()
+        # not augment/p, which whoever draws by a checkpoint does not need
+        self.variables = tf.global_variables('generator/|discriminator/|ema/')
         self.d_vars = tf.trainable_variables('discriminator/')
         self.g_vars = tf.trainable_variables('generator/')
 
@@ -194,19 +199,54 @@ class DCGAN:
                 self.averages[v.op.name] = v, tf.get_variable(
                     'ema/' + v.op.name, initializer=v.initial_value, trainable=False)
 
-    def augment(self, images, which):
-        """Return images as D sees them, changed at random with --augment.
+    def build_augment_p(self):
+        """Make the share of the images that --augment changes, with --augment_target.
 
-        From the first step after --augment_after on; before it, as they are.
+        `augment_p` is its value before the step; see adapt_augment_p.
+        """
+        self.augment_p = tf.ones([])
+        if self.adaptive:
+            with tf.variable_scope('augment'):
+                self.augment_share = tf.get_variable(
+                    'p', [], initializer=tf.zeros_initializer(), trainable=False)
+            self.augment_p = self.augment_share.read_value()
+
+    @property
+    def adaptive(self):
+        """Whether --augment changes as many images as D needs, not all of them."""
+        return self.config.augment != 'none' and self.config.augment_target > 0
+
+    def augment(self, images, which):
+        """Return images as D sees them: with --augment, some of them changed.
+
+        Each with the probability augment_p, from the first step after --augment_after
+        on; before it, as they are. `which` keeps the draws of two calls apart.
         """
         c = self.config
         if c.augment == 'none':
             return images
         seed = self.key + [(which + 1) << 50, 0]
+        draw = tf.random.stateless_uniform([tf.shape(images)[0]], seed + [0, 1])
+        begun = self.step >= c.augment_after * c.d_steps
         return tf.cond(
-            self.step >= c.augment_after * c.d_steps,
-            lambda: augmentation.augment(images, c.augment.split(','), seed),
+            tf.logical_and(begun, self.augment_p > 0),
+            lambda: tf.where(
+                draw < self.augment_p,
+                augmentation.augment(images, c.augment.split(','), seed), images),
             lambda: tf.identity(images))
+
+    def adapt_augment_p(self):
+        """Return the op that changes more images where D is surer than its target.
+
+        Karras et al., 2020, "Training generative adversarial networks with limited
+        data", section 3: D that knows its real images by heart calls more and more of
+        them real. The share rises where more than --augment_target of a batch are, and
+        falls where fewer are, at most from 0 to 1 in RAMP images.
+        """
+        rise = tf.sign(self.d_acc_real - self.config.augment_target)
+        images = tf.cast(tf.shape(self.images)[0], tf.float32)
+        return self.augment_share.assign(
+            tf.clip_by_value(self.augment_p + rise * images / RAMP, 0, MOST_AUGMENTED))
 
     def penalty(self, real, fake):
         """Return the weighted penalty on D's gradient, 0 without --penalty."""
@@ -232,8 +272,8 @@ class DCGAN:
             'd_loss_real', 'd_loss_fake', 'g_loss', 'd_acc_real', 'd_acc_fake')}
         self.summary = tf.summary.merge(
             [tf.summary.scalar(name, value) for name, value in
-             sorted(dict(self.scalars, d_loss=self.d_loss,
-                         d_penalty=self.d_penalty).items())]
+             sorted(dict(self.scalars, d_loss=self.d_loss, d_penalty=self.d_penalty,
+                         augment_p=self.augment_p).items())]
             + [tf.summary.histogram('z', self.z), tf.summary.histogram('d', self.D),
                tf.summary.histogram('d_', self.D_)])
 
@@ -251,7 +291,8 @@ class DCGAN:
                                   self.d_vars)
             real = move_averages(self.d_stats_real)
             fake = move_averages(self.d_stats_fake, after=real)
-            self.d_optim = tf.group(train, *fake, *self.constrain([train]))
+            adapted = [self.adapt_augment_p()] if self.adaptive else []
+            self.d_optim = tf.group(train, *fake, *adapted, *self.constrain([train]))
         optimizer = self.make_optimizer(c.g_learning_rate)
         self.g_optim = self.update_G(optimizer, self.g_loss, self.g_stats)
         self.updates, self.step_loss = (self.d_optim, self.g_optim), self.g_loss

@@ -194,7 +194,7 @@ def make_optimizer(config, learning_rate):
     """Return the tf.train.Optimizer of --optimizer: Adam, or SGD with its momentum."""
     if config.optimizer == 'sgd':
         return tf.train.MomentumOptimizer(learning_rate, config.momentum)
-    return tf.train.AdamOptimizer(learning_rate, beta1=config.beta1)
+    return tf.train.AdamOptimizer(learning_rate, beta1=config.beta1, beta2=config.beta2)
 
 
 def draw_z(z_dist, shape, seed):

@@ -33,8 +33,8 @@ DATASETS = {
     'anime': Row(functools.partial(find_images, hint=ANIME + ' data/anime'), {}),
     'toonfaces': Row(find_images, {}),
     'gaussian': Row(find_images, dict(      # points, which toy.py draws itself
-        train_size=1000, batch_size=4, epoch=10, z_dim=2, g_steps=1, ema=0,
-        updates='together', d_learning_rate=0.05, g_learning_rate=0.01)),
+        train_size=1000, batch_size=4, epoch=10, z_dim=2, ema=0, updates='together',
+        beta1=0.5, beta2=0.999, d_learning_rate=0.05, g_learning_rate=0.01)),
 }
 FOLDER = Row(find_images, {})
 

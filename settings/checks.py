@@ -14,14 +14,14 @@ AUGMENTATIONS = ('color', 'translation', 'cutout')
 
 # Values for older runs, whose config.json lacks these settings
 BEFORE = {'ema': 0, 'augment': 'none', 'augment_after': 0, 'updates': 'together',
-          'ema_rampup': 0.0}
-FORMER = {'d_head': 'linear', 'bias': True}     # older defaults, which say no more
+          'ema_rampup': 0.0, 'beta2': 0.999, 'augment_target': 0.0}
+FORMER = {'d_head': 'linear', 'bias': True, 'augment_after': 4500}  # older defaults
 
 # The data set of points (toy.py), and the settings that decide its runs
 GAUSSIAN = 'gaussian'
 OF_POINTS = {'dataset', 'batch_size', 'learning_rate', 'beta1', 'train_size', 'd_steps',
              'g_steps', 'seed', 'z_dim', 'z_dist', 'ema', 'optimizer', 'momentum',
-             'd_learning_rate', 'g_learning_rate', 'loss', 'label_smoothing',
+             'beta2', 'd_learning_rate', 'g_learning_rate', 'loss', 'label_smoothing',
              'num_samples', 'updates', 'chosen_by'}
 MOST_POINTS = 10**7
 
@@ -135,7 +135,7 @@ def variants(config):
                         ('augment_after', 'an', 'augment')):
         value, usual = getattr(config, name), getattr(type(config), name)
         if getattr(config, of) == 'none' and value not in (
-                usual, BEFORE.get(name, usual)):
+                usual, BEFORE.get(name, usual), FORMER.get(name, usual)):
             found.append('--%s %.10g is of %s --%s, and there is none: name one, or '
                          'leave it out.' % (name, value, a, of))
     if config.label_smoothing and config.loss in ('wgan', 'hinge'):

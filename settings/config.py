@@ -12,6 +12,7 @@ from settings.errors import NO_ROOM, UserError, shown
 from settings.flags import Flags, fields
 
 MOST_JSON = 2**20   # characters of a config.json
+G_LEARNING_RATE = 1.2e-3    # of G, where no learning rate is given
 COMBINED = 4        # attributes of which a sheet has every combination
 
 
@@ -34,7 +35,7 @@ class Config(Flags):
 
     @property
     def run_name(self):
-        """--name, or carpedm20's model_dir: celebA_16_64_64; points have no size."""
+        """--name, or carpedm20's model_dir: celebA_32_64_64; points have no size."""
         if self.dataset == GAUSSIAN:
             return self.name or GAUSSIAN
         return self.name or '%s_%d_%d_%d' % (
@@ -49,6 +50,8 @@ class Config(Flags):
         values = dict(defaults, **given)
         if {'attributes', 'labels'} & set(given) and 'conditional' not in given:
             values['conditional'] = 'attributes' not in given
+        if not {'learning_rate', 'g_learning_rate'} & set(values):
+            values['g_learning_rate'] = G_LEARNING_RATE
         values.setdefault('chosen_by', values.get('seed', cls.seed))
         values.setdefault('output_height', cls.output_height)
         for size in ('input', 'output'):

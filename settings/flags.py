@@ -56,15 +56,20 @@ class Flags:
         choices=tuple(TASKS))
     name: str = option(
         None, CALL, 'name of the run; by default DATASET_BATCH_HEIGHT_WIDTH, such as '
-        'celebA_16_64_64')
+        'celebA_32_64_64')
 
     epoch: int = option(
         25, FREE, 'epochs in all; with a larger number a finished run goes on',
         low=1, high=10**6, group='Training')
-    batch_size: int = option(16, TRAINING, 'images in a batch', low=1, high=2**16)
+    batch_size: int = option(32, TRAINING, 'images in a batch', low=1, high=2**16)
     learning_rate: float = option(
-        2e-4, TRAINING, 'of Adam, in both networks', above=0, high=10)
-    beta1: float = option(0.5, TRAINING, 'of Adam, its momentum', low=0, high=0.9999)
+        3e-4, TRAINING, 'of Adam, in both networks; by default G takes four times as '
+        'large steps', above=0, high=10)
+    beta1: float = option(
+        0.0, TRAINING, "of Adam, its momentum (the paper's: 0.5)", low=0, high=0.9999)
+    beta2: float = option(
+        0.99, TRAINING, "of Adam, how slowly it forgets the gradients' size (the "
+        "paper's: 0.999)", low=0, high=0.99999)
     train_size: int = option(
         None, TRAINING, 'use only so many images, a fair part of all, by --seed; the '
         'others are held out', low=1, high=10**9)
@@ -72,8 +77,8 @@ class Flags:
         1, TRAINING, "updates of D a step, each on a batch of its own (Goodfellow et "
         "al.'s k; WGAN's 5)", low=1, high=100)
     g_steps: int = option(
-        2, TRAINING, "updates of G a step, all on the same z (2, as carpedm20's code; "
-        "the paper's algorithm: 1)", low=1, high=100)
+        1, TRAINING, "updates of G a step, all on the same z (carpedm20's code: 2)",
+        low=1, high=100)
     updates: str = option(
         'alternate', TRAINING, "alternate: D is updated first, then G by the new D's "
         'answers; together: both by the weights before the step',
@@ -241,7 +246,8 @@ class Flags:
         None, TRAINING, 'of D alone; by default --learning_rate (Heusel et al. part '
         'them)', above=0, high=10)
     g_learning_rate: float = option(
-        None, TRAINING, 'of G alone, likewise', above=0, high=10)
+        None, TRAINING, 'of G alone; by default --learning_rate, or 0.0012 where that '
+        'is not given either', above=0, high=10)
     init: str = option(
         'dcgan', TRAINING, "dcgan: weights N(0, 0.02), gamma N(1, 0.02) (the paper's); "
         "or xavier, Glorot and Bengio's uniform, TensorFlow's own default",
@@ -274,10 +280,12 @@ class Flags:
         'translation', TRAINING, 'show D images changed at random: some of '
         'translation, color and cutout (Zhao et al., 2020), as color,translation; or '
         'none (mnist: none)')
+    augment_target: float = option(
+        0.95, TRAINING, 'change so many of the images that D calls this share of the '
+        'real ones real: D that knows them by heart would call all (Karras et al., '
+        '2020); 0: change all images', low=0, high=0.999)
     augment_after: int = option(
-        4500, TRAINING, 'begin with that after so many steps: early on D is not yet '
-        'ahead of G, and whole images teach faster; 0: from the start',
-        low=0, high=10**9)
+        0, TRAINING, 'begin with --augment after so many steps', low=0, high=10**9)
 
     gpu_memory_fraction: float = option(
         None, FREE, "share of the GPU's memory that TensorFlow may take, up to 1",

@@ -345,8 +345,9 @@ def test_learning_rates_of_d_and_g_apart(graph, tiny_config):
 
 
 def test_adam_is_the_default_with_beta1(tiny_config):
-    optimizer = ops.make_optimizer(tiny_config(beta1=0.25), 0.1)
-    assert isinstance(optimizer, tf.train.AdamOptimizer) and optimizer._beta1 == 0.25
+    optimizer = ops.make_optimizer(tiny_config(beta1=0.25, beta2=0.75), 0.1)
+    assert isinstance(optimizer, tf.train.AdamOptimizer)
+    assert (optimizer._beta1, optimizer._beta2) == (0.25, 0.75)
 
 
 # --- augmentation ------------------------------------------------------------------
@@ -403,7 +404,7 @@ def test_color_keeps_the_order_of_pixels_of_a_gray_image(graph):
 
 
 def test_d_sees_both_halves_augmented_and_g_learns_through_it(graph, tiny_config):
-    model = build(tiny_config(augment='translation,cutout', augment_after=0))
+    model = build(tiny_config(augment='translation,cutout', augment_target=0))
     plain, = tf.gradients(model.g_loss, [model.G])
     with start() as sess:
         gradient = sess.run(plain, feed(model))
@@ -411,10 +412,9 @@ def test_d_sees_both_halves_augmented_and_g_learns_through_it(graph, tiny_config
 
 
 @pytest.mark.parametrize('d_steps', [1, 3])
-def test_d_sees_images_moved_after_some_thousand_steps(graph, tiny_config, d_steps):
-    model = build(tiny_config(d_steps=d_steps))
-    after = model.config.augment_after
-    assert 1000 < after < 10000
+def test_d_sees_all_images_moved_after_some_thousand_steps(graph, tiny_config, d_steps):
+    after = 1500
+    model = build(tiny_config(d_steps=d_steps, augment_target=0, augment_after=after))
     seen = model.augment(model.images, 0)
     last, first = ({model.step: d_steps * step} for step in (after - 1, after))
     with start() as sess:
@@ -423,6 +423,33 @@ def test_d_sees_images_moved_after_some_thousand_steps(graph, tiny_config, d_ste
     assert (images == still).all() and np.abs(images - moved).max() > 0.1
     known = np.append(images, -1)       # what comes in is black
     assert np.abs(moved.reshape(-1, 1) - known).min(1).max() < 1e-6
+
+
+@pytest.mark.parametrize('share', [0.0, 0.4])
+def test_d_sees_a_share_of_the_images_moved(graph, tiny_config, share):
+    model = build(tiny_config())
+    seen, unmoved = model.augment(model.images, 0), 0
+    with start() as sess:
+        model.augment_share.load(share, sess)
+        for step in range(25):
+            images, moved = sess.run([model.images, seen],
+                                     {**feed(model), model.step: step})
+            unmoved += (images == moved).all((1, 2, 3)).mean() / 25
+    assert 1 - share - 0.15 < unmoved < 1 - share + 0.15     # a few stay in place
+
+
+@pytest.mark.parametrize('updates', ['together', 'alternate'])
+@pytest.mark.parametrize('share, right, becomes', [
+    (0.5, 1.0, 0.5 + 8e-5), (0.5, 0.9, 0.5 - 8e-5), (0.0, 0.0, 0.0), (0.8, 1.0, 0.8)])
+def test_the_share_follows_how_many_real_images_d_knows(
+        graph, tiny_config, updates, share, right, becomes):
+    model = build(tiny_config(updates=updates))
+    with start() as sess:
+        model.augment_share.load(share, sess)
+        sess.run(model.updates, {**feed(model), model.d_acc_real: right})
+        assert sess.run(model.augment_share) == pytest.approx(becomes, abs=1e-6)
+        sess.run(model.g_optim, {**feed(model), model.d_acc_real: 1 - right})
+        assert sess.run(model.augment_share) == pytest.approx(becomes, abs=1e-6)
 
 
 def test_without_augmentation_d_sees_the_images(graph, tiny_config):

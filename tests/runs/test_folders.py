@@ -41,9 +41,9 @@ def config(tmp_path, **given):
 
 def test_a_new_run_has_two_folders_of_its_name(tmp_path):
     run, c = start.to_train(config(tmp_path), {})
-    assert run.name == 'celebA_16_64_64'
-    assert run.checkpoint_dir == str(tmp_path / 'checkpoint' / 'celebA_16_64_64')
-    assert run.sample_dir == os.path.join('samples', 'celebA_16_64_64')
+    assert run.name == 'celebA_32_64_64'
+    assert run.checkpoint_dir == str(tmp_path / 'checkpoint' / 'celebA_32_64_64')
+    assert run.sample_dir == os.path.join('samples', 'celebA_32_64_64')
     assert c.epoch == 25
     assert not (tmp_path / 'checkpoint').exists()
 
@@ -55,10 +55,10 @@ def test_checkpoints_are_ordered_by_step_not_by_letter(place):
 
 
 def test_the_default_name_is_found_first(tmp_path, place):
-    place('celebA_16_64_64')
+    place('celebA_32_64_64')
     place('newer', dataset='celebA')
     run, _ = start.to_restore(config(tmp_path), {})
-    assert run.name == 'celebA_16_64_64'
+    assert run.name == 'celebA_32_64_64'
 
 
 def test_else_the_newest_run_of_the_data_set_and_it_is_said(tmp_path, place):

@@ -21,11 +21,21 @@ def make(given=(), defaults=()):
 
 def test_defaults_are_the_designs():
     c = make()
-    assert (c.kernel_size, c.z_dist, c.g_steps, c.d_steps) == (4, 'normal01', 2, 1)
-    assert (c.batch_size, c.learning_rate, c.beta1, c.z_dim) == (16, 2e-4, 0.5, 100)
+    assert (c.kernel_size, c.z_dist, c.g_steps, c.d_steps) == (4, 'normal01', 1, 1)
+    assert (c.batch_size, c.beta1, c.beta2, c.z_dim) == (32, 0.0, 0.99, 100)
+    assert (c.augment, c.augment_target, c.augment_after) == ('translation', 0.95, 0)
     assert (c.updates, c.ema_rampup, c.d_head, c.bias) == (
         'alternate', 0.05, 'conv', False)
     assert (c.gf_dim, c.df_dim, c.ema, c.max_to_keep) == (32, 32, 0.9999, 5)
+
+
+@pytest.mark.parametrize('given, rates', [
+    ({}, (3e-4, None, 1.2e-3)), ({'learning_rate': 1e-3}, (1e-3, None, None)),
+    ({'d_learning_rate': 1e-3}, (3e-4, 1e-3, 1.2e-3)),
+    ({'g_learning_rate': 1e-3}, (3e-4, None, 1e-3))])
+def test_g_learns_faster_unless_a_learning_rate_is_given(given, rates):
+    c = make(given)
+    assert (c.learning_rate, c.d_learning_rate, c.g_learning_rate) == rates
 
 
 def test_given_wins_over_the_data_sets_defaults():
@@ -55,8 +65,8 @@ def test_one_side_stands_for_both_unless_both_are_given(given, expected):
 
 
 def test_run_name_is_carpedm20s_model_dir_or_the_name():
-    assert make().run_name == 'celebA_16_64_64'
-    assert make({'batch_size': 32, 'output_width': 96}).run_name == 'celebA_32_64_96'
+    assert make().run_name == 'celebA_32_64_64'
+    assert make({'batch_size': 16, 'output_width': 96}).run_name == 'celebA_16_64_96'
     assert make({'name': 'mine'}).run_name == 'mine'
 
 
@@ -112,11 +122,13 @@ def test_runs_older_than_averages_and_moved_images_go_on_without(tmp_path, left)
     path = str(tmp_path / 'config.json')
     values = dataclasses.asdict(Config.make({}, {}))
     values = {name: value for name, value in values.items()
-              if name not in ('ema', 'augment', 'augment_after')}
+              if name not in ('ema', 'augment', 'augment_after', 'augment_target',
+                              'beta2')}
     with open(path, 'w') as file:
         json.dump(dict(values, **left), file)
     c = Config.load(path)
     assert (c.ema, c.augment, c.augment_after) == (0, 'none', 0)
+    assert (c.augment_target, c.beta2) == (0, 0.999)
 
 
 def test_runs_with_images_moved_from_the_start_go_on_so(tmp_path):
@@ -179,7 +191,7 @@ def test_restore_does_not_call_images_held_out_that_were_trained_on():
 
 
 @pytest.mark.parametrize('changes, given', [
-    ({}, {'num_samples': 64}), ({}, {'d_learning_rate': 2e-4}),
+    ({}, {'num_samples': 64}), ({}, {'d_learning_rate': 3e-4}),
     ({'learning_rate': 1e-3}, {'g_learning_rate': 1e-3}), ({}, {'output_width': 64})])
 def test_a_flag_that_says_what_holds_anyway_changes_nothing_on_resume(changes, given):
     old = make(changes)
