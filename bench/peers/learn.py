@@ -40,7 +40,7 @@ def parse(arguments):
                         ' the other takes a GPU where it finds one')
     parser.add_argument('--precision', choices=('float32', 'bfloat16'),
                         default='float32', help='of the recipe')
-    parser.add_argument('--augment_after', type=int, default=4500, help='likewise')
+    parser.add_argument('--augment_target', type=float, default=0.95, help='likewise')
     parser.add_argument('--ema', type=float, default=0.9999, help='likewise')
     parser.add_argument('--ema_rampup', type=float, default=0.05, help='likewise')
     parser.add_argument('--folder')

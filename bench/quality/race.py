@@ -56,7 +56,7 @@ MINUTES = (2, 4, 8, 16, 32)
 SIDES = ('ours', 'recipe', 'torch', 'carpedm20')
 FLAGS = ['--dataset', 'celebA', '--train', '--train_size', '18000']
 # What sets in later costs time: a speed without it would hold for the first steps alone
-ALWAYS = ['--augment_after', '0']
+ALWAYS = ['--augment_target', '0']
 
 
 # --- milestones --------------------------------------------------------------

@@ -23,7 +23,6 @@ from bench import turns
 
 ONCE = 'both at the same weights, fakes judged once'
 AGAIN = 'D updated, fakes judged again'
-TWICE = AGAIN + ', G again'
 
 
 def ours(kernel, precision, *flags):
@@ -48,11 +47,11 @@ for precision in ('float32', 'bfloat16'):
         SIDES['ours k%s %s' % (kernel, precision)] = (
             sys.executable, ours(kernel, precision), kernel, precision, ONCE)
     SIDES['ours defaults ' + precision] = (
-        sys.executable, ['speed/step.py', '--precision', precision, '--augment_after',
-                         '0'], 4, precision, TWICE)
+        sys.executable, ['speed/step.py', '--precision', precision, '--augment_target',
+                         '0'], 4, precision, AGAIN)
     SIDES['torch recipe ' + precision] = (
         turns.TORCH, ['peers/torch_recipe.py', '--serve', '--precision', precision,
-                      '--augment_after', '0'], 4, precision, TWICE)
+                      '--augment_target', '0'], 4, precision, AGAIN)
     for mode, rule, text in (('eager', 'again', AGAIN), ('compile', 'once', ONCE),
                              ('compile', 'again', AGAIN)):
         SIDES['torch %s %s %s' % (mode, precision, rule)] = (
