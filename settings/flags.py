@@ -158,6 +158,15 @@ class Flags:
         None, CALL, 'draw this label alone, as 7 for mnist; of attributes those that '
         'shall be there, as Smiling,Young, or none; by default a row each',
         of='sample walk arithmetic drop complete')
+    z: str = option(
+        None, CALL, 'draw from the z in this file, as sampling and --task complete '
+        'write it beside their pictures (test.npz, z.npz); by default new ones by '
+        '--seed',
+        of='sample walk arithmetic')
+    indices: str = option(
+        None, CALL, 'which images of the sheet, or of --z, counted from 0, as 3,17,4: '
+        'sampling draws these alone, a walk goes through them, and along dimensions '
+        'starts from them', of='sample walk')
     checkpoint: str = option(
         None, CALL, 'best, by Fréchet distance, as --eval_freq found it, or the number '
         'of a step; by default the newest', not_of='train curves')
@@ -195,14 +204,10 @@ class Flags:
                  'dimensions_each', 'dimensions_merged'), of='walk')
     frames: int = option(
         60, CALL, 'pictures of a film', low=2, high=10**4, of='walk arithmetic')
-    indices: str = option(
-        None, CALL, 'of walk, which images of the sheet to go through, counted from 0, '
-        'as 3,17,4; along dimensions those to start from, by default the first',
-        of='walk')
     formula: str = option(
         None, CALL, 'of arithmetic, as "Smiling,-Male - -Smiling,-Male + '
         '-Smiling,Male" by attributes (-X: without X), or "3,8,12 - 4,7,9 + 1,2,5" by '
-        'images of the sheet; one term, as Eyeglasses, turns it off and on',
+        'images of the sheet or of --z; one term, as Eyeglasses, turns it off and on',
         of='arithmetic')
     attribute: str = option(
         None, CALL, 'what drop makes the generator forget, as Eyeglasses; of classify '

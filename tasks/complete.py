@@ -19,7 +19,7 @@ from metrics.neighbours import nearest, nearest_in_parts
 from runs import sampling
 from settings.errors import NotFoundError, UserError
 from tasks import sample
-from tasks.parts import latent, masks
+from tasks.parts import latent, masks, z_files
 from tasks.parts.outputs import output_path, save_csv
 from tasks.parts.search import Search, descend
 from utils import make_gif, save_images, transform
@@ -45,10 +45,13 @@ def main(config, run, path):
     with sampling.restored(config, path) as (sess, model), \
             tempfile.TemporaryDirectory() as folder:
         animation = Animation(blender, images[:MOVING], config.iterations, folder)
-        found = search_all(sess, model, mask, images, animation.take)
+        found, inputs = search_all(sess, model, mask, images, animation.take)
         scores = judge(blender, zip(images, found, neighbours), config, base)
         report(scores, names, mask, base)
         print('animation: %s' % make_gif(animation.paths, base + '.gif'))
+        print('z: %s (go on from it: --z FILE, with --task sample, walk or arithmetic)'
+              % z_files.save(inputs, config, int(path.rpartition('-')[2]),
+                             base + '.npz'))
 
 
 # --- reading -----------------------------------------------------------------
@@ -144,7 +147,7 @@ def nearest_images(config, mask, images):
 
 
 def search_all(sess, model, mask, images, see=None):
-    """Yield the G(z) [H, W, C] found for each of images [N, H, W, C], in order.
+    """Return the G(z) [N, H, W, C] found for images [N, H, W, C], and their Inputs.
 
     The --restarts searches of an image run side by side; the one of the least loss is
     taken. At each step of the first batch see(step, draw) is called, where draw() gives
@@ -156,15 +159,17 @@ def search_all(sess, model, mask, images, see=None):
     most = max(1, AT_ONCE // (mask.hidden.size * c.restarts))
     batches = -(-len(images) // most)
     size = -(-len(images) // batches)
-    search = Search(model, mask, size * c.restarts)
+    search, parts = Search(model, mask, size * c.restarts), []
     with tqdm(total=batches * c.iterations, desc='searching', unit=' steps',
               disable=None) as bar:
         for start in range(0, len(images), size):
             # the last batch is filled up with images that are not asked for
             chosen = np.arange(start, start + size) % len(images)
-            found = descend(sess, search, known[chosen], z[chosen], y[chosen],
-                            see if start == 0 else None, bar)
-            yield from found[:len(images) - start]
+            parts.append(descend(sess, search, known[chosen], z[chosen], y[chosen],
+                                 see if start == 0 else None, bar))
+    found, inputs = zip(*parts)
+    inputs = latent.Inputs(*map(np.concatenate, zip(*inputs)))
+    return np.concatenate(found)[:len(images)], inputs.take(slice(len(images)))
 
 
 def first_inputs(sess, model, mask, known):
