@@ -20,6 +20,7 @@ TASKS = {
     'filters': "show what D's features answer to, by guided backpropagation",
     'drop': 'make the generator forget an attribute, by dropping feature maps',
     'complete': 'fill the hidden part of --images, or of held-out images',
+    'score': "tell how real D takes each of --images to be: a CSV",
     'classify': "tell labels by D's features, with a linear SVM",
     'curves': 'lay the losses of several runs over one another',
 }
@@ -157,7 +158,7 @@ class Flags:
     label: str = option(
         None, CALL, 'draw this label alone, as 7 for mnist; of attributes those that '
         'shall be there, as Smiling,Young, or none; by default a row each',
-        of='sample walk arithmetic drop complete')
+        of='sample walk arithmetic drop complete score')
     z: str = option(
         None, CALL, 'draw from the z in this file, as sampling and --task complete '
         'write it beside their pictures (test.npz, z.npz); by default new ones by '
@@ -215,9 +216,12 @@ class Flags:
         'classes', of='classify drop')
 
     images: tuple = option(
-        (), CALL, 'the files to complete, and folders of them; by default 16, or '
-        '--num_samples, of the images held out by --train_size', of='complete',
-        group='Completing images: --task complete')
+        (), CALL, 'your files, and folders of them, to complete or to score; complete '
+        'by default takes 16, or --num_samples, of the images that --train_size held '
+        'out', of='complete score', group='Your own pictures: --task complete, score')
+    save_features: bool = option(
+        False, CALL, "write D's features of each picture too, as arrays of NumPy",
+        of='score')
     mask: str = option(
         'center', CALL, 'what is hidden: center, left, random (80% of the pixels), '
         'grid (all but each 4th pixel), lowres (all but the means of 8 x 8), full '

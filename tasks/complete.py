@@ -11,15 +11,13 @@ import tempfile
 import numpy as np
 from tqdm import tqdm
 
-from dataset import batches, packing
-from dataset.files import walk
-from dataset.sources import wanted
+from dataset import batches
 from metrics.arrays import BLOCK, blocks
 from metrics.neighbours import nearest, nearest_in_parts
 from runs import sampling
 from settings.errors import NotFoundError, UserError
 from tasks import sample
-from tasks.parts import latent, masks, z_files
+from tasks.parts import given, latent, masks, z_files
 from tasks.parts.outputs import output_path, save_csv
 from tasks.parts.search import Search, descend
 from utils import make_gif, save_images, transform
@@ -65,31 +63,14 @@ def read_images(config):
     if not config.images:
         images = held_out(config)
         return ['held-out %d' % index for index in range(len(images))], images
-    paths = [path for given in config.images for path in files(given)]
-    read = [prepare(path, config) for path in paths]
+    paths = given.files(config.images)
+    read = [given.prepare(path, config) for path in paths]
     bad = ['  %s: %s' % (path, why) for path, why in zip(paths, read)
            if isinstance(why, str)]
     if bad:
         raise UserError('--images: %d of %d cannot be used:\n%s'
                         % (len(bad), len(paths), '\n'.join(bad)))
     return paths, np.stack(read)
-
-
-def files(path):
-    """Return the image files in and below a folder; of a file, itself."""
-    if not os.path.isdir(path):
-        return [path]
-    found = [file for file in walk(path) if wanted(file, '*')]
-    if not found:
-        raise NotFoundError('--images: no image in the folder %s.' % path)
-    return found
-
-
-def prepare(path, config):
-    """Return an image file as uint8 [H, W, C]; of a bad one the reason, a text."""
-    return packing.pack_image(path, (
-        config.input_height, config.input_width, config.output_height,
-        config.output_width, config.crop, config.c_dim))
 
 
 def held_out(config):
@@ -113,7 +94,7 @@ def read_mask(config):
     if not os.path.isfile(name):
         raise UserError('--mask %r: expected one of %s, or the file of an image, black '
                         'where it is hidden.' % (name, ', '.join(masks.NAMES)))
-    pixels = prepare(name, config.replace(c_dim=1))
+    pixels = given.prepare(name, config.replace(c_dim=1))
     if isinstance(pixels, str):
         raise UserError('--mask %s: %s' % (name, pixels))
     hidden = pixels[..., 0] < 128
