@@ -191,6 +191,11 @@ class Flags:
         5000, FREE, 'images that are judged while training; --task evaluate takes '
         '--num_samples, by default 10,000', low=2, high=10**6, of='train')
 
+    real_folder: str = option(
+        None, CALL, 'write the real images too, as they were prepared for training, '
+        'one PNG each, into this new or empty folder, to compare by other programs',
+        of='evaluate')
+
     labels_per_class: int = option(
         None, CALL, 'of classify: learn from so many labelled images of each class, '
         'drawn five times; by default once from --num_samples images, up to 5,000',
