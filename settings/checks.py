@@ -183,7 +183,7 @@ def points(config):
              and getattr(config, name) not in (default, BEFORE.get(name, default),
                                                FORMER.get(name, default))]
     found += ['--%s is of images: leave it out.' % name
-              for name in ('separate', 'eval_freq', 'z', 'indices')
+              for name in ('separate', 'eval_freq', 'z', 'indices', 'dry_run')
               if getattr(config, name)]
     if config.task not in (type(config).task, 'curves'):
         found.append('--task %s is of images: leave it out to sample points.'

@@ -52,6 +52,9 @@ class Flags:
     train: bool = option(
         False, CALL, 'train; without it, and by --train False, sample from the '
         'checkpoint')
+    dry_run: bool = option(
+        False, CALL, 'with --train: check everything, take three steps, say how long '
+        'the training will take, and write nothing but the packed images', of='train')
     task: str = option(
         'sample', CALL, 'what to do with a checkpoint, or with histories; see Tasks',
         choices=tuple(TASKS))
@@ -96,6 +99,9 @@ class Flags:
         '(celebA: 108)', low=1, high=2**16)
     input_width: int = option(
         None, TRAINING, 'its width; by default its height', low=1, high=2**16)
+    flip: bool = option(
+        False, TRAINING, 'train on mirror images too: each picture is mirrored, left '
+        'to right, half of the time; not for digits or writing')
     c_dim: int = option(
         3, NETWORK, 'channels: 3 for colour, 1 for gray (mnist: 1)', choices=(1, 3))
     input_fname_pattern: str = option(

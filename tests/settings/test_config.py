@@ -112,11 +112,11 @@ def test_runs_older_than_averages_and_moved_images_go_on_without(tmp_path, left)
     path = str(tmp_path / 'config.json')
     values = dataclasses.asdict(Config.make({}, {}))
     values = {name: value for name, value in values.items()
-              if name not in ('ema', 'augment', 'augment_after')}
+              if name not in ('ema', 'augment', 'augment_after', 'flip')}
     with open(path, 'w') as file:
         json.dump(dict(values, **left), file)
     c = Config.load(path)
-    assert (c.ema, c.augment, c.augment_after) == (0, 'none', 0)
+    assert (c.ema, c.augment, c.augment_after, c.flip) == (0, 'none', 0, False)
 
 
 def test_runs_with_images_moved_from_the_start_go_on_so(tmp_path):
