@@ -12,6 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from dataset import batches
+from dataset.cache import printable
 from metrics.arrays import BLOCK, blocks
 from metrics.neighbours import nearest, nearest_in_parts
 from runs import sampling
@@ -227,7 +228,7 @@ def save_sheet(mask, shown, path):
 def report(scores, names, mask, base):
     """Write the PSNR of each image as CSV and print their mean and deviation."""
     print('table: %s' % save_csv([['image', *scores[0]]] + [
-        [name, *('%.3f' % value for value in score.values())]
+        [printable(name), *('%.3f' % value for value in score.values())]
         for name, score in zip(names, scores)], base + '.csv'))
     print('PSNR in dB, mean and deviation of %d images, on %s (%d of %d)'
           % (len(scores), 'the hidden pixels' if mask.hidden.any() else 'all pixels',

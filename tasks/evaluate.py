@@ -86,7 +86,7 @@ def check_real_folder(folder):
 def save_real(config, data):
     """Write the training images, as prepared, into --real_folder, one PNG each.
 
-    With --num_samples those that the samples are compared with.
+    With --num_samples as many, first those that the samples are compared with.
     """
     folders.make_folder(config.real_folder)
     chosen = np.arange(len(data))
@@ -228,7 +228,8 @@ class Evaluator:
         self.copies.update(among=self.among, of=len(self.data), features=self.label,
                            compared_with='other training images' if own
                            else 'held-out images')
-        return [memory_text(self.copies),
+        flip = 'Their mirror images, which --flip shows too, were not looked at.'
+        return [memory_text(self.copies)] + [flip] * self.config.flip + [
                 'The picture: %d samples, each with its %d nearest of these training '
                 'images;\nthe last %d are those nearest to any.'
                 % (len(chosen), indices.shape[1], len(nearest_ones))]

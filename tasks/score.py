@@ -97,14 +97,15 @@ class Judge:
 def ask(judge, paths, config):
     """Yield (file, logit, label row, features or None) of each file that can be used.
 
-    Those that cannot are named, with the reason. UserError where all are.
+    A file is its path as text that can be printed. Those that cannot be used are named,
+    with the reason. UserError where all are.
     """
     bad, waiting = [], []
     with packing.packed(paths, config) as results:
-        for path, image in zip(paths, tqdm(results, 'scoring', len(paths),
-                                           unit=' images', disable=None)):
+        bar = tqdm(results, 'scoring', len(paths), unit=' images', disable=None)
+        for path, image in zip(map(printable, paths), bar):
             if isinstance(image, str):
-                bad.append('  %s: %s' % (path, image))
+                bad.append('  %s: %s' % (path, printable(image)))
             else:
                 waiting.append((path, image))
             if len(waiting) == CHUNK:
@@ -133,7 +134,7 @@ def report(answers, config, base):
     names = [sample.name_of(y, config) for y in sampling.label_rows(config)]
     rows = [['file'] + ['label'] * bool(names) + ['logit'] + ['probability'] * sure]
     for path, logit, row, _ in answers:
-        rows.append([printable(path)] + names[row:][:1] + ['%.6g' % logit]
+        rows.append([path] + names[row:][:1] + ['%.6g' % logit]
                     + ['%.6g' % probability(logit)] * sure)
     print('table: %s' % save_csv(rows, base + '.csv'))
     logits = np.array([logit for _, logit, _, _ in answers])

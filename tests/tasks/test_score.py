@@ -62,16 +62,18 @@ def expected(root, name, images):
 def test_each_picture_has_a_line_prepared_as_in_training(flags, root, tmp_path, capsys):
     folder = tmp_path / 'mine' / 'deep'
     (folder / 'broken.png').write_bytes(b'no picture')
+    os.rename(folder / '002.png', os.fsencode(folder) + b'/\xff.png')    # no UTF-8
     assert call(*flags, 'plain', '--save_features') == 0
     said = capsys.readouterr().out
     assert '1 of 4 images cannot be used and have no line' in said
     assert 'broken.png: not a kind of image' in said
-    files = [str(folder / ('%03d.png' % i)) for i in range(3)]
+    files = [str(folder / name) for name in ('000.png', '001.png', '\udcff.png')]
     images = transform(np.stack([get_image(f, None, None, 16, 16, False)
                                  for f in files]))
     (logits,), features = expected(root, 'plain', images)
     table = rows(tmp_path / 's' / 'plain' / 'score.csv')
-    assert [row['file'] for row in table] == files
+    names = [file.replace('\udcff', '\\udcff') for file in files]
+    assert [row['file'] for row in table] == names
     found = np.array([float(row['logit']) for row in table])
     np.testing.assert_allclose(found, logits, rtol=1e-3, atol=1e-5)
     np.testing.assert_allclose([float(row['probability']) for row in table],
@@ -79,7 +81,7 @@ def test_each_picture_has_a_line_prepared_as_in_training(flags, root, tmp_path, 
     assert 'mean %.3f' % found.mean() in said
     assert 'to compare: 64 samples of the run itself: mean ' in said
     with np.load(tmp_path / 's' / 'plain' / 'score.npz') as kept:
-        assert list(kept['names']) == files
+        assert list(kept['names']) == names
         np.testing.assert_allclose(kept['features'], features, rtol=1e-3, atol=1e-5)
 
 
