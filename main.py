@@ -55,6 +55,9 @@ def train(config, given):
     if settled.dataset != GAUSSIAN:
         data = batches.load(settled)
         data.steps_per_epoch(settled.batch_size)    # refuses too few images
+    if settled.dry_run:
+        start.check_classes(run, settled, data)
+        return start_tensorflow('train').rehearse(settled, run, data)
     with start.locked(run), steady_output():
         run, settled = start.to_train(config, given)    # again: trained meanwhile?
         if settled.dataset == GAUSSIAN:

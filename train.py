@@ -3,21 +3,26 @@
 import contextlib
 import os
 import re
+import statistics
 import sys
 import time
 
 import tensorflow.compat.v1 as tf
 from tqdm import tqdm
 
+from dataset import preview
 from dataset.batches import batch_number
+from dataset.cache import cache_base
 from metrics import evaluation
 from model import ARCHITECTURES
-from runs import checkpoints, history, sampling, sessions
+from runs import checkpoints, costs, history, sampling, sessions
 from runs.folders import make_folder, saved
 from runs.guard import WEIGHTS_EVERY, Diverged, check_variables, message
 from runs.record import ANIMATION, Record, list_sheets, remove_stale_sheets
 from runs.stop import Stop
 from utils import make_gif, remove_leftovers, show_all_variables
+
+MEASURED = 3        # steps of a dry run, after a first one
 
 
 def train(config, run, data):
@@ -27,9 +32,7 @@ def train(config, run, data):
     the signal's number after Ctrl-C or SIGTERM, and then the run is saved first.
     """
     with sessions.memory():
-        trainer = Trainer(config.replace(classes=data.classes,
-                                         precision=sessions.choose_precision(config)),
-                          run, data)
+        trainer = Trainer(config, run, data)
     try:
         with Stop() as stop, sessions.memory():
             trainer.train(stop)
@@ -48,15 +51,14 @@ class Trainer:
     sess = record = judge = None    # until they are open
 
     def __init__(self, config, run, data):
-        self.config, self.run, self.data = config, run, data
+        self.config = config = config.replace(
+            classes=data.classes, precision=sessions.choose_precision(config))
+        self.run, self.data = run, data
         self.steps_per_epoch = max(
             1, data.steps_per_epoch(config.batch_size) // config.d_steps)
         self.total = config.epoch * self.steps_per_epoch
-        for folder in (run.checkpoint_dir, run.sample_dir):
-            make_folder(folder)
         self.start, self.newest = checkpoints.newest(run.checkpoint_dir) or (0, None)
-        if config.eval_freq and self.start < self.total:
-            self.judge = evaluation.Judge(config, run, data)
+        self.prepare()
         tf.set_random_seed(config.seed)
         self.model = ARCHITECTURES[config.architecture](config)
         self.model.build_optimizers()
@@ -66,9 +68,16 @@ class Trainer:
                             updates=self.model.updates)
         self.open()
 
+    def prepare(self):
+        """Make the folders, and the judge."""
+        for folder in (self.run.checkpoint_dir, self.run.sample_dir):
+            make_folder(folder)
+        if self.config.eval_freq and self.start < self.total:
+            self.judge = evaluation.Judge(self.config, self.run, self.data)
+
     def open(self):
-        """Open the session, restore the newest checkpoint, write config.json."""
-        config, run, variables = self.config, self.run, self.variables
+        """Open the session, restore the newest checkpoint."""
+        config, variables = self.config, self.variables
         self.saver = checkpoints.make_saver(variables)
         initializer, z = tf.global_variables_initializer(), sampling.fixed_z(config)
         self.sess = sessions.open_session(config)
@@ -80,6 +89,11 @@ class Trainer:
         self.sample_z = self.sess.run(z)
         self.sess.graph.finalize()
         self.say_where()
+        self.begin()
+
+    def begin(self):
+        """Write config.json, open what is written down, remove what is out of date."""
+        config, run = self.config, self.run
         self.tidy()
         if self.start < self.total:
             config.save(run.config_path)
@@ -144,7 +158,7 @@ class Trainer:
             self.sess.run(model.d_optim, self.feed(index))
         feed = self.feed(first + config.d_steps - 1)
         fetches = self.fetches
-        if (step + 1) % config.summary_freq == 0:
+        if self.record and (step + 1) % config.summary_freq == 0:
             fetches = dict(fetches, summary=model.summary)
         with histograms(step + 1):
             values = self.sess.run(fetches, feed)
@@ -156,8 +170,8 @@ class Trainer:
 
     def feed(self, index):
         """Return the feed of the `index`-th batch: images, labels, the number for z."""
-        number = batch_number(index)
-        images, y = self.data.batch(number, self.config.batch_size, self.config.seed)
+        number, config = batch_number(index), self.config
+        images, y = self.data.batch(number, config.batch_size, config.seed, config.flip)
         feed = {self.model.images: images, self.model.step: number}
         if y is not None:
             feed[self.model.y] = y
@@ -206,6 +220,62 @@ class Trainer:
             for part in (self.sess, self.record, self.judge):
                 if part:
                     stack.callback(part.close)
+
+
+# --- a dry run ---------------------------------------------------------------
+
+def rehearse(config, run, data):
+    """Do what --dry_run says; return the status, as train does.
+
+    Nothing is written but what belongs to the packed images: the sheet of them, beside
+    them, is drawn again where it is missing.
+    """
+    sheet = cache_base(config) + '.png'
+    if not os.path.exists(sheet):
+        preview.save_sheet(data.images, sheet)
+    print('%s images; how they were prepared: %s' % (format(len(data), ','), sheet))
+    with sessions.memory():
+        trainer = Rehearsal(config, run, data)
+    try:
+        with sessions.memory():
+            trainer.rehearse()
+    except Diverged as error:
+        print('error: %s' % error, file=sys.stderr)
+        return 1
+    finally:
+        trainer.close()
+    print('dry run: no run was written; without --dry_run it trains')
+    return 0
+
+
+class Rehearsal(Trainer):
+    """A Trainer that writes nothing, and only measures."""
+
+    def prepare(self):
+        """Make nothing."""
+
+    def begin(self):
+        """Write nothing."""
+
+    def rehearse(self):
+        """Take MEASURED steps; print what they take, and how long all will take."""
+        if self.start >= self.total:
+            return
+        took = []
+        for step in range(self.start, self.start + 1 + MEASURED):
+            began = time.time()
+            self.train_step(step)
+            took.append(time.time() - began)
+        step = statistics.median(took[1:])      # the first one also plans the others
+        self.check_weights(self.start + len(took))
+        began = time.time()
+        sampling.draw(self.sess, self.model, self.sample_z,
+                      sampling.make_labels(len(self.sample_z), self.config))
+        sheet, left = time.time() - began, self.total - self.start
+        costs.say_step(self.config, step)
+        costs.say_time(self.config, left, self.steps_per_epoch,
+                       left * step + (left // self.config.sample_freq + 1) * sheet)
+        costs.say_room(self.config, self.run, self.variables)
 
 
 @contextlib.contextmanager

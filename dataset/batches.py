@@ -12,6 +12,8 @@ from dataset.catalog import find
 from settings.errors import NotFoundError, UserError
 from utils import transform
 
+FLIPS = 2 << 32     # keys what is mirrored, apart from the epochs' orders
+
 
 class Dataset:
     """Images uint8 [N, H, W, C], mapped from the cache, with their labels.
@@ -36,18 +38,24 @@ class Dataset:
                             % (len(self), batch_size))
         return len(self) // batch_size
 
-    def batch(self, number, batch_size, seed):
+    def batch(self, number, batch_size, seed, flip=False):
         """Return (images, y) of the batch of that number, as take does.
 
         Each epoch has its own permutation, made from (seed, epoch); what is left over
         at its end is not used in it. `number` counts from 0 over all epochs; see
-        batch_number.
+        batch_number. With `flip` each image is mirrored, left to right, or not, by
+        (seed, number).
         """
         epoch, index = divmod(number, self.steps_per_epoch(batch_size))
         if self.order_of != (seed, epoch):
             rng = np.random.default_rng([seed, epoch])
             self.order, self.order_of = rng.permutation(len(self)), (seed, epoch)
-        return self.take(self.order[index * batch_size:(index + 1) * batch_size])
+        images, y = self.take(self.order[index * batch_size:(index + 1) * batch_size])
+        if flip:
+            rng = np.random.default_rng([seed, FLIPS, number])
+            mirrored = rng.random(batch_size) < 0.5
+            images[mirrored] = images[mirrored, :, ::-1]
+        return images, y
 
     def take(self, chosen):
         """Return (images float32 in [-1, 1], y) of the images with these indices."""

@@ -4,11 +4,12 @@ import typing
 
 import numpy as np
 
+from metrics.density_coverage import K, density_coverage
 from metrics.frechet import frechet_of_moments
 from metrics.inception_score import SPLITS, inception_score
 from metrics.kid import kid
 from metrics.moments import Moments
-from metrics.precision_recall import K, precision_recall
+from metrics.precision_recall import precision_recall
 from metrics.two_sample import nearest_neighbour_accuracy
 
 FEWEST = K + 1          # images that all metrics can do with
@@ -44,6 +45,8 @@ class Result(typing.NamedTuple):
     inception_splits: int
     precision: float
     recall: float
+    density: float
+    coverage: float
     nn_accuracy: float
     nn_accuracy_real: float
     nn_accuracy_generated: float
@@ -63,4 +66,4 @@ def compare(real, generated):
     sides = real.features, generated.features
     fd = frechet_of_moments(*(Moments().update(side) for side in sides))
     return Result(num, fd, *kid(*sides), *score, *precision_recall(*sides),
-                  *nearest_neighbour_accuracy(*sides))
+                  *density_coverage(*sides), *nearest_neighbour_accuracy(*sides))

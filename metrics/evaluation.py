@@ -16,7 +16,7 @@ from metrics.comparison import Extracted
 from metrics.frechet import frechet_name, frechet_of_moments
 from metrics.kid import kid
 from metrics.moments import Moments
-from runs import checkpoints, folders, sampling, sessions
+from runs import checkpoints, folders, history, sampling, sessions
 from settings.errors import UserError
 from utils import atomic_write, transform
 
@@ -120,7 +120,8 @@ class Judge:
 
         The best has the least Fréchet distance.
         """
-        if self.real is None:
+        first = self.real is None
+        if first:
             self.prepare()
         features = extract(
             self.extractor, sampling.draw_y(sess, model, self.z, self.y), self.num,
@@ -131,6 +132,8 @@ class Judge:
         self.echo('step %d: %s %.4g, KID %.3g (%s)%s' % (
             step, frechet_name(self.extractor.label), fd, values['kid'], self.name,
             ', the best so far' if better else '; the best %.4g' % self.best))
+        if first and history.few_note(self.num):
+            self.echo(history.few_note(self.num))
         return values, better
 
     def keep(self, sess, saver, step, values):

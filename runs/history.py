@@ -5,6 +5,7 @@ import contextlib
 import csv
 import math
 import os
+import re
 
 import numpy as np
 from scipy.ndimage import uniform_filter1d
@@ -17,6 +18,7 @@ COLUMNS = ('step', 'epoch', 'seconds', 'd_loss_real', 'd_loss_fake', 'g_loss',
 # Filled at the steps at which --eval_freq judges: the Fréchet distance, the kernel
 # distance, and which features and how many samples they were computed from.
 JUDGED = ('fd', 'kid', 'judged_by')
+ENOUGH = 2048       # images; of fewer, numbers have a note
 
 
 class History:
@@ -104,6 +106,22 @@ def read_judged(path):
             for name, rows in found.items()}
 
 
+def few_note(*counts):
+    """Return a note on numbers of so many images each; '' where all are of ENOUGH."""
+    few = sorted({count for count in counts if count < ENOUGH})
+    return few and (
+        'note: numbers of fewer than %s images (here %s) are rough, and the Fréchet\n'
+        'distance is then too large: compare them with numbers of as many images alone.'
+        % (format(ENOUGH, ','), ' and '.join(format(n, ',') for n in few))) or ''
+
+
+def titled(judged_by):
+    """Return the title of a panel of judged numbers, with a note where they are few."""
+    found = re.search('([0-9,]+) samples', judged_by)
+    few = found and int(found.group(1).replace(',', '')) < ENOUGH
+    return plain(judged_by) + '; fewer than %s: rough' % format(ENOUGH, ',') * bool(few)
+
+
 def number(text):
     """Return a text as a float, NaN where it is none."""
     try:
@@ -153,7 +171,7 @@ def draw_panels(panels, history, judged, title):
     accuracy.set(ylabel='share that D gets right', ylim=(0, 1.02))
     for axes, (name, values) in zip(distances, judged.items()):
         draw_judged(axes, values['step'], values['fd'], 'tab:red')
-        axes.set_title(name, fontsize='medium')
+        axes.set_title(titled(name), fontsize='medium')
     panels[-1].set_xlabel('step')
 
 

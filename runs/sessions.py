@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import sys
 
 import tensorflow.compat.v1 as tf
 
@@ -70,6 +71,21 @@ def has_bfloat16(kinds='avx512_bf16|amx_bf16', unknown=True):
             return bool(re.search(r'\b(%s)\b' % kinds, file.read()))
     except OSError:
         return unknown
+
+
+def peaks():
+    """Return [(what, bytes)], the most memory taken so far, as far as it is known."""
+    found = []
+    with contextlib.suppress(ImportError):      # Windows has none
+        import resource
+        unit = 1 if sys.platform == 'darwin' else 1024
+        found.append(('memory', unit * resource.getrusage(
+            resource.RUSAGE_SELF).ru_maxrss))
+    if has_gpu():
+        with contextlib.suppress(AttributeError, ValueError):   # since 2.5
+            found.append(('GPU memory', tf.config.experimental.get_memory_info(
+                'GPU:0')['peak']))
+    return found
 
 
 @contextlib.contextmanager

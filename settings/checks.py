@@ -166,6 +166,9 @@ def calls(config):
     if config.images and config.num_samples is not None:
         found.append('--num_samples counts held-out images, and --images names others: '
                      'leave one of them out.')
+    if config.z is not None and config.num_samples is not None:
+        found.append('--num_samples counts new images, and --z brings its own: leave '
+                     'one of them out, or take some of the file by --indices.')
     return found
 
 
@@ -180,7 +183,8 @@ def points(config):
              and getattr(config, name) not in (default, BEFORE.get(name, default),
                                                FORMER.get(name, default))]
     found += ['--%s is of images: leave it out.' % name
-              for name in ('separate', 'eval_freq') if getattr(config, name)]
+              for name in ('separate', 'eval_freq', 'z', 'indices', 'dry_run')
+              if getattr(config, name)]
     if config.task not in (type(config).task, 'curves'):
         found.append('--task %s is of images: leave it out to sample points.'
                      % written(config.task))

@@ -24,7 +24,12 @@ python main.py --dataset celebA --train False      sample from the checkpoint
 […] is the default; a data set may bring another. A boolean is written --crop,
 --crop True, --crop=True, or --nocrop, --crop False, --crop=False.
 --flagfile configs/carpedm20.flags reads flags from a file, a line each; those of the
-command line win over it.""".strip()
+command line win over it.
+
+G is the generator, the network that draws; z are the random numbers that it draws an
+image from; D is the discriminator, which learns to tell real images from drawn ones.
+In a step both learn from one batch of images; a checkpoint is their weights, saved.
+""".strip()
 TYPES = {f.name: f.type for f in fields() if f.metadata['help']}     # of the flags
 BOOLEAN = {'true': True, 't': True, '1': True, 'yes': True, 'y': True,
            'false': False, 'f': False, '0': False, 'no': False, 'n': False}

@@ -40,6 +40,9 @@ REACH = 4           # how far a turn goes to both sides, in standard deviations 
 def main(config, run, path):
     """Draw the pictures of --formula; print how likely its attributes are in them."""
     terms = formula.parse(config.formula, config)
+    if config.z and len(terms) > 1 and not terms[0].indices:
+        raise UserError('--z holds images, and a sum of attributes finds its own: name '
+                        'images, as "0,1,2 - 3,4,5 + 6", or one attribute to turn.')
     if terms[0].indices:
         with sampling.restored(config, path) as (sess, model):
             save_sum(Critic(sess, model, None), terms, [
@@ -204,7 +207,7 @@ def turn(critic, term, run):
     steps = np.linspace(-REACH, REACH, STEPS) * latent.deviation(config.z_dist)
     say_change(critic, term, direction, steps, inputs.take(slice(-JUDGED, None)))
     shown = latent.sheet_inputs(critic.sess, config,
-                                slice(min(TURNED, config.sheet_size)))
+                                slice(min(TURNED, latent.count(config))))
     images = [critic.draw(shifted(shown, direction, step, config)) for step in steps]
     cells = [image for row in zip(*images) for image in row]
     base = output_path(run, 'turn_' + term.text)

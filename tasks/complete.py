@@ -11,15 +11,14 @@ import tempfile
 import numpy as np
 from tqdm import tqdm
 
-from dataset import batches, packing
-from dataset.files import walk
-from dataset.sources import wanted
+from dataset import batches
+from dataset.cache import printable
 from metrics.arrays import BLOCK, blocks
 from metrics.neighbours import nearest, nearest_in_parts
 from runs import sampling
 from settings.errors import NotFoundError, UserError
 from tasks import sample
-from tasks.parts import latent, masks
+from tasks.parts import given, latent, masks, z_files
 from tasks.parts.outputs import output_path, save_csv
 from tasks.parts.search import Search, descend
 from utils import make_gif, save_images, transform
@@ -45,10 +44,13 @@ def main(config, run, path):
     with sampling.restored(config, path) as (sess, model), \
             tempfile.TemporaryDirectory() as folder:
         animation = Animation(blender, images[:MOVING], config.iterations, folder)
-        found = search_all(sess, model, mask, images, animation.take)
+        found, inputs = search_all(sess, model, mask, images, animation.take)
         scores = judge(blender, zip(images, found, neighbours), config, base)
         report(scores, names, mask, base)
         print('animation: %s' % make_gif(animation.paths, base + '.gif'))
+        print('z: %s (go on from it: --z FILE, with --task sample, walk or arithmetic)'
+              % z_files.save(inputs, config, int(path.rpartition('-')[2]),
+                             base + '.npz'))
 
 
 # --- reading -----------------------------------------------------------------
@@ -62,31 +64,14 @@ def read_images(config):
     if not config.images:
         images = held_out(config)
         return ['held-out %d' % index for index in range(len(images))], images
-    paths = [path for given in config.images for path in files(given)]
-    read = [prepare(path, config) for path in paths]
+    paths = given.files(config.images)
+    read = [given.prepare(path, config) for path in paths]
     bad = ['  %s: %s' % (path, why) for path, why in zip(paths, read)
            if isinstance(why, str)]
     if bad:
         raise UserError('--images: %d of %d cannot be used:\n%s'
                         % (len(bad), len(paths), '\n'.join(bad)))
     return paths, np.stack(read)
-
-
-def files(path):
-    """Return the image files in and below a folder; of a file, itself."""
-    if not os.path.isdir(path):
-        return [path]
-    found = [file for file in walk(path) if wanted(file, '*')]
-    if not found:
-        raise NotFoundError('--images: no image in the folder %s.' % path)
-    return found
-
-
-def prepare(path, config):
-    """Return an image file as uint8 [H, W, C]; of a bad one the reason, a text."""
-    return packing.pack_image(path, (
-        config.input_height, config.input_width, config.output_height,
-        config.output_width, config.crop, config.c_dim))
 
 
 def held_out(config):
@@ -110,7 +95,7 @@ def read_mask(config):
     if not os.path.isfile(name):
         raise UserError('--mask %r: expected one of %s, or the file of an image, black '
                         'where it is hidden.' % (name, ', '.join(masks.NAMES)))
-    pixels = prepare(name, config.replace(c_dim=1))
+    pixels = given.prepare(name, config.replace(c_dim=1))
     if isinstance(pixels, str):
         raise UserError('--mask %s: %s' % (name, pixels))
     hidden = pixels[..., 0] < 128
@@ -144,7 +129,7 @@ def nearest_images(config, mask, images):
 
 
 def search_all(sess, model, mask, images, see=None):
-    """Yield the G(z) [H, W, C] found for each of images [N, H, W, C], in order.
+    """Return the G(z) [N, H, W, C] found for images [N, H, W, C], and their Inputs.
 
     The --restarts searches of an image run side by side; the one of the least loss is
     taken. At each step of the first batch see(step, draw) is called, where draw() gives
@@ -156,15 +141,17 @@ def search_all(sess, model, mask, images, see=None):
     most = max(1, AT_ONCE // (mask.hidden.size * c.restarts))
     batches = -(-len(images) // most)
     size = -(-len(images) // batches)
-    search = Search(model, mask, size * c.restarts)
+    search, parts = Search(model, mask, size * c.restarts), []
     with tqdm(total=batches * c.iterations, desc='searching', unit=' steps',
               disable=None) as bar:
         for start in range(0, len(images), size):
             # the last batch is filled up with images that are not asked for
             chosen = np.arange(start, start + size) % len(images)
-            found = descend(sess, search, known[chosen], z[chosen], y[chosen],
-                            see if start == 0 else None, bar)
-            yield from found[:len(images) - start]
+            parts.append(descend(sess, search, known[chosen], z[chosen], y[chosen],
+                                 see if start == 0 else None, bar))
+    found, inputs = zip(*parts)
+    inputs = latent.Inputs(*map(np.concatenate, zip(*inputs)))
+    return np.concatenate(found)[:len(images)], inputs.take(slice(len(images)))
 
 
 def first_inputs(sess, model, mask, known):
@@ -241,7 +228,7 @@ def save_sheet(mask, shown, path):
 def report(scores, names, mask, base):
     """Write the PSNR of each image as CSV and print their mean and deviation."""
     print('table: %s' % save_csv([['image', *scores[0]]] + [
-        [name, *('%.3f' % value for value in score.values())]
+        [printable(name), *('%.3f' % value for value in score.values())]
         for name, score in zip(names, scores)], base + '.csv'))
     print('PSNR in dB, mean and deviation of %d images, on %s (%d of %d)'
           % (len(scores), 'the hidden pixels' if mask.hidden.any() else 'all pixels',

@@ -187,7 +187,7 @@ def draw_judged(curves, kind, row, colours):
             minutes = np.interp(values['step'], curve.raw['step'], curve.raw['minutes'])
             for axis, x in zip(row, (values['step'], minutes)):
                 history.draw_judged(axis, x, values['fd'], colour)
-    row[0].set_title(kind, fontsize='medium')
+    row[0].set_title(history.titled(kind), fontsize='medium')
     row[1].set_ylabel('')
 
 

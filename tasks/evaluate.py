@@ -5,6 +5,7 @@ python main.py --dataset NAME --task evaluate [--features pixels] [--num_samples
 
 import contextlib
 import json
+import os
 import re
 
 import numpy as np
@@ -19,11 +20,11 @@ from metrics.copies import copies
 from metrics.frechet import frechet_name
 from metrics.neighbours import nearest_in_parts
 from model import ARCHITECTURES
-from runs import sampling, sessions
+from runs import folders, history, sampling, sessions
 from runs.start import check_classes
 from settings.errors import NotFoundError, UserError
 from tasks.parts.outputs import markdown, output_path, save_text
-from utils import save_images, transform
+from utils import imsave, save_images, transform
 
 NUM = 10000         # samples, where --num_samples is not given
 BLUR = 1 / 32       # deviation of the blur, of the smaller side
@@ -37,7 +38,10 @@ BLOCK = 1024        # images at a time, for neighbours
 
 def main(config, run, path):
     """Judge the checkpoint at `path`; write a table, its numbers and a picture."""
+    check_real_folder(config.real_folder)
     data, held_out = load(config, run)
+    if config.real_folder:
+        save_real(config, data)
     num = count(config, data)
     evaluator = Evaluator(config, data, held_out, num)
     label, step = evaluator.label, int(path.rpartition('-')[2])
@@ -46,7 +50,7 @@ def main(config, run, path):
         lines = evaluator.evaluate(path, step, base + '.png')
     text = '\n'.join(['%s, step %d. Features: %s. Images: %s.' % (
         run.name, step, label, config.dataset), '',
-        table(evaluator.rows, label), ''] + lines)
+        table(evaluator.rows, label), ''] + notes(evaluator.rows) + lines)
     print(text)
     print('table: %s' % save_text(text + '\n', base + '.md'))
     print('numbers: %s' % save_text(numbers(evaluator, run.name, step),
@@ -67,6 +71,33 @@ def load(config, run):
         print('note: no comparison with held-out images: there are %d' % len(held_out))
         return data, None
     return data, held_out
+
+
+def check_real_folder(folder):
+    """Raise UserError where --real_folder is not a new or an empty folder."""
+    if folder and os.path.lexists(folder) and not os.path.isdir(folder):
+        raise UserError('--real_folder %s is no folder: name a new or an empty one.'
+                        % folder)
+    if folder and os.path.isdir(folder) and os.listdir(folder):
+        raise UserError('--real_folder %s is not empty: name a new or an empty one, so '
+                        'that the images of this data set are alone in it.' % folder)
+
+
+def save_real(config, data):
+    """Write the training images, as prepared, into --real_folder, one PNG each.
+
+    With --num_samples as many, first those that the samples are compared with.
+    """
+    folders.make_folder(config.real_folder)
+    chosen = np.arange(len(data))
+    if config.num_samples:
+        chosen = evaluation.order(config, data)[:config.num_samples]
+    for i in tqdm(chosen, 'real images', unit=' images', disable=None):
+        imsave(data.images[i], os.path.join(config.real_folder, '%06d.png' % i))
+    print('real images: %s of %s as prepared for training, in %s; samples for another '
+          'program: --num_samples %d --separate' % (
+              format(len(chosen), ','), format(len(data), ','), config.real_folder,
+              len(chosen)))
 
 
 def count(config, data):
@@ -197,7 +228,8 @@ class Evaluator:
         self.copies.update(among=self.among, of=len(self.data), features=self.label,
                            compared_with='other training images' if own
                            else 'held-out images')
-        return [memory_text(self.copies),
+        flip = 'Their mirror images, which --flip shows too, were not looked at.'
+        return [memory_text(self.copies)] + [flip] * self.config.flip + [
                 'The picture: %d samples, each with its %d nearest of these training '
                 'images;\nthe last %d are those nearest to any.'
                 % (len(chosen), indices.shape[1], len(nearest_ones))]
@@ -237,8 +269,15 @@ def table(rows, label):
     splits = rows[0][2].inception_splits
     titles = ['images', 'against', 'N', frechet_name(label), 'KID x 1000']
     titles += ['IS, %d splits' % splits] if splits else []
-    return markdown([titles + ['precision', 'recall', '1-NN']] + [
+    titles += ['precision', 'recall', 'density', 'coverage', '1-NN']
+    return markdown([titles] + [
         [images, against, *entries(result)] for images, against, result in rows], 2)
+
+
+def notes(rows):
+    """Return the lines on numbers of few images, with a blank one after them."""
+    note = history.few_note(*(result.num for _, _, result in rows))
+    return [note, ''] if note else []
 
 
 def entries(r):
@@ -247,7 +286,8 @@ def entries(r):
              spread(1000 * r.kid, 1000 * r.kid_deviation)]
     if r.inception_splits:
         texts.append(spread(r.inception_score, r.inception_deviation))
-    return texts + ['%.3f' % x for x in (r.precision, r.recall, r.nn_accuracy)]
+    return texts + ['%.3f' % x for x in (r.precision, r.recall, r.density,
+                                       r.coverage, r.nn_accuracy)]
 
 
 def spread(mean, deviation):
@@ -267,4 +307,5 @@ def numbers(evaluator, name, step):
         row.update({key: None for key, value in row.items() if value != value})
     return json.dumps({'run': name, 'step': step, 'features': evaluator.label,
                        'dataset': evaluator.config.dataset, 'rows': rows,
+                       'note': ''.join(notes(evaluator.rows)) or None,
                        'neighbours': evaluator.copies}, indent=2) + '\n'

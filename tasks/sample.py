@@ -3,49 +3,95 @@
 import os
 import re
 
+import numpy as np
+
 from runs import sampling
 from settings.errors import UserError
+from tasks.parts import latent, z_files
 from tasks.parts.outputs import output_path
 from utils import image_manifold_size, imsave, inverse_transform
 
 MOST_PIXELS = 2**27     # of a sheet: larger ones few programs open
+MOST_SAID = 100         # labels of single images that are printed
 
 
 def main(config, run, path):
-    """Draw --num_samples images from the checkpoint at `path` into the run's folder."""
-    y = sampling.make_labels(config.sheet_size, config)
+    """Draw images from the checkpoint at `path` into the run's folder, and keep z.
+
+    They are --num_samples new ones, or those of --z; with --indices some of them.
+    """
+    chosen = list(range(latent.count(config)))
+    if config.indices is not None:
+        chosen = latent.parse_indices(config.indices, config)
     if not config.separate:
-        check_sheet(config)
-    base = output_path(run, 'test_%s' % config.label if config.label else 'test')
-    rows = row_names(config)
+        check_sheet(config, len(chosen))
+    base = output_path(run, output_name(config))
+    z_path = os.path.join(base, z_files.NAME) if config.separate else base + '.npz'
     with sampling.restored(config, path) as (sess, model):
-        z = sess.run(sampling.fixed_z(config))
-        print('seed %d; another --seed draws others' % config.seed)
+        inputs = latent.sheet_inputs(sess, config, chosen)
+        print('%d images of %s' % (len(chosen), config.z) if config.z else
+              'seed %d; another --seed draws others' % config.seed)
+        z_files.save(inputs, config, int(path.rpartition('-')[2]), z_path)
         if config.separate:
-            images = (image for images in sampling.draw_batches(sess, model, z, y)
+            several = len(sampling.label_rows(config)) > 1
+            images = (image for images in sampling.draw_batches(sess, model, *inputs)
                       for image in images)
-            save_separate(images, base, [rows[row] for row in y] if rows[1:] else None)
+            save_separate(images, base, several and [
+                name_of(y, config) for y in inputs.y])
         else:
-            for number, row in enumerate(rows, 1):
-                print('row %d: %s' % (number, row))
+            rows = rows_of(inputs.y, config)
+            say_labels(inputs.y, rows, config)
             print('sheet: %s' % sampling.save_sheet(
-                sampling.draw(sess, model, z, y), y, base + '.png'))
+                sampling.draw(sess, model, *inputs), rows, base + '.png'))
+    print('z: %s (--z FILE draws them again)' % z_path)
 
 
-def check_sheet(config):
+def check_sheet(config, num):
     """Raise UserError where the sheet would be too large, before anything is drawn."""
-    rows, columns = image_manifold_size(config.sheet_size)
+    rows, columns = image_manifold_size(num)
     height, width = rows * config.output_height, columns * config.output_width
     if height * width > MOST_PIXELS:
         raise UserError('--num_samples %d: the sheet would be of %d x %d pixels, which '
                         'few programs open: add --separate, one PNG each, or take '
-                        'fewer.' % (config.sheet_size, height, width))
+                        'fewer.' % (num, height, width))
 
 
-def row_names(config):
-    """Return the name of each row of a sheet: its class, or the attributes there."""
-    return [', '.join(name for name, sign in zip(config.classes, y) if sign > 0)
-            or 'none' for y in sampling.label_rows(config)]
+def output_name(config):
+    """Return the name of what is drawn: never that of the file --z, nor of others."""
+    name = 'test' if config.indices is None else 'chosen'
+    if config.z:
+        name = 'from_' + z_files.stem(config.z)
+    return name + '_' + config.label if config.label else name
+
+
+def rows_of(y, config):
+    """Return the row of the sheet of each of y [N, y_dim], int [N]: one for each kind.
+
+    All 0, for a sheet in the order of y, where those of a kind do not stand together,
+    or there are more kinds than a sheet has rows.
+    """
+    kinds = {}
+    rows = np.array([kinds.setdefault(tuple(kind), len(kinds)) for kind in y])
+    together = (np.diff(rows) >= 0).all()
+    few = len(kinds) <= len(sampling.label_rows(config))
+    return rows if together and few else np.zeros_like(rows)
+
+
+def say_labels(y, rows, config):
+    """Print the label of each row of a sheet; of one in the order of y those of all."""
+    names = [name_of(kind, config) for kind in y[:MOST_SAID]]
+    if rows.any():
+        for row, first in enumerate(np.unique(rows, return_index=True)[1], 1):
+            print('row %d: %s' % (row, name_of(y[first], config)))
+    elif config.classes and len(y) <= MOST_SAID:
+        print('labels: %s' % ('; '.join(names) if len(set(names)) > 1 else
+                              'all ' + names[0]))
+
+
+def name_of(y, config):
+    """Return the name of a y [y_dim]: its class, or the attributes there."""
+    return ', '.join(name for name, sign in zip(config.classes, y)
+                     if sign > 0) or 'none'
 
 
 def safe(name):

@@ -12,6 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from runs import sampling
+from settings.errors import UserError
 from tasks.parts import films, latent
 from tasks.parts.latent import Inputs
 from tasks.parts.outputs import output_path
@@ -44,7 +45,15 @@ def indices(config):
         return latent.parse_indices(config.indices, config,
                                     2 if config.walk in FROM_Z_TO_Z else 1)
     number = {'sphere': STOPS, 'line': STOPS, 'dimensions_random': MOST}
-    return list(range(min(number.get(config.walk, 1), config.sheet_size)))
+    there = latent.count(config)
+    if config.z and there < 2 and config.walk in FROM_Z_TO_Z:
+        raise UserError('--z %s holds one image; from z to z expected 2 or more, or '
+                        'move this one: --walk dimensions.' % config.z)
+    taken = min(number.get(config.walk, 1), there)
+    if config.z and taken < there:
+        print('taking the first %d of the %d images of %s; others: --indices'
+              % (taken, there, config.z))
+    return list(range(taken))
 
 
 def frames(sess, model, inputs, size):
@@ -63,11 +72,11 @@ def between(sess, model, stops, base):
 
     The sheet has a row from each stop to the next, both shown. A model of several
     labels shows each label with the same z: the sheet has a row for each, the film a
-    place for each. But with --indices each stop keeps its own label.
+    place for each. But with --indices, or --z, each stop keeps its own label.
     """
     config, number = model.config, len(stops.z)
     rows = sampling.label_rows(config)
-    apart = len(rows) > 1 and config.indices is None
+    apart = len(rows) > 1 and config.indices is None and not config.z
     places = np.add.outer(np.arange(number), np.linspace(0, 1, COLUMNS))
     if apart:
         places = np.linspace(0, number, 2 * number + 1)

@@ -7,7 +7,8 @@ import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CORE = ['main', 'train', 'model', 'ops', 'utils', 'toy', 'metrics/evaluation',
-        'tasks/__init__', 'tasks/sample', 'tasks/curves']
+        'tasks/__init__', 'tasks/sample', 'tasks/curves', 'tasks/parts/latent',
+        'tasks/parts/outputs', 'tasks/parts/z_files']
 CORE += sorted(os.path.join(package, name[:-3])
                for package in ('settings', 'dataset', 'graph', 'runs')
                for name in os.listdir(os.path.join(ROOT, package))

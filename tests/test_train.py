@@ -3,6 +3,7 @@
 import collections
 import contextlib
 import os
+import re
 import shutil
 import signal
 import types
@@ -179,8 +180,68 @@ def test_resuming_equals_never_having_stopped(tmp_path, places):
     assert sheets[0].read_bytes() == sheets[1].read_bytes()
 
 
+# --- a dry run ---------------------------------------------------------------
+
+def tree(folder):
+    """Return {path: (bytes, time of change)} of all files, and the folders, below."""
+    return {path.relative_to(folder).as_posix(): path.is_file() and (
+        path.read_bytes(), path.stat().st_mtime_ns) for path in folder.rglob('*')}
+
+
+def test_a_dry_run_measures_and_writes_the_packed_images_alone(
+        tmp_path, places, capsys):
+    before = set(tree(tmp_path))
+    assert call(*places, *TINY, '--train', '--dry_run', '--epoch', 100, '--eval_freq',
+                2, '--features', 'pixels', '--summary_freq', 1) == 0
+    said = capsys.readouterr().out
+    sheet, = (tmp_path / 'data' / '.cache').glob('*.png')
+    assert '40 images; how they were prepared: %s' % sheet in said
+    assert re.search(r'generator/g_h0_lin/Matrix +8x\d+ ', said) and 'total' in said
+    seconds, speed = re.search(r'a step takes (\S+) s \((\d+) images/s\); memory at '
+                               r'most [\d.]+ [MG]B', said).groups()
+    assert float(speed) == pytest.approx(8 / float(seconds), rel=0.05, abs=1)
+    assert '500 steps are left, of 100 epochs of 5 steps: about ' in said
+    assert 'judging (--eval_freq) comes on top' in said
+    assert re.search(r'a checkpoint takes [\d.]+ kB, the 6 that are kept', said)
+    assert said.endswith('dry run: no run was written; without --dry_run it trains\n')
+    after = tree(tmp_path)
+    assert {name.rpartition('/')[0] for name in set(after) - before} == {
+        'data', 'data/.cache'}
+    os.remove(sheet)
+    assert call(*places, *TINY, '--train', '--dry_run') == 0    # draws it again
+    again = tree(tmp_path)
+    png = sheet.relative_to(tmp_path).as_posix()
+    assert again.pop(png)[0] == after.pop(png)[0] and again == after
+
+
+def test_a_dry_run_of_a_run_that_goes_on_leaves_it_as_it_is(
+        tmp_path, places, capsys, no_results):
+    assert call(*places, *TINY, '--train', '--epoch', 1, '--name', 'r') == 0
+    before = tree(tmp_path)
+    capsys.readouterr()
+    assert call(*places, '--train', '--epoch', 3, '--name', 'r', '--dry_run') == 0
+    said = capsys.readouterr().out
+    assert 'resuming r after step 5, in epoch 2 of 3' in said
+    assert '10 steps are left' in said
+    assert call(*places, '--train', '--name', 'r', '--dry_run') == 0
+    said = capsys.readouterr().out
+    assert 'has been trained for 1 epochs' in said and 'a step takes' not in said
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize('given, said', [
+    (['--train', '--batch_size', 99], 'fewer than one batch of 99'),
+    (['--train', '--cache_dir', '/proc/none'], '/proc/none'),
+    ([], '--dry_run is for --train: leave it out'),
+    (['--train', '--dataset', 'gaussian'], '--dry_run is of images')])
+def test_a_dry_run_finds_what_is_wrong(tmp_path, places, capsys, given, said):
+    assert call(*places, *[] if 'gaussian' in given else TINY, '--dry_run', *given) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / 'checkpoint').exists()
+
+
 @pytest.mark.parametrize('flags', [
-    '', '--d_steps 2 --spectral_norm --loss hinge', '--g_steps 2 --ema 0.9',
+    '', '--d_steps 2 --spectral_norm --loss hinge', '--g_steps 2 --ema 0.9 --flip',
     '--augment translation --augment_after 5',
     '--conditional --penalty r1 --augment color,translation,cutout --augment_after 0'])
 def test_a_run_cut_off_in_an_epoch_goes_on_as_if_it_had_not_been(
@@ -405,13 +466,14 @@ def recorded(trainer, steps):
                         ('d', 4), ('dg', 5), ('g', 5)])])
 def test_each_run_is_fed_its_batch_and_the_batchs_number(
         make_trainer, updates, d_steps, g_steps, expected):
-    trainer = make_trainer(updates=updates, d_steps=d_steps, g_steps=g_steps)
+    flip = updates == 'together'
+    trainer = make_trainer(updates=updates, d_steps=d_steps, g_steps=g_steps, flip=flip)
     model, found = trainer.model, recorded(trainer, 3)
     assert [(updates, feed[model.step]) for updates, feed, _ in found] == expected
     z_of = {}
     for _, feed, z in found:
         number = feed[model.step]
-        images, y = trainer.data.batch(number, 8, seed=0)
+        images, y = trainer.data.batch(number, 8, 0, flip)
         np.testing.assert_array_equal(feed[model.images], images)
         np.testing.assert_array_equal(feed[model.y], y)
         # the same for a further update of G, another for any other batch

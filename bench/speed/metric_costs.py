@@ -18,6 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
 import numpy as np
 
+from metrics.density_coverage import density_coverage
 from metrics.frechet import frechet_distance
 from metrics.kid import kid
 from metrics.moments import Moments
@@ -54,6 +55,7 @@ def main(arguments):
     measure('KID', kid, x, y)
     if options.all:
         measure('precision, recall', precision_recall, x, y)
+        measure('density, coverage', density_coverage, x, y)
         measure('1-NN', nearest_neighbour_accuracy, x, y)
 
 

@@ -5,28 +5,18 @@ through a place where the prior never draws; a great circle does not.
 """
 
 import re
-import typing
 
 import numpy as np
 from scipy import special
 
 from runs import sampling
 from settings.errors import UserError
+from tasks.parts import z_files
+from tasks.parts.z_files import Inputs
 
 RANGE = {'uniform_signed': (-1.0, 1.0), 'uniform_unsigned': (0.0, 1.0)}
 NORMAL_RANGE = (-2.0, 2.0)      # holds 95 % of N(0, 1)
 EDGE = 1e-7                     # nearest to 0 and 1 that a probability may come
-
-
-class Inputs(typing.NamedTuple):
-    """What the generator draws from: z float32 [N, z_dim], y float32 [N, y_dim]."""
-
-    z: np.ndarray
-    y: np.ndarray
-
-    def take(self, chosen):
-        """Return those of these indices, or of a slice."""
-        return Inputs(self.z[chosen], self.y[chosen])
 
 
 # --- the prior ---------------------------------------------------------------
@@ -123,28 +113,36 @@ def loop(stops, places, walk, z_dist):
 
 # --- the z and y of images ---------------------------------------------------
 
+def count(config):
+    """Return how many images there are to choose from: of the sheet, or of --z."""
+    return len(z_files.read(config).z) if config.z else config.sheet_size
+
+
 def parse_indices(text, config, least=1):
     """Return the indices [n] that a text like 3,17,4 names.
 
     Raises UserError where it is no such list, has fewer than `least`, or names images
-    that are not on the sheet.
+    that are not on the sheet, or not in the file --z.
     """
-    parts, most = [part.strip() for part in text.split(',')], config.sheet_size
+    parts, most = [part.strip() for part in text.split(',')], count(config)
     if not all(re.fullmatch('[0-9]{1,9}', part) for part in parts):
         raise UserError('Indices %r: expected numbers of images on the sheet, counted '
                         'from 0, with commas between, as 3,17,4.' % text)
     indices = [int(part) for part in parts]
     if max(indices) >= most:
-        raise UserError('Index %d: the sheet that --train False draws has the images 0 '
-                        'to %d. For more of them add --num_samples.'
-                        % (max(indices), most - 1))
+        raise UserError('Index %d: %s the images 0 to %d.%s' % (
+            max(indices), config.z + ' holds' if config.z else
+            'the sheet that --train False draws has', most - 1,
+            '' if config.z else ' For more of them add --num_samples.'))
     if len(indices) < least:
         raise UserError('Indices %r: expected %d or more.' % (text, least))
     return indices
 
 
 def sheet_inputs(sess, config, indices):
-    """Return the Inputs of these images of the sheet."""
+    """Return the Inputs of these images of the sheet, or of the file --z."""
+    if config.z:
+        return z_files.read(config).take(indices)
     z = sess.run(sampling.fixed_z(config))
     return with_labels(z, sampling.make_labels(len(z), config), config).take(indices)
 

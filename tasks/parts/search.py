@@ -82,28 +82,29 @@ def bound(z, config):
 
 
 def descend(sess, search, known, z, y, see, bar):
-    """Run a batch of searches; return the best image of each of N [N, H, W, C].
+    """Run a batch of searches; return the best images [N, H, W, C] and their Inputs.
 
     known [N, K, C]; z [N, restarts, z_dim] and y [N, restarts, y_dim] to start from.
     At each step call see(step, draw), where draw() gives the best images so far, and
     bar.update().
     """
     count, restarts, _ = z.shape
+    y = y.reshape(count * restarts, -1)
     feed = {search.known: np.repeat(known, restarts, 0)}
     if search.model.y is not None:
-        feed[search.model.y] = y.reshape(count * restarts, -1)
+        feed[search.model.y] = y
 
-    def draw():
-        images, loss = sess.run([search.images, search.loss], feed)
+    def look():
+        images, z, loss = sess.run([search.images, search.z, search.loss], feed)
         best = np.arange(0, len(loss), restarts) + loss.reshape(count, -1).argmin(1)
-        return images[best]
+        return images[best], latent.Inputs(z, y).take(best)
 
     sess.run(search.start, {search.initial: z.reshape(count * restarts, -1)})
     for step in range(search.model.config.iterations):
         if see:
-            see(step, draw)
+            see(step, lambda: look()[0])
         sess.run(search.step, feed)
         bar.update()
     if see:
-        see(step + 1, draw)
-    return draw()
+        see(step + 1, lambda: look()[0])
+    return look()

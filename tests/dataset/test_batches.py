@@ -1,5 +1,6 @@
 """Data sets: the table, the packed cache, and the batches from it."""
 
+import itertools
 import os
 import struct
 import zlib
@@ -405,6 +406,28 @@ def test_the_permutation_is_this_one():
     assert numbers(made(10).batch(3, 5, 1)) == THE_FOURTH
 
 
+def test_images_are_mirrored_half_of_the_time_by_seed_and_number():
+    data = batches.Dataset(np.random.default_rng(0).integers(
+        0, 256, (20, 5, 4, 3), np.uint8), np.arange(20) % 2, ['a', 'b'])
+    found = {}
+    for seed, number in itertools.product((7, 8), range(100)):
+        plain, labels = data.batch(number, 10, seed)
+        images, y = data.batch(number, 10, seed, flip=True)
+        same = (images == plain).all((1, 2, 3))
+        mirrored = (images == plain[:, :, ::-1]).all((1, 2, 3))
+        assert (same ^ mirrored).all() and (y == labels).all()
+        found[seed, number] = tuple(mirrored)
+    assert np.mean(list(found.values())) == pytest.approx(0.5, abs=0.05)
+    assert len(set(found.values())) > 150        # another for another seed or number
+    again = batches.Dataset(data.images).batch(41, 10, 7, flip=True)[0]
+    expected = data.batch(41, 10, 7)[0]
+    for i, mirrored in enumerate(found[7, 41]):
+        np.testing.assert_array_equal(again[i], expected[i, :, ::-1] if mirrored
+                                      else expected[i])
+    assert found[7, 3][:6] == THE_FLIPS
+
+
+THE_FLIPS = False, True, True, True, False, False      # in later versions too
 THE_FIRST, THE_FOURTH = [4, 6, 2, 7, 3], [0, 3, 5, 9, 8]
 
 

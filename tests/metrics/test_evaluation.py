@@ -147,7 +147,9 @@ def test_other_features_start_the_best_anew_beside_the_old_history(
     np.testing.assert_array_equal(found[other]['step'], [12, 15])
     best = int(found[other]['step'][found[other]['fd'].argmin()])
     assert [step for step, _ in best_of(copied)] == [best]
-    assert 'the best so far' in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert 'the best so far' in said
+    assert said.count('note: numbers of fewer than 2,048 images (here 12) are') == 1
 
 
 class Far(Pixels):

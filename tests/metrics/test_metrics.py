@@ -12,6 +12,7 @@ from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
 import metrics
 from metrics import arrays
+from metrics.density_coverage import density_coverage
 from metrics.frechet import frechet_distance
 from metrics.inception_score import inception_score
 from metrics.kid import kid, squared_mmd
@@ -296,6 +297,46 @@ def test_precision_and_recall_of_copies():
     assert precision_recall(real, real[:12]) == (1, 0.5)
 
 
+# --- density and coverage ----------------------------------------------------
+
+@pytest.mark.parametrize('generated, density, coverage', [
+    # radii, to the 2nd neighbour: 3, 2, 3, 6; in the balls lie 2, 2, 3 and 2 of them
+    ([0.5, 1.5, 4, 20], 9 / 8, 1), ([4, 20, 21, 22], 2 / 8, 0.5),
+    ([20, -9], 0, 0), ([3], 1, 0.5), ([0, 1, 3, 7], 1, 1)])
+def test_density_and_coverage_by_hand(generated, density, coverage):
+    real = np.array([0.0, 1, 3, 7])[:, None]
+    generated = np.array(generated, float)[:, None]
+    assert density_coverage(real, generated, 2) == (density, coverage)
+
+
+@pytest.mark.parametrize('block', PAIR_BLOCKS, indirect=True)
+def test_density_and_coverage_in_any_blocks(block):
+    real, generated = normal(150, 3, 1), 0.5 + 0.6 * normal(130, 3, 2)
+    radii = NearestNeighbors(n_neighbors=5).fit(real).kneighbors()[0][:, -1]
+    inside = cdist(real, generated) < radii[:, None]
+    expected = inside.sum() / (5 * 130), inside.any(axis=1).mean()
+    assert 0.1 < expected[1] < 0.9
+    assert density_coverage(real, generated) == pytest.approx(expected)
+
+
+def test_density_and_coverage_of_real_images_and_of_a_collapse():
+    real = normal(1000, 4)
+    assert density_coverage(real, real) == (1, 1)
+    density, coverage = density_coverage(real, normal(1000, 4, seed=1))
+    assert density == pytest.approx(1, abs=0.05)
+    assert coverage == pytest.approx(1 - 2 ** -5, abs=0.02)
+    best = real[np.abs(real).sum(axis=1).argmin()]      # one good image, over and over
+    density, coverage = density_coverage(real, np.repeat(best[None], 1000, axis=0))
+    assert density > 0.5 and coverage == pytest.approx(5 * density / 1000)
+    assert density_coverage(real, real + 100) == (0, 0)
+
+
+def test_density_and_coverage_of_copies():
+    real = np.repeat(normal(4, 50), 6, axis=0)
+    assert density_coverage(real, real[::-1]) == (pytest.approx(6 / 5), 1)
+    assert density_coverage(real, real[:12])[1] == 0.5
+
+
 # --- two samples -------------------------------------------------------------
 
 @pytest.mark.parametrize('block', PAIR_BLOCKS, indirect=True)
@@ -330,8 +371,8 @@ def test_two_sample_accuracy_tells_lost_modes_and_halves_ties():
 
 # --- what all refuse ---------------------------------------------------------
 
-@pytest.mark.parametrize('metric', [kid, precision_recall, nearest_neighbour_accuracy,
-                                    nearest])
+@pytest.mark.parametrize('metric', [kid, precision_recall, density_coverage,
+                                    nearest_neighbour_accuracy, nearest])
 def test_pairs_of_features_are_checked(metric):
     good, bad = normal(9), normal(9)
     bad[3, 3] = np.nan

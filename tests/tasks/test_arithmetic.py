@@ -72,6 +72,16 @@ def test_formulas_that_cannot_be(text, said, tiny_config):
         formula.parse(text, tiny_config())
 
 
+def test_a_formula_of_the_images_of_a_file(tiny_config, tmp_path):
+    np.savez(tmp_path / 'a.npz', z=np.zeros((80, 8)))
+    config = tiny_config(z=str(tmp_path / 'a.npz'), formula='Light - Red')
+    assert formula.parse('79 - 3', config)[0].indices == (79,)
+    with pytest.raises(UserError, match='a.npz holds the images 0 to 79'):
+        formula.parse('80 - 3', config)
+    with pytest.raises(UserError, match='a sum of attributes finds its own'):
+        arithmetic.main(config, None, None)
+
+
 def test_an_attribute_that_the_classifier_lacks_is_named(tiny_config):
     terms = formula.parse('Light - Green', tiny_config())
     with pytest.raises(UserError, match='no attribute Green; .* Light, Red'):

@@ -15,7 +15,7 @@ from dataset.batches import Dataset
 from model import DCGAN
 from settings.errors import UserError
 from tasks import classify
-from tasks.parts import svm_data
+from tasks.parts import d_features, svm_data
 
 
 def call(*arguments):
@@ -35,7 +35,7 @@ def test_maps_are_pooled_to_4_by_4_and_no_pixel_is_left_out(graph, size):
                          for k, side in ((i, size[0]), (j, size[1])))
         expected[:, i, j] = maps[:, rows, columns].max((1, 2))
     with tf.Session() as sess:
-        found = sess.run(classify.pool(tf.constant(maps)))
+        found = sess.run(d_features.pool(tf.constant(maps)))
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(found.max((1, 2)), maps.max((1, 2)))
 
@@ -46,14 +46,14 @@ def test_maps_are_pooled_to_4_by_4_and_no_pixel_is_left_out(graph, size):
 def test_features_are_of_single_images_and_as_many_as_said(graph, tiny_config, changes):
     config = tiny_config(**changes)
     model = DCGAN(config)
-    features = classify.build_features(model)
+    features = d_features.build_features(model)
     images = np.random.default_rng(0).integers(
         0, 256, (5, config.output_height, config.output_width, config.c_dim), np.uint8)
     with tf.Session() as sess:
         sess.run(tf.global_variables_initializer())
-        together = sess.run(features, classify.feed(model, images))
-        alone = sess.run(features, classify.feed(model, images[3:4]))
-    assert classify.feature_count(config) == max(together.shape[1], images[0].size)
+        together = sess.run(features, d_features.feed(model, images))
+        alone = sess.run(features, d_features.feed(model, images[3:4]))
+    assert d_features.feature_count(config) == max(together.shape[1], images[0].size)
     np.testing.assert_allclose(alone[0], together[3], rtol=1e-4, atol=1e-6)
     assert np.abs(together[0] - together[1]).max() > 1e-4
 
@@ -64,7 +64,7 @@ def test_a_conditional_D_is_fed_the_same_y_for_every_image(graph, tiny_config):
                            (dict(classes=('A', 'B'), attributes='A,B'), 0)):
         with tf.Graph().as_default():
             model = DCGAN(tiny_config(**changes))
-            y = classify.feed(model, images)[model.y]
+            y = d_features.feed(model, images)[model.y]
         np.testing.assert_array_equal(y, np.full((3, model.config.y_dim), value))
 
 
@@ -72,13 +72,13 @@ def test_calibration_moves_the_averages_to_those_of_the_images(graph, tiny_confi
     model = DCGAN(tiny_config())
     update = classify.build_calibration(model)
     images = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3), np.uint8)
-    features = classify.build_features(model)
+    features = d_features.build_features(model)
     with tf.Session() as sess:
         sess.run(tf.global_variables_initializer())
-        before = sess.run(features, classify.feed(model, images))[:, 64:]
+        before = sess.run(features, d_features.feed(model, images))[:, 64:]
         for _ in range(100):
-            sess.run(update, classify.feed(model, images))
-        after = sess.run(features, classify.feed(model, images))[:, 64:]
+            sess.run(update, d_features.feed(model, images))
+        after = sess.run(features, d_features.feed(model, images))[:, 64:]
     assert before.std() < 0.1       # an untrained D squashes its second map
     assert 0.3 < after.std() < 2
 

@@ -64,7 +64,10 @@ def searched(tiny_config, name='center', count=3, restarts=2, iterations=60, **c
         images = sess.run(model.sampler_images, feed)
         mask = masks.make_mask(name, 16, 16)
         before = sess.run(model.variables)
-        found = np.stack(list(complete.search_all(sess, model, mask, images)))
+        found, inputs = complete.search_all(sess, model, mask, images)
+        feed = dict(zip((model.z, model.y), inputs) if config.classes
+                    else [(model.z, inputs.z)])     # what it found is drawn by its z
+        assert np.allclose(sess.run(model.sampler_images, feed), found, atol=1e-4)
         after = sess.run(model.variables)
     return images, found, mask, before, after
 
@@ -183,10 +186,12 @@ def test_the_best_restart_is_kept(graph, tiny_config):
         drawn = sess.run(model.sampler_images, {model.z: z.reshape(4, 8)})
         known = masks.observe(search.mask, drawn[[0, 3]])
         seen = []
-        found = descend(sess, search, known, z, np.zeros((2, 2, 0)),
-                        lambda step, draw: seen.append((step, draw())), Bar())
+        found, inputs = descend(sess, search, known, z, np.zeros((2, 2, 0)),
+                                lambda step, draw: seen.append((step, draw())), Bar())
+        again = sess.run(model.sampler_images, {model.z: inputs.z})
     assert [step for step, _ in seen] == [0, 1]
     assert np.allclose(seen[0][1][1], drawn[3], atol=1e-3)
+    assert np.allclose(again, found, atol=1e-4)
     assert np.abs(found - drawn[[0, 3]]).mean() < np.abs(found - drawn[[1, 2]]).mean()
 
 
@@ -283,6 +288,19 @@ def test_full_is_judged_by_g_of_z(flags, tmp_path):
     assert call(*flags, '--mask', 'full') == 0
     table = rows(tmp_path / 'flat_8_16_16' / 'complete_full.csv')
     assert list(table[0]) == ['image', 'G(z)', 'mean colour', 'nearest training image']
+    # its z draw the row of G(z) again
+    folder = tmp_path / 'flat_8_16_16'
+    with np.load(folder / 'complete_full.npz') as kept:
+        assert kept['z'].shape == (4, 8) and kept['step'] == 2
+    assert call(*flags[:4], *flags[6:8], '--z', folder / 'complete_full.npz') == 0
+    with Image.open(folder / 'complete_full.png') as sheet:
+        row = np.asarray(sheet).astype(int)[36:52]
+    with Image.open(folder / 'from_complete_full.png') as sheet:
+        drawn = np.asarray(sheet).astype(int)
+    for i in range(4):
+        top, left = 18 * (i // 2), 18 * (i % 2)
+        assert np.abs(row[:, 18 * i:18 * i + 16]
+                      - drawn[top:top + 16, left:left + 16]).max() <= 1
 
 
 def test_without_the_data_set_files_are_completed_all_the_same(

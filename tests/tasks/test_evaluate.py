@@ -11,17 +11,21 @@ from scipy.spatial.distance import cdist
 from test_evaluation import Far
 
 import main
-from metrics import extractors, pixels
+from dataset import batches
+from metrics import evaluation, extractors, pixels
 from metrics.comparison import Extracted, Result, compare
 from metrics.copies import copies
+from metrics.density_coverage import density_coverage
 from metrics.kid import kid
 from metrics.neighbours import nearest_in_parts
 from metrics.precision_recall import precision_recall
 from metrics.two_sample import nearest_neighbour_accuracy
+from runs import history
+from settings.config import Config
 from tasks import evaluate
 
-RESULT = Result(1000, 12.345, 0.0123, 0.001, None, None, None, 0.5, 0.25, 0.75,
-                0.7, 0.8)
+RESULT = Result(1000, 12.345, 0.0123, 0.001, None, None, None, 0.5, 0.25, 1.125,
+                0.625, 0.75, 0.7, 0.8)
 
 
 def call(*arguments):
@@ -42,7 +46,8 @@ def test_compare_is_all_metrics_of_the_same_two_sets():
     assert found[2:4] == pytest.approx(kid(real, generated), nan_ok=True)
     assert found[4:7] == (None, None, None)
     assert found[7:9] == precision_recall(real, generated)
-    assert found[9:] == nearest_neighbour_accuracy(real, generated)
+    assert found[9:11] == density_coverage(real, generated)
+    assert found[11:] == nearest_neighbour_accuracy(real, generated)
 
 
 def test_the_distance_of_shifted_sets_is_the_shift_squared():
@@ -89,10 +94,11 @@ def test_the_table_is_aligned_markdown():
     assert len({len(line) for line in lines}) == 1
     cells = [[cell.strip() for cell in line.strip('|').split('|')] for line in lines]
     assert cells[0] == ['images', 'against', 'N', 'FD', 'KID x 1000', 'precision',
-                        'recall', '1-NN']
+                        'recall', 'density', 'coverage', '1-NN']
     assert set(lines[1]) == set('|-:')
     assert cells[2] == ['samples, step 5', 'training', '1,000', '12.35',
-                        '12.30 ± 1.0', '0.500', '0.250', '0.750']
+                        '12.30 ± 1.0', '0.500', '0.250', '1.125', '0.625',
+                        '0.750']
     assert cells[3][2:5] == ['500', '12.35', '12.30']
 
 
@@ -166,12 +172,47 @@ def test_the_task_needs_no_flag_and_writes_table_numbers_and_sheet(
     assert found['neighbours']['compared_with'] == 'held-out images'
     with Image.open(base + '.png') as sheet:
         assert sheet.size == (7 * 18 - 2, 10 * 18 - 2)
+    note = 'note: numbers of fewer than 2,048 images (here 10 and 15) are rough'
+    assert note in text and found['note'].startswith(note)
+    assert all({'density', 'coverage'} <= set(row) for row in found['rows'])
+
+
+def test_numbers_of_enough_images_have_no_note():
+    rows = [('samples', 'training', RESULT._replace(num=2048))]
+    assert evaluate.notes(rows) == [] and history.few_note(5000, 2048) == ''
+    assert '(here 1,000)' in evaluate.notes(rows + [('a', 'b', RESULT)])[0]
+    for few, name in (True, 'pixels, 500 samples'), (False, 'pixels, 5,000 samples'):
+        assert history.titled(name) == name + '; fewer than 2,048: rough' * few
+
+
+def test_real_images_are_written_for_other_programs(flags, tmp_path, capsys):
+    data = batches.load(Config.load(str(
+        flags[5] / 'flat_8_16_16' / 'config.json')).replace(data_dir=str(flags[3])))
+    given = [*flags, '--task', 'evaluate', '--features', 'pixels', '--sample_dir',
+             tmp_path / 's', '--real_folder', tmp_path / 'real']
+    assert call(*given) == 0
+    assert '30 of 30 as prepared for training, in %s' % (tmp_path / 'real') in (
+        capsys.readouterr().out)
+    names = sorted(os.listdir(tmp_path / 'real'))
+    assert names == ['%06d.png' % i for i in range(30)]
+    for i in 0, 29:
+        with Image.open(tmp_path / 'real' / names[i]) as image:
+            np.testing.assert_array_equal(np.asarray(image), data.images[i])
+    os.remove(tmp_path / 'real' / names[0])
+    assert call(*given) == 2
+    assert 'is not empty' in capsys.readouterr().err
+    assert len(os.listdir(tmp_path / 'real')) == 29
+    config = Config.make(dict(num_samples=7, real_folder=str(tmp_path / 'new')), {})
+    evaluate.save_real(config, data)
+    assert sorted(os.listdir(tmp_path / 'new')) == sorted(
+        '%06d.png' % i for i in evaluation.order(config, data)[:7])
 
 
 @pytest.mark.parametrize(('given', 'message'), [
     (['--num_samples', '3'], 'found 3 samples and 30 training images; expected at '),
     (['--features', 'inception'], 'No Inception graph at'),
-    (['--label', 'dark'], '--label is for --task sample or --task walk')])
+    (['--label', 'dark'], '--label is for --task sample or --task walk'),
+    (['--real_folder', __file__], 'is no folder: name a new')])
 def test_what_cannot_be_judged_is_refused_before_anything_is_written(
         flags, tmp_path, capsys, given, message):
     assert call(*flags, '--task', 'evaluate', '--sample_dir', tmp_path, *given) == 2

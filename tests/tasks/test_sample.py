@@ -16,6 +16,7 @@ from model import DCGAN
 from runs import checkpoints, sampling
 from settings.config import Config
 from settings.errors import UserError
+from tasks.parts import z_files
 from utils import inverse_transform
 
 
@@ -62,7 +63,8 @@ def test_without_train_a_sheet_with_a_row_for_each_class(flags, tmp_path, capsys
 def test_separate_writes_one_file_each(flags, tmp_path):
     assert call(*flags, '--num_samples', 7, '--separate') == 0
     folder = tmp_path / 'flat_8_16_16' / 'test'
-    found = {name: sorted(os.listdir(folder / name)) for name in os.listdir(folder)}
+    found = {name: sorted(os.listdir(folder / name)) for name in os.listdir(folder)
+             if name != 'z.npz'}
     assert found == {'dark': ['%06d.png' % i for i in range(4)],    # a folder a class
                      'light': ['%06d.png' % i for i in range(4, 7)]}
     assert pixels(folder / 'dark' / '000000.png').shape == (16, 16, 3)
@@ -74,7 +76,8 @@ def test_fewer_separate_images_leave_none_of_an_earlier_call(flags, tmp_path):
     (folder / 'dark' / 'mine.png').write_bytes(b'not of this program')
     (folder / '000009.png').write_bytes(b'of an older version of it')
     call(*flags, '--num_samples', 3, '--separate')
-    found = sorted(path.relative_to(folder).as_posix() for path in folder.rglob('*.*'))
+    found = sorted(path.relative_to(folder).as_posix()
+                   for path in folder.rglob('*.png'))
     assert found == ['dark/000000.png', 'dark/000001.png', 'dark/mine.png',
                      'light/000002.png']
 
@@ -87,7 +90,7 @@ def test_separate_images_of_a_label_have_a_folder_of_their_own(flags, tmp_path):
     for label, count in (('light', 3), ('dark', 2), ('light', 1)):
         call(*flags, '--num_samples', count, '--separate', '--label', label)
     assert {name: len(os.listdir(folder / name)) for name in os.listdir(folder)} == {
-        'test': 2, 'test_dark': 2, 'test_light': 1}
+        'test': 3, 'test_dark': 3, 'test_light': 2}     # z.npz with them
     # z is the same, and so is the picture, where the label is: first dark, then light
     dark = pixels(folder / 'test_dark' / '000000.png')
     light = pixels(folder / 'test_light' / '000000.png')
@@ -260,7 +263,7 @@ def test_attributes_chosen_by_label(attributed, tmp_path, capsys):
     folder = tmp_path / 'run'
     assert call(*flags, 4) == 0
     rows = ['none', 'Big', 'Light', 'Light, Big']
-    assert sorted(os.listdir(folder / 'test')) == sorted(rows)
+    assert sorted(os.listdir(folder / 'test')) == sorted(rows + ['z.npz'])
     for label in ('none', 'Big', 'Light', 'Big,Light'):
         assert call(*flags, 4, '--label', label) == 0
     # z of each is the same, and so is the picture where the attributes are
@@ -279,6 +282,117 @@ def test_a_label_with_a_slash_is_a_file_all_the_same(trained, tmp_path):
     assert call('--checkpoint_dir', tmp_path / 'c', '--sample_dir', tmp_path / 's',
                 '--label', 'T-shirt/top', '--num_samples', 2) == 0
     assert (tmp_path / 's' / 'flat_8_16_16' / 'test_T-shirt_top.png').exists()
+
+
+# --- z kept ------------------------------------------------------------------
+
+def test_z_is_kept_beside_a_sheet_and_draws_it_again(flags, tmp_path, capsys):
+    folder = tmp_path / 'flat_8_16_16'
+    assert call(*flags, '--seed', 3, '--num_samples', 6) == 0
+    assert 'z: %s' % (folder / 'test.npz') in capsys.readouterr().out
+    with np.load(folder / 'test.npz') as kept:
+        assert (kept['z'].shape, kept['z'].dtype) == ((6, 8), np.float32)
+        np.testing.assert_array_equal(kept['y'], np.eye(2)[[0, 0, 0, 1, 1, 1]])
+        assert list(kept['names']) == ['dark', 'light']
+        assert (kept['seed'], kept['step']) == (3, 2)
+    before = (folder / 'test.npz').read_bytes()
+    assert call(*flags, '--z', folder / 'test.npz') == 0
+    said = capsys.readouterr().out
+    assert '6 images of %s' % (folder / 'test.npz') in said
+    assert 'row 1: dark\nrow 2: light\n' in said
+    np.testing.assert_array_equal(pixels(folder / 'test.png'),
+                                  pixels(folder / 'from_test.png'))
+    assert (folder / 'test.npz').read_bytes() == before
+    with np.load(folder / 'from_test.npz') as kept:     # the seed that drew them
+        assert kept['seed'] == 3
+
+
+def test_pictures_of_a_file_are_picked_in_the_order_that_is_asked_for(
+        flags, tmp_path, capsys):
+    folder = tmp_path / 'flat_8_16_16'
+    assert call(*flags, '--num_samples', 6, '--separate') == 0
+    assert 'z: %s' % (folder / 'test' / 'z.npz') in capsys.readouterr().out
+    for given in folder / 'test' / 'z.npz', folder / 'from_test' / 'z.npz':
+        assert call(*flags, '--z', given, '--indices', '5,0', '--separate') == (
+            0 if given.parent.name == 'test' else 2)
+    assert 'holds the images 0 to 1' in capsys.readouterr().err
+    old = [pixels(folder / 'test' / name) for name in ('light/000005.png',
+                                                       'dark/000000.png')]
+    new = [pixels(folder / 'from_test' / name) for name in ('light/000000.png',
+                                                            'dark/000001.png')]
+    assert np.abs(np.array(old) - new).max() <= 1
+    assert call(*flags, '--num_samples', 6, '--indices', '5,0,4') == 0
+    assert 'labels: light; dark; light' in capsys.readouterr().out
+    sheet = pixels(folder / 'chosen.png')               # in that order: no rows
+    assert sheet.shape == (34, 34, 3)
+    assert np.abs(sheet[:16, :16] - old[0]).max() <= 1
+    assert call(*flags, '--z', folder / 'chosen.npz', '--label', 'dark',
+                '--separate') == 0
+    assert sorted(os.listdir(folder / 'from_chosen_dark')) == [
+        '000000.png', '000001.png', '000002.png', 'z.npz']
+    assert np.abs(pixels(folder / 'from_chosen_dark' / '000001.png') - old[1]).max() < 2
+
+
+GOOD = dict(z=np.zeros((3, 8)), y=np.eye(2)[[0, 1, 1]], names=['dark', 'light'])
+
+
+@pytest.mark.parametrize('changes, said', [
+    (dict(z=None), 'an array z of N x 8 numbers; found arrays called names, y'),
+    (dict(z=np.zeros((3, 9))), 'expected z of N x 8 numbers, as this run has them; '
+                               'found 3 x 9. Is it of another run?'),
+    (dict(z=np.zeros(8)), 'found 8'), (dict(z=np.zeros((0, 8))), 'found 0 x 8'),
+    (dict(z=np.full((3, 8), 'a')), 'found values of type <U1'),
+    (dict(z=np.full((3, 8), None)), 'cannot be read as an .npz'),
+    (dict(z=np.where(np.arange(24).reshape(3, 8) == 9, np.nan, 0)),
+     'NaN, or a number without bounds, in 1 of 3 rows of z, the first of them 1'),
+    (dict(z=np.full((3, 8), 1e300)), 'in 3 of 3 rows'),
+    (dict(y=None), 'has no labels y, and this run draws by labels (dark, light); add'),
+    (dict(y=np.eye(2)), 'expected y of 3 x 2 numbers'),
+    (dict(names=['cat', 'dog']), 'has the labels cat, dog, those of this run are ')])
+def test_a_file_of_z_that_does_not_fit_is_refused(
+        tmp_path, tiny_config, changes, said):
+    arrays, path = dict(GOOD, **changes), str(tmp_path / 'a.npz')
+    np.savez(path, **{k: v for k, v in arrays.items() if v is not None})
+    with pytest.raises(UserError) as error:
+        z_files.read(tiny_config(z=path, classes=('dark', 'light'), conditional=True))
+    assert said in str(error.value) and path in str(error.value)
+
+
+@pytest.mark.parametrize('content, said', [
+    (None, 'there is no such file'), (b'', 'cannot be read as an .npz (EOFError'),
+    (b'no npz', 'cannot be read as an .npz'), (b'PK\3\4 cut', 'cannot be read')])
+def test_what_is_no_file_of_z_is_refused(tmp_path, tiny_config, content, said):
+    if content is not None:
+        (tmp_path / 'a.npz').write_bytes(content)
+    with pytest.raises(UserError) as error:
+        z_files.read(tiny_config(z=str(tmp_path / 'a.npz')))
+    assert said in str(error.value)
+
+
+def test_a_file_that_does_not_fit_ends_before_anything_is_written(
+        flags, tmp_path, capsys):
+    np.savez(tmp_path / 'a.npz', z=np.zeros((3, 9)))
+    assert call(*flags, '--z', tmp_path / 'a.npz') == 2
+    assert 'expected z of N x 8' in capsys.readouterr().err
+    assert os.listdir(tmp_path) == ['a.npz']
+
+
+def test_labels_of_a_file_in_another_order_are_put_right(tmp_path, tiny_config):
+    np.savez(tmp_path / 'a.npz', z=np.zeros((3, 8)), y=np.eye(2)[[0, 1, 1]],
+             names=['light', 'dark'])
+    config = tiny_config(classes=('dark', 'light'), conditional=True,
+                         z=str(tmp_path / 'a.npz'))
+    np.testing.assert_array_equal(z_files.read(config).y, np.eye(2)[[1, 0, 0]])
+    assert z_files.read(config.replace(label='dark')).y.tolist() == [[1, 0]] * 3
+    with pytest.raises(UserError, match='those of this run are none'):
+        z_files.read(config.replace(classes=(), conditional=False))
+
+
+def test_z_brings_its_own_number(flags, tmp_path, capsys):
+    assert call(*flags, '--z', 'a.npz', '--num_samples', 5) == 2
+    assert 'or take some of the file by --indices' in capsys.readouterr().err
+    assert call(*flags, '--z', 'a.npz', '--task', 'filters') == 2
+    assert '--z is for --task sample or --task walk or' in capsys.readouterr().err
 
 
 # --- carpedm20's checkpoints -------------------------------------------------

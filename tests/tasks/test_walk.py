@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow.compat.v1 as tf
 import tiny_runs
 from PIL import Image
 
@@ -223,8 +224,6 @@ def trained(tmp_path_factory):
 @pytest.fixture
 def call(trained, tmp_path, monkeypatch):
     """Return a function that runs --task walk; give the files that it wrote."""
-    import tensorflow.compat.v1 as tf
-
     monkeypatch.setenv('PATH', str(tmp_path))
 
     def run(name, *more):
@@ -266,6 +265,27 @@ def test_a_walk_begins_with_the_image_of_the_sheet(call, trained, tmp_path):
     rows = np.asarray(Image.open(files['walk_sphere.png'])).astype(int)
     assert np.abs(sheet[18:34, 18:34] - rows[:16, :16]).max() <= 1      # number 9
     assert np.abs(sheet[:16, 36:52] - rows[18:34, :16]).max() <= 1      # number 2
+
+
+def test_a_walk_goes_between_pictures_of_a_file(call, trained, tmp_path, capsys):
+    z = draw_z('normal01', 3, 5, 8)
+    np.savez(tmp_path / 'mine.npz', z=z, y=np.eye(2)[[1, 0, 1]])
+    given = ['--z', str(tmp_path / 'mine.npz')]
+    status, files = call('labels', *given)
+    assert status == 0 and size(files['walk_sphere.png']) == cells(3, 10)
+    rows = np.asarray(Image.open(files['walk_sphere.png'])).astype(int)
+    with tf.Graph().as_default():
+        main.main(['--checkpoint_dir', str(trained), '--name', 'labels',
+                   '--sample_dir', str(tmp_path / 's'), *given])
+    sheet = np.asarray(Image.open(tmp_path / 's' / 'labels' / 'from_mine.png'))
+    for i, place in enumerate([(0, 0), (0, 18), (18, 0)]):
+        cell = sheet[place[0]:place[0] + 16, place[1]:place[1] + 16].astype(int)
+        assert np.abs(cell - rows[18 * i:18 * i + 16, :16]).max() <= 1
+    status, files = call('labels', *given, '--indices', '2,0')
+    assert status == 0 and size(files['walk_sphere.png']) == cells(2, 10)
+    np.savez(tmp_path / 'mine.npz', z=z[:1])
+    status, files = call('plain', *given)
+    assert status == 2 and 'holds one image' in capsys.readouterr().err
 
 
 def test_dimensions_are_rows_of_a_sheet_by_how_much_they_change(call, capsys):
