@@ -47,7 +47,7 @@ def train(config, given):
     from dataset import batches
     from runs import start
     from utils import steady_output
-    run, settled = start.to_train(config, given)
+    run, settled = start.to_train(config, given, tell_by_shapes)
     if settled.eval_freq:
         from metrics import extractors
         extractors.check(settled)
@@ -56,7 +56,7 @@ def train(config, given):
         data = batches.load(settled)
         data.steps_per_epoch(settled.batch_size)    # refuses too few images
     with start.locked(run), steady_output():
-        run, settled = start.to_train(config, given)    # again: trained meanwhile?
+        settled = start.settle(run, settled, given)     # again: trained meanwhile?
         if settled.dataset == GAUSSIAN:
             return start_tensorflow('toy').train(settled, run)
         start.check_classes(run, settled, data)
@@ -77,16 +77,22 @@ def do_task(config, given):
     step, path = checkpoints.choose(run, config.checkpoint)
     print('checkpoint: %s (step %d)' % (path, step))
     if restored is None:
-        restored = checkpoints.infer_config(path, config, given)
-        print('no config.json there; told by the shapes: %s' % ', '.join(
-            '%s %s' % (f.name, getattr(restored, f.name))
-            for f in fields(NETWORK) if f.name != 'dataset'))
+        restored = tell_by_shapes(path, config, given)
         restored.check_label()
     if restored.dataset == GAUSSIAN:
         start_tensorflow('toy').sample(restored, run, path)
     else:
         start_tensorflow('tasks.' + config.task).main(restored, run, path)
     return 0
+
+
+def tell_by_shapes(path, config, given):
+    """Return the Config of a checkpoint without config.json, and say it."""
+    told = start_tensorflow('runs.checkpoints').infer_config(path, config, given)
+    print('no config.json there; told by the shapes: %s' % ', '.join(
+        '%s %s' % (f.name, getattr(told, f.name))
+        for f in fields(NETWORK) if f.name != 'dataset'))
+    return told
 
 
 def start_tensorflow(module):

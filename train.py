@@ -12,7 +12,7 @@ from tqdm import tqdm
 from dataset.batches import batch_number
 from metrics import evaluation
 from model import ARCHITECTURES
-from runs import checkpoints, history, sampling, sessions
+from runs import checkpoints, history, inherit, sampling, sessions
 from runs.folders import make_folder, saved
 from runs.guard import WEIGHTS_EVERY, Diverged, check_variables, message
 from runs.record import ANIMATION, Record, list_sheets, remove_stale_sheets
@@ -77,6 +77,9 @@ class Trainer:
                 self.sess, self.saver, variables, self.newest, whole=True)
         else:
             self.sess.run(initializer)
+            if config.from_ is not None:
+                config = config.replace(
+                    origin=inherit.begin(self.sess, config, variables))
         self.sample_z = self.sess.run(z)
         self.sess.graph.finalize()
         self.say_where()

@@ -8,6 +8,7 @@ import dataclasses
 import math
 
 from settings.errors import shown, written
+from settings.flags import spelled
 
 OF_CONVOLUTIONS = {'gf_dim', 'df_dim', 'kernel_size', 'd_head', 'bias'}
 AUGMENTATIONS = ('color', 'translation', 'cutout')
@@ -69,7 +70,7 @@ def misfit(field, value):
         wanted += ' ' + range_text(limits)
     else:
         return None
-    return '--%s is %s; expected %s.' % (field.name, shown(value), wanted)
+    return '--%s is %s; expected %s.' % (spelled(field.name), shown(value), wanted)
 
 
 def is_plain(text):
@@ -175,7 +176,7 @@ def points(config):
              if field.metadata['role'] in ('network', 'training')}
     usual['output_width'] = config.output_height        # which it stands for
     found = ['--%s %s has no effect on the points of --dataset %s: leave it out.'
-             % (name, written(getattr(config, name)), GAUSSIAN)
+             % (spelled(name), written(getattr(config, name)), GAUSSIAN)
              for name, default in usual.items() if name not in OF_POINTS
              and getattr(config, name) not in (default, BEFORE.get(name, default),
                                                FORMER.get(name, default))]

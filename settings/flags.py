@@ -61,6 +61,10 @@ class Flags:
     epoch: int = option(
         25, FREE, 'epochs in all; with a larger number a finished run goes on',
         low=1, high=10**6, group='Training')
+    from_: str = option(
+        None, TRAINING, "begin a new run with another's weights: the name of a run in "
+        '--checkpoint_dir, or a folder that holds a checkpoint; RUN@STEP or RUN@best, '
+        'by default the newest', of='train')
     batch_size: int = option(16, TRAINING, 'images in a batch', low=1, high=2**16)
     learning_rate: float = option(
         2e-4, TRAINING, 'of Adam, in both networks', above=0, high=10)
@@ -297,6 +301,13 @@ class Flags:
     part: str = option('train', CALL, choices=('train', 'held_out'))
     # the seed by which --train_size chooses; None: a run from when it took the first
     chosen_by: int = option(None, TRAINING, low=0, high=2**31 - 1)
+    # the checkpoint that a run with --from began with
+    origin: str = option(None, TRAINING)
+
+
+def spelled(name):
+    """Return how a field's flag is written: from_ is --from, a word of Python's."""
+    return name.rstrip('_')
 
 
 def fields(*roles):
