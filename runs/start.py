@@ -59,17 +59,62 @@ def check_place(given, config):
 
 # --- training ----------------------------------------------------------------
 
-def to_train(config, given, infer=None):
+def to_train(config, given, infer=None, echo=print):
     """Return (Run, Config) for training: of a new run, or of one that goes on.
 
     For `infer` see origin.lay. Raises UserError where the run exists and was made with
-    other values.
+    other values, or several could be meant.
     """
-    run = folders.at(config)
-    if config.from_ is not None and not folders.saved(run.checkpoint_dir):
-        config = origin.lay(config, given, infer)
+    run = going_on(config, given, echo)
+    if run is None:
+        if config.from_ is not None:
+            config = origin.lay(config, given, infer)
         run = folders.at(config)
+        say_others(run, config, echo)
     return run, settle(folders.checked(run), config, given)
+
+
+def going_on(config, given, echo):
+    """Return the Run that goes on, or None where a new one begins.
+
+    It is the one of the name, else the one whose default name differs by flags alone
+    that are not given. Raises UserError where there are several of these.
+    """
+    run, named = folders.at(config), config.name or folders.saved(config.checkpoint_dir)
+    if folders.saved(run.checkpoint_dir) and (named or config.from_ is None):
+        return run
+    found = [name for _, name, made in folders.all_runs(config.checkpoint_dir)
+             if made and name == made.replace(name=None).run_name
+             and (config.from_ or made.dataset == config.dataset)
+             and allows(resume, made, given)]
+    if named or not found:
+        return None
+    if len(found) > 1:
+        raise UserError('Several runs could be meant: %s. Say which by --name NAME; a '
+                        'new one needs a --name of its own.' % ', '.join(found))
+    echo('going on with the run that is there, %s; for another add --name NAME'
+         % found[0])
+    return folders.at(config, found[0])
+
+
+def say_others(run, config, echo):
+    """Say that a run begins anew beside others of the same data set, where it does."""
+    others = [name for _, name, made in folders.all_runs(config.checkpoint_dir)
+              if made and made.dataset == config.dataset and name != run.name]
+    if others and not folders.saved(run.checkpoint_dir):
+        echo('beginning a new run, %s; of %s there are: %s. To go on with one of them '
+             'add --name NAME%s' % (
+                 run.name, config.dataset, ', '.join(others),
+                 '' if config.from_ else ', to begin with its weights --from NAME'))
+
+
+def allows(overlay, made, given):
+    """Tell whether a run made with a Config takes these flags; see resume, restore."""
+    try:
+        overlay(made, given)
+    except UserError:
+        return False
+    return True
 
 
 def settle(run, config, given):
@@ -153,12 +198,14 @@ def to_restore(config, given, echo=print):
     """Return (Run, Config or None) for a task on a checkpoint.
 
     None stands for a checkpoint without config.json. Without --name, and where the
-    default name does not exist, the newest run of the data set is taken. Raises
-    NotFoundError, with the list of runs, where there is none, and UserError.
+    default name does not exist, the newest run of the data set is taken, of those that
+    the given flags fit. Raises NotFoundError, with the list of runs, where there is
+    none, and UserError.
     """
     run = folders.at(config)
     if not folders.saved(run.checkpoint_dir):
-        run = folders.at(config, folders.newest(config, 'dataset' in given))
+        run = folders.at(config, folders.newest(
+            config, 'dataset' in given, lambda made: allows(restore, made, given)))
         echo('taking the newest run: %s' % run.checkpoint_dir)
     folders.checked(run)
     folders.check_folders(run.sample_dir)
