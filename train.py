@@ -12,7 +12,7 @@ from tqdm import tqdm
 from dataset.batches import batch_number
 from metrics import evaluation
 from model import ARCHITECTURES
-from runs import checkpoints, history, inherit, sampling, sessions
+from runs import checkpoints, epochs, history, inherit, sampling, sessions
 from runs.folders import make_folder, saved
 from runs.guard import WEIGHTS_EVERY, Diverged, check_variables, message
 from runs.record import ANIMATION, Record, list_sheets, remove_stale_sheets
@@ -48,13 +48,14 @@ class Trainer:
     sess = record = judge = None    # until they are open
 
     def __init__(self, config, run, data):
-        self.config, self.run, self.data = config, run, data
-        self.steps_per_epoch = max(
-            1, data.steps_per_epoch(config.batch_size) // config.d_steps)
-        self.total = config.epoch * self.steps_per_epoch
         for folder in (run.checkpoint_dir, run.sample_dir):
             make_folder(folder)
         self.start, self.newest = checkpoints.newest(run.checkpoint_dir) or (0, None)
+        config = config.replace(
+            pictures=epochs.take_up(config.pictures, self.start, len(data)))
+        self.config, self.run, self.data = config, run, data
+        self.epochs = epochs.Epochs(config)
+        self.total = self.epochs.total(config.epoch)
         if config.eval_freq and self.start < self.total:
             self.judge = evaluation.Judge(config, run, data)
         tf.set_random_seed(config.seed)
@@ -86,7 +87,7 @@ class Trainer:
         self.tidy()
         if self.start < self.total:
             config.save(run.config_path)
-        self.record = Record(config, run, self.data, self.start, self.steps_per_epoch)
+        self.record = Record(config, run, self.data, self.start)
 
     def tidy(self):
         """Remove files of steps later than the checkpoint that the run goes on from."""
@@ -100,15 +101,19 @@ class Trainer:
 
     def say_where(self):
         """Show the variables and say from where the run goes on, or that it is done."""
-        epochs = self.start // self.steps_per_epoch
+        changed = epochs.change(self.config.pictures, self.start)
+        if changed:
+            print('pictures: %d before, %d now; an epoch has %d steps now'
+                  % (*changed, self.epochs.steps))
+        trained = int(self.epochs.trained(self.start))
         if self.start >= self.total:
             print('%s has been trained for %d epochs; with --epoch above %d it goes on'
-                  % (self.run.name, epochs, epochs))
+                  % (self.run.name, trained, trained))
             return
         print(show_all_variables(self.model.d_vars + self.model.g_vars))
         if self.start:
             print('resuming %s after step %d, in epoch %d of %d' % (
-                self.run.name, self.start, epochs + 1, self.config.epoch))
+                self.run.name, self.start, trained + 1, self.config.epoch))
 
     def train(self, stop):
         """Take the steps that are left, or those until `stop` has a status."""

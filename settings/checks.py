@@ -6,6 +6,7 @@ their limits are in flags.py.
 
 import dataclasses
 import math
+import re
 
 from settings.errors import shown, written
 from settings.flags import spelled
@@ -40,7 +41,7 @@ def wrong(config):
              for field in dataclasses.fields(config)]
     return [message for message in found if message] or (
         names(config) + labels(config) + variants(config) + calls(config)
-        + (points(config) if config.dataset == GAUSSIAN else []))
+        + counts(config) + (points(config) if config.dataset == GAUSSIAN else []))
 
 
 # --- one value ---------------------------------------------------------------
@@ -104,6 +105,15 @@ def names(config):
             for name, value in given if value is not None and (
                 value in ('.', '..') or set('/\\') & set(value)
                 or len(value.encode('utf-8')) > LONGEST_NAME)]
+
+
+def counts(config):
+    """List what is wrong with the count of pictures, which config.json keeps."""
+    if re.fullmatch('0:[0-9]{1,12}( [0-9]{1,12}:[0-9]{1,12})*',
+                    config.pictures or '0:0'):
+        return []
+    return ['pictures is %s; expected STEP:COUNT, with spaces between.'
+            % shown(config.pictures)]
 
 
 def labels(config):

@@ -303,6 +303,8 @@ class Flags:
     chosen_by: int = option(None, TRAINING, low=0, high=2**31 - 1)
     # the checkpoint that a run with --from began with
     origin: str = option(None, TRAINING)
+    # how many pictures it was trained on, from which step; see runs/epochs.py
+    pictures: str = option(None, TRAINING)
 
 
 def spelled(name):
