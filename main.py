@@ -57,9 +57,11 @@ def train(config, given):
         data.steps_per_epoch(settled.batch_size)    # refuses too few images
     with start.locked(run), steady_output():
         settled = start.settle(run, settled, given)     # again: trained meanwhile?
+        if settled.dataset != GAUSSIAN:
+            start.check_classes(run, settled, data)
+        settled = start_tensorflow('runs.sessions').at_hand(settled, given)
         if settled.dataset == GAUSSIAN:
             return start_tensorflow('toy').train(settled, run)
-        start.check_classes(run, settled, data)
         return start_tensorflow('train').train(settled, run, data)
 
 
@@ -79,6 +81,7 @@ def do_task(config, given):
     if restored is None:
         restored = tell_by_shapes(path, config, given)
         restored.check_label()
+    restored = start_tensorflow('runs.sessions').at_hand(restored, given)
     if restored.dataset == GAUSSIAN:
         start_tensorflow('toy').sample(restored, run, path)
     else:

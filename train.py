@@ -28,7 +28,7 @@ def train(config, run, data):
     """
     with sessions.memory():
         trainer = Trainer(config.replace(classes=data.classes,
-                                         precision=sessions.choose_precision(config)),
+                                         trained_in=sessions.choose_precision(config)),
                           run, data)
     try:
         with Stop() as stop, sessions.memory():

@@ -87,7 +87,7 @@ def lay(config, given, infer):
         values['augment_after'] = (     # D has come so far already
             max(0, old.augment_after - step) if values['augment'] != 'none'
             else Config.augment_after)
-    return Config(**dict(values, origin=path)).check()
+    return Config(**dict(values, origin=path, pictures=None, trained_in=None)).check()
 
 
 def check(config, old, given):

@@ -305,6 +305,8 @@ class Flags:
     origin: str = option(None, TRAINING)
     # how many pictures it was trained on, from which step; see runs/epochs.py
     pictures: str = option(None, TRAINING)
+    # what --precision was when it was last trained, auto as it was decided there
+    trained_in: str = option(None, FREE, choices=('float32', 'bfloat16'))
 
 
 def spelled(name):
