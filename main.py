@@ -75,17 +75,17 @@ def do_task(config, given):
         return 0
     from runs import start
     run, restored = start.to_restore(config, given)
-    checkpoints = start_tensorflow('runs.checkpoints')
-    step, path = checkpoints.choose(run, config.checkpoint)
-    print('checkpoint: %s (step %d)' % (path, step))
-    if restored is None:
-        restored = tell_by_shapes(path, config, given)
-        restored.check_label()
-    restored = start_tensorflow('runs.sessions').at_hand(restored, given)
-    if restored.dataset == GAUSSIAN:
-        start_tensorflow('toy').sample(restored, run, path)
-    else:
-        start_tensorflow('tasks.' + config.task).main(restored, run, path)
+    held = start_tensorflow('runs.holding').held(run, config.checkpoint)
+    with held as (step, path, copy):
+        print('checkpoint: %s (step %d)' % (path, step))
+        if restored is None:
+            restored = tell_by_shapes(copy, config, given)
+            restored.check_label()
+        restored = start_tensorflow('runs.sessions').at_hand(restored, given)
+        if restored.dataset == GAUSSIAN:
+            start_tensorflow('toy').sample(restored, run, copy)
+        else:
+            start_tensorflow('tasks.' + config.task).main(restored, run, copy)
     return 0
 
 

@@ -11,7 +11,7 @@ import os
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from runs import checkpoints, origin
+from runs import checkpoints, holding, origin
 from settings.config import Config
 from settings.errors import UserError
 
@@ -30,10 +30,10 @@ def begin(sess, config, variables, echo=print):
     or holds what is no number.
     """
     run, which = origin.find(config)
-    step, path = checkpoints.choose(run, which)
-    echo('beginning with the weights of %s (step %d)' % (path, step))
     starts = dict(zip([v.op.name for v in variables], sess.run(variables)))
-    values = read(path, starts)
+    with holding.held(run, which) as (step, path, copy):
+        echo('beginning with the weights of %s (step %d)' % (path, step))
+        values = read(copy, starts)
     try:
         taken, anew = match(starts, values, Labels(run, config, values))
     except ValueError as error:
