@@ -47,7 +47,7 @@ def train(config, given):
     from dataset import batches
     from runs import start
     from utils import steady_output
-    run, settled = start.to_train(config, given)
+    run, settled = start.to_train(config, given, tell_by_shapes)
     if settled.eval_freq:
         from metrics import extractors
         extractors.check(settled)
@@ -59,10 +59,12 @@ def train(config, given):
         start.check_classes(run, settled, data)
         return start_tensorflow('train').rehearse(settled, run, data)
     with start.locked(run), steady_output():
-        run, settled = start.to_train(config, given)    # again: trained meanwhile?
+        settled = start.settle(run, settled, given)     # again: trained meanwhile?
+        if settled.dataset != GAUSSIAN:
+            start.check_classes(run, settled, data)
+        settled = start_tensorflow('runs.sessions').at_hand(settled, given)
         if settled.dataset == GAUSSIAN:
             return start_tensorflow('toy').train(settled, run)
-        start.check_classes(run, settled, data)
         return start_tensorflow('train').train(settled, run, data)
 
 
@@ -76,20 +78,27 @@ def do_task(config, given):
         return 0
     from runs import start
     run, restored = start.to_restore(config, given)
-    checkpoints = start_tensorflow('runs.checkpoints')
-    step, path = checkpoints.choose(run, config.checkpoint)
-    print('checkpoint: %s (step %d)' % (path, step))
-    if restored is None:
-        restored = checkpoints.infer_config(path, config, given)
-        print('no config.json there; told by the shapes: %s' % ', '.join(
-            '%s %s' % (f.name, getattr(restored, f.name))
-            for f in fields(NETWORK) if f.name != 'dataset'))
-        restored.check_label()
-    if restored.dataset == GAUSSIAN:
-        start_tensorflow('toy').sample(restored, run, path)
-    else:
-        start_tensorflow('tasks.' + config.task).main(restored, run, path)
+    held = start_tensorflow('runs.holding').held(run, config.checkpoint)
+    with held as (step, path, copy):
+        print('checkpoint: %s (step %d)' % (path, step))
+        if restored is None:
+            restored = tell_by_shapes(copy, config, given)
+            restored.check_label()
+        restored = start_tensorflow('runs.sessions').at_hand(restored, given)
+        if restored.dataset == GAUSSIAN:
+            start_tensorflow('toy').sample(restored, run, copy)
+        else:
+            start_tensorflow('tasks.' + config.task).main(restored, run, copy)
     return 0
+
+
+def tell_by_shapes(path, config, given):
+    """Return the Config of a checkpoint without config.json, and say it."""
+    told = start_tensorflow('runs.checkpoints').infer_config(path, config, given)
+    print('no config.json there; told by the shapes: %s' % ', '.join(
+        '%s %s' % (f.name, getattr(told, f.name))
+        for f in fields(NETWORK) if f.name != 'dataset'))
+    return told
 
 
 def start_tensorflow(module):

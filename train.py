@@ -15,7 +15,7 @@ from dataset.batches import batch_number
 from dataset.cache import cache_base
 from metrics import evaluation
 from model import ARCHITECTURES
-from runs import checkpoints, costs, history, sampling, sessions
+from runs import checkpoints, costs, epochs, history, inherit, sampling, sessions
 from runs.folders import make_folder, saved
 from runs.guard import WEIGHTS_EVERY, Diverged, check_variables, message
 from runs.record import ANIMATION, Record, list_sheets, remove_stale_sheets
@@ -51,13 +51,12 @@ class Trainer:
     sess = record = judge = None    # until they are open
 
     def __init__(self, config, run, data):
-        self.config = config = config.replace(
-            classes=data.classes, precision=sessions.choose_precision(config))
-        self.run, self.data = run, data
-        self.steps_per_epoch = max(
-            1, data.steps_per_epoch(config.batch_size) // config.d_steps)
-        self.total = config.epoch * self.steps_per_epoch
         self.start, self.newest = checkpoints.newest(run.checkpoint_dir) or (0, None)
+        self.config = config = config.replace(
+            classes=data.classes, trained_in=sessions.choose_precision(config),
+            pictures=epochs.take_up(config.pictures, self.start, len(data)))
+        self.run, self.data, self.epochs = run, data, epochs.Epochs(config)
+        self.total = self.epochs.total(config.epoch)
         self.prepare()
         tf.set_random_seed(config.seed)
         self.model = ARCHITECTURES[config.architecture](config)
@@ -86,6 +85,9 @@ class Trainer:
                 self.sess, self.saver, variables, self.newest, whole=True)
         else:
             self.sess.run(initializer)
+            if config.from_ is not None:
+                self.config = config.replace(
+                    origin=inherit.begin(self.sess, config, variables))
         self.sample_z = self.sess.run(z)
         self.sess.graph.finalize()
         self.say_where()
@@ -97,7 +99,7 @@ class Trainer:
         self.tidy()
         if self.start < self.total:
             config.save(run.config_path)
-        self.record = Record(config, run, self.data, self.start, self.steps_per_epoch)
+        self.record = Record(config, run, self.data, self.start)
 
     def tidy(self):
         """Remove files of steps later than the checkpoint that the run goes on from."""
@@ -111,15 +113,19 @@ class Trainer:
 
     def say_where(self):
         """Show the variables and say from where the run goes on, or that it is done."""
-        epochs = self.start // self.steps_per_epoch
+        changed = epochs.change(self.config.pictures, self.start)
+        if changed:
+            print('pictures: %d before, %d now; an epoch has %d steps now'
+                  % (*changed, self.epochs.steps))
+        trained = int(self.epochs.trained(self.start))
         if self.start >= self.total:
             print('%s has been trained for %d epochs; with --epoch above %d it goes on'
-                  % (self.run.name, epochs, epochs))
+                  % (self.run.name, trained, trained))
             return
         print(show_all_variables(self.model.d_vars + self.model.g_vars))
         if self.start:
             print('resuming %s after step %d, in epoch %d of %d' % (
-                self.run.name, self.start, epochs + 1, self.config.epoch))
+                self.run.name, self.start, trained + 1, self.config.epoch))
 
     def train(self, stop):
         """Take the steps that are left, or those until `stop` has a status."""
@@ -273,7 +279,7 @@ class Rehearsal(Trainer):
                       sampling.make_labels(len(self.sample_z), self.config))
         sheet, left = time.time() - began, self.total - self.start
         costs.say_step(self.config, step)
-        costs.say_time(self.config, left, self.steps_per_epoch,
+        costs.say_time(self.config, left, self.epochs.steps,
                        left * step + (left // self.config.sample_freq + 1) * sheet)
         costs.say_room(self.config, self.run, self.variables)
 

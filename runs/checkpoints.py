@@ -129,9 +129,12 @@ def clean(folder, step, keep=None):
 def choose(run, which=None):
     """Return (step, path) of a run's checkpoint: the newest one that can be read.
 
-    Or, by `which`, the best one or that of a step; see folders.chosen.
+    Or, by `which`, the best one or that of a step; see folders.chosen. Raises
+    NotFoundError where there is none.
     """
-    return folders.chosen(run, which) if which else newest(run.checkpoint_dir)
+    if which:
+        return folders.chosen(run, which)
+    return newest(run.checkpoint_dir) or folders.latest(run.checkpoint_dir)
 
 
 def newest(folder, echo=print):

@@ -155,28 +155,43 @@ def nearest_folder(folder):
     return above
 
 
-def newest(config, of_dataset):
-    """Return the name of the newest run; if `of_dataset`, of config's data set."""
+def newest(config, of_dataset, fits=lambda made: True):
+    """Return the name of the newest run; if `of_dataset`, of config's data set.
+
+    Of those made with a Config that `fits`, where there are any.
+    """
     runs = all_runs(config.checkpoint_dir)
-    fitting = [(time, name) for time, name, dataset in runs
-               if not of_dataset or dataset == config.dataset]
+    fitting = [(made is not None and fits(made), time, name)
+               for time, name, made in runs
+               if not of_dataset or made and made.dataset == config.dataset]
     if config.name or not fitting:
         wanted = 'named %s' % config.name if config.name else 'of %s' % config.dataset
         raise NotFoundError(
             'No run %s with a checkpoint in %s. Runs there: %s. To train one, add '
             '--train.' % (wanted, os.path.abspath(config.checkpoint_dir),
                           ', '.join(name for _, name, _ in runs) or 'none'))
-    return max(fitting)[1]
+    return max(fitting)[-1]
 
 
 def all_runs(folder):
-    """Return (time of the newest checkpoint, name, data set) of each run, by name."""
+    """Return (time of the newest checkpoint, name, Config) of each run, by name.
+
+    The Config is None where config.json is missing or broken.
+    """
     runs = []
     for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
         found = saved(os.path.join(folder, name))
         if found:
-            time, dataset = os.stat(found[-1][1] + '.index').st_mtime_ns, None
-            with contextlib.suppress(OSError, UserError):   # missing or broken
-                dataset = Config.load(os.path.join(folder, name, CONFIG)).dataset
-            runs.append((time, name, dataset))
+            made = None
+            with contextlib.suppress(OSError, UserError):
+                made = Config.load(os.path.join(folder, name, CONFIG))
+            runs.append((newest_time(found), name, made))
     return runs
+
+
+def newest_time(found):
+    """Return when the newest of some checkpoints was written; 0 where all have gone."""
+    for _, path in reversed(found):
+        with contextlib.suppress(FileNotFoundError):    # its training goes on
+            return os.stat(path + '.index').st_mtime_ns
+    return 0

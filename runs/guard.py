@@ -60,7 +60,8 @@ def check_variables(names, finite, step):
 def message(step, what):
     """Return what to say of a run that has diverged."""
     return ('step %d: %s. None of it is saved; a checkpoint from before is as it was. '
-            'Try a smaller --learning_rate in a run of another --name. %s'
+            'Try a smaller --learning_rate in a run of another --name; with --from '
+            'RUN@STEP it begins at a checkpoint from before. %s'
             % (step, what, MORE))
 
 

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from runs import history
 from runs.checkpoints import writing
+from runs.epochs import Epochs
 from runs.guard import Guard
 from runs.sampling import save_sheet
 
@@ -29,8 +30,8 @@ VERSION = 'brain.Event:2'       # by which TensorBoard knows an event file
 class Record:
     """Writes down a run that goes on from `start`; see each part's own file."""
 
-    def __init__(self, config, run, data, start, steps_per_epoch):
-        self.config, self.run, self.steps_per_epoch = config, run, steps_per_epoch
+    def __init__(self, config, run, data, start):
+        self.config, self.run, self.epochs = config, run, Epochs(config)
         self.images_per_step = config.batch_size * config.d_steps
         self.history = history.History(run.history_path, start)
         self.guard = Guard(config, run, data)
@@ -39,19 +40,15 @@ class Record:
         self.sums = collections.Counter()       # of the epoch so far
         self.said = time.time()                 # when the last line was printed
 
-    def epoch(self, step):
-        """Return the epoch, from 1, that a step, from 1, is in."""
-        return (step - 1) // self.steps_per_epoch + 1
-
     def add_step(self, step, took, values, judged):
         """Add a step: its seconds, losses and accuracies, and how it was judged.
 
         Raises Diverged where a loss is no number.
         """
-        self.history.append(step, self.epoch(step), took, dict(values, **judged))
+        self.history.append(step, self.epochs.of(step), took, dict(values, **judged))
         self.sums.update(values, took=took, steps=1)
         self.guard.watch(values, step)
-        ends = step % self.steps_per_epoch == 0
+        ends = self.epochs.ends(step)
         if ends or time.time() - self.said > QUIET and not sys.stderr.isatty():
             tqdm.write(self.epoch_line(step))
             self.said = time.time()
@@ -63,13 +60,14 @@ class Record:
 
         In the middle of an epoch it says how far it is.
         """
-        done = step % self.steps_per_epoch
-        so_far = '(%d of %d steps) ' % (done, self.steps_per_epoch) if done else ''
+        done = self.epochs.so_far(step)
+        so_far = '' if self.epochs.ends(step) else '(%d of %d steps) ' % (
+            done, self.epochs.steps)
         mean = {name: total / self.sums['steps'] for name, total in self.sums.items()}
+        epoch, last = self.epochs.of(step), self.config.epoch
         return ('epoch %*d/%d %sd_loss_real %.3f d_loss_fake %.3f g_loss %.3f '
                 'D right: real %.0f%% fake %.0f%% %.0f images/s %s' % (
-                    len(str(self.config.epoch)), self.epoch(step), self.config.epoch,
-                    so_far,
+                    len(str(last)), epoch, last, so_far,
                     mean['d_loss_real'], mean['d_loss_fake'], mean['g_loss'],
                     100 * mean['d_acc_real'], 100 * mean['d_acc_fake'],
                     self.images_per_step / mean['took'],
@@ -78,7 +76,7 @@ class Record:
     def add_sheet(self, step, images, labels):
         """Write the sheet of a step, to a PNG and to the event file."""
         self.guard.look(images, step)
-        name = 'train_%04d_%08d.png' % (self.epoch(step), step)
+        name = 'train_%04d_%08d.png' % (self.epochs.of(step), step)
         path = save_sheet(images, labels, os.path.join(self.run.sample_dir, name))
         with open(path, 'rb') as file:
             picture = tf.Summary.Image(encoded_image_string=file.read())

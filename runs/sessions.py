@@ -41,6 +41,24 @@ def choose_precision(config):
     return 'bfloat16' if fast else 'float32'
 
 
+def at_hand(config, given, echo=print):
+    """Return the Config of a run with a precision that this machine has.
+
+    bfloat16 of config.json, which this call's flags did not ask for, is auto where the
+    machine lacks it. Where a run is computed otherwise than it was trained, that is
+    said.
+    """
+    trained = config.trained_in or config.precision     # older runs: as it was decided
+    if (config.precision == 'bfloat16' and 'precision' not in given
+            and not (has_bfloat16() and knows_bfloat16())):
+        config = config.replace(precision='auto')
+    here = choose_precision(config)
+    if trained not in ('auto', here):
+        echo('note: the run was trained in %s; here it is computed in %s (see '
+             '--precision)' % (trained, here))
+    return config
+
+
 def bfloat16_rewrite():
     """Return the rewrite of convolutions and products to bfloat16, for processors.
 

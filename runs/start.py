@@ -9,14 +9,16 @@ import dataclasses
 import os
 
 from dataset import catalog
-from runs import folders
+from runs import folders, origin
 from settings import parser
 from settings.config import Config
-from settings.errors import NotFoundError, UserError, shown
-from settings.flags import CALL, NETWORK, TRAIN, TRAINING, fields
+from settings.errors import NotFoundError, UserError, shown, written
+from settings.flags import CALL, NETWORK, TRAIN, TRAINING, fields, spelled
 from utils import claim
 
 LOCK = '.lock'
+FROM_STEP = (' To train on from a checkpoint begin a new run with it: --from RUN@STEP '
+             '--name NEW.')
 
 
 # --- words and defaults ------------------------------------------------------
@@ -47,40 +49,109 @@ def check_place(given, config):
     wrong = [f for f in fields() if given.get(f.name, False) is not False and (
         what in f.metadata['not_of'] or what not in (f.metadata['of'] or [what]))]
     if wrong:
-        raise UserError('\n'.join('--%s is %s %s: leave it out.' % (
-            f.name, 'for' if f.metadata['of'] else 'not for', ' or '.join(
+        raise UserError('\n'.join('--%s is %s %s: leave it out.%s' % (
+            spelled(f.name), 'for' if f.metadata['of'] else 'not for', ' or '.join(
                 '--train' if task == TRAIN else '--task ' + task
-                for task in f.metadata['of'] or f.metadata['not_of'])) for f in wrong))
+                for task in f.metadata['of'] or f.metadata['not_of']),
+            FROM_STEP if f.name == 'checkpoint' and config.train else '')
+            for f in wrong))
 
 
 # --- training ----------------------------------------------------------------
 
-def to_train(config, given):
+def to_train(config, given, infer=None, echo=print):
     """Return (Run, Config) for training: of a new run, or of one that goes on.
 
-    Raises UserError where the run exists and was made with other values.
+    For `infer` see origin.lay. Raises UserError where the run exists and was made with
+    other values, or several could be meant.
     """
-    run = folders.checked(folders.at(config))
+    run = going_on(config, given, echo)
+    if run is None:
+        if config.from_ is not None:
+            config = origin.lay(config, given, infer)
+        run = folders.at(config)
+        say_others(run, config, echo)
+    return run, settle(folders.checked(run), config, given)
+
+
+def going_on(config, given, echo):
+    """Return the Run that goes on, or None where a new one begins.
+
+    It is the one of the name, else the one whose default name differs by flags alone
+    that are not given. Raises UserError where there are several of these.
+    """
+    run, named = folders.at(config), config.name or folders.saved(config.checkpoint_dir)
+    if folders.saved(run.checkpoint_dir) and (named or config.from_ is None):
+        return run
+    found = [name for _, name, made in folders.all_runs(config.checkpoint_dir)
+             if made and name == made.replace(name=None).run_name
+             and (config.from_ or made.dataset == config.dataset)
+             and allows(resume, made, given)]
+    if named or not found:
+        return None
+    if len(found) > 1:
+        raise UserError('Several runs could be meant: %s. Say which by --name NAME; a '
+                        'new one needs a --name of its own.' % ', '.join(found))
+    echo('going on with the run that is there, %s; for another add --name NAME'
+         % found[0])
+    return folders.at(config, found[0])
+
+
+def say_others(run, config, echo):
+    """Say that a run begins anew beside others of the same data set, where it does."""
+    others = [name for _, name, made in folders.all_runs(config.checkpoint_dir)
+              if made and made.dataset == config.dataset and name != run.name]
+    if others and not folders.saved(run.checkpoint_dir):
+        echo('beginning a new run, %s; of %s there are: %s. To go on with one of them '
+             'add --name NAME%s' % (
+                 run.name, config.dataset, ', '.join(others),
+                 '' if config.from_ else ', to begin with its weights --from NAME'))
+
+
+def allows(overlay, made, given):
+    """Tell whether a run made with a Config takes these flags; see resume, restore."""
+    try:
+        overlay(made, given)
+    except UserError:
+        return False
+    return True
+
+
+def settle(run, config, given):
+    """Return the Config with which a run trains: that of a new run, or what it has."""
     if folders.saved(run.checkpoint_dir):
         if not os.path.exists(run.config_path):
             raise UserError('%s holds a checkpoint but no config.json: it can be '
-                            'sampled from, not trained on. Give another --name.'
-                            % run.checkpoint_dir)
-        config = resume(Config.load(run.config_path), given)
+                            'sampled from, not trained on. Give another --name; with '
+                            '--from %s that run begins with its weights.' % (
+                                run.checkpoint_dir, written(run.checkpoint_dir)))
+        old = Config.load(run.config_path)
+        if given.get('from_') not in (None, old.from_):
+            raise UserError(
+                '--from begins a new run, and %s is there already, begun %s. Give the '
+                'new one a --name of its own; to go on with %s leave --from out.' % (
+                    run.checkpoint_dir, 'with --from ' + written(old.from_)
+                    if old.from_ else 'without it', run.name))
+        config = resume(old, given, run.name)
     if 'eval_samples' in given and not config.eval_freq:
         raise UserError('--eval_samples is for --eval_freq: add it, or leave '
                         '--eval_samples out.')
-    return run, config
+    return config
 
 
-def resume(old, given):
-    """Return the Config with which a run made with `old` goes on.
+def resume(old, given, name='RUN'):
+    """Return the Config with which a run made with `old`, of this name, goes on.
 
     Flags that are not given keep the run's values, but for those that belong to one
     call. Raises UserError naming each flag that must not differ, with both values.
     """
+    fixed = {f.name for f in fields(NETWORK)} - origin.FITTING
+    remedy = 'To train with other values start another run: add --name NAME'
+    if all(given.get(field, getattr(old, field)) == getattr(old, field)
+           for field in fixed):
+        remedy += ' --from %s, and it begins with the weights of this one' % name
     return overlay(old, given, [f.name for f in fields(NETWORK, TRAINING)],
-                   'To train with other values start another run: add --name NAME.')
+                   remedy + '.')
 
 
 def check_free(run):
@@ -115,9 +186,10 @@ def check_classes(run, config, data):
     """Raise UserError where a run that goes on learned other labels than the data's."""
     if folders.saved(run.checkpoint_dir) and config.classes != data.classes:
         raise UserError('The run %s was trained with the labels %s; those of the data '
-                        'are now %s. Rename the folders back, or add --name NAME.'
+                        'are now %s. Rename the folders back, or add --name NAME; '
+                        'with --from %s too it begins with the weights of this one.'
                         % (run.name, ', '.join(config.classes) or 'none',
-                           ', '.join(data.classes) or 'none'))
+                           ', '.join(data.classes) or 'none', run.name))
 
 
 # --- tasks on a checkpoint ---------------------------------------------------
@@ -126,12 +198,14 @@ def to_restore(config, given, echo=print):
     """Return (Run, Config or None) for a task on a checkpoint.
 
     None stands for a checkpoint without config.json. Without --name, and where the
-    default name does not exist, the newest run of the data set is taken. Raises
-    NotFoundError, with the list of runs, where there is none, and UserError.
+    default name does not exist, the newest run of the data set is taken, of those that
+    the given flags fit. Raises NotFoundError, with the list of runs, where there is
+    none, and UserError.
     """
     run = folders.at(config)
     if not folders.saved(run.checkpoint_dir):
-        run = folders.at(config, folders.newest(config, 'dataset' in given))
+        run = folders.at(config, folders.newest(
+            config, 'dataset' in given, lambda made: allows(restore, made, given)))
         echo('taking the newest run: %s' % run.checkpoint_dir)
     folders.checked(run)
     folders.check_folders(run.sample_dir)
@@ -158,9 +232,9 @@ def restore(old, given):
 def overlay(old, given, fixed, remedy):
     """Lay `given` over `old`. UserError where a field of the names `fixed` differs."""
     effect = in_effect(old)
-    wrong = ['  --%s: %s in config.json, %s now'
-             % (name, shown(getattr(old, name)), shown(given[name])) for name in fixed
-             if name in given and given[name] not in (getattr(old, name), effect[name])]
+    wrong = ['  --%s: %s in config.json, %s now' % (
+        spelled(name), shown(getattr(old, name)), shown(given[name])) for name in fixed
+        if name in given and given[name] not in (getattr(old, name), effect[name])]
     if wrong:
         raise UserError('The run was made with other values than those given:\n%s\n%s'
                         % ('\n'.join(wrong), remedy))

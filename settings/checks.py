@@ -6,8 +6,10 @@ their limits are in flags.py.
 
 import dataclasses
 import math
+import re
 
 from settings.errors import shown, written
+from settings.flags import spelled
 
 OF_CONVOLUTIONS = {'gf_dim', 'df_dim', 'kernel_size', 'd_head', 'bias'}
 AUGMENTATIONS = ('color', 'translation', 'cutout')
@@ -39,7 +41,7 @@ def wrong(config):
              for field in dataclasses.fields(config)]
     return [message for message in found if message] or (
         names(config) + labels(config) + variants(config) + calls(config)
-        + (points(config) if config.dataset == GAUSSIAN else []))
+        + counts(config) + (points(config) if config.dataset == GAUSSIAN else []))
 
 
 # --- one value ---------------------------------------------------------------
@@ -69,7 +71,7 @@ def misfit(field, value):
         wanted += ' ' + range_text(limits)
     else:
         return None
-    return '--%s is %s; expected %s.' % (field.name, shown(value), wanted)
+    return '--%s is %s; expected %s.' % (spelled(field.name), shown(value), wanted)
 
 
 def is_plain(text):
@@ -103,6 +105,15 @@ def names(config):
             for name, value in given if value is not None and (
                 value in ('.', '..') or set('/\\') & set(value)
                 or len(value.encode('utf-8')) > LONGEST_NAME)]
+
+
+def counts(config):
+    """List what is wrong with the count of pictures, which config.json keeps."""
+    if re.fullmatch('0:[0-9]{1,12}( [0-9]{1,12}:[0-9]{1,12})*',
+                    config.pictures or '0:0'):
+        return []
+    return ['pictures is %s; expected STEP:COUNT, with spaces between.'
+            % shown(config.pictures)]
 
 
 def labels(config):
@@ -178,7 +189,7 @@ def points(config):
              if field.metadata['role'] in ('network', 'training')}
     usual['output_width'] = config.output_height        # which it stands for
     found = ['--%s %s has no effect on the points of --dataset %s: leave it out.'
-             % (name, written(getattr(config, name)), GAUSSIAN)
+             % (spelled(name), written(getattr(config, name)), GAUSSIAN)
              for name, default in usual.items() if name not in OF_POINTS
              and getattr(config, name) not in (default, BEFORE.get(name, default),
                                                FORMER.get(name, default))]

@@ -66,6 +66,10 @@ class Flags:
         25, FREE, 'how often to go through all images, in all; with a larger number a '
         'finished run goes on',
         low=1, high=10**6, group='Training')
+    from_: str = option(
+        None, TRAINING, "begin a new run with another's weights: the name of a run in "
+        '--checkpoint_dir, or a folder that holds a checkpoint; RUN@STEP or RUN@best, '
+        'by default the newest', of='train')
     batch_size: int = option(32, TRAINING, 'images in a batch', low=1, high=2**16)
     train_size: int = option(
         None, TRAINING, 'train on only so many images, a fair part of all, by --seed; '
@@ -328,6 +332,17 @@ class Flags:
     part: str = option('train', CALL, choices=('train', 'held_out'))
     # the seed by which --train_size chooses; None: a run from when it took the first
     chosen_by: int = option(None, TRAINING, low=0, high=2**31 - 1)
+    # the checkpoint that a run with --from began with
+    origin: str = option(None, TRAINING)
+    # how many pictures it was trained on, from which step; see runs/epochs.py
+    pictures: str = option(None, TRAINING)
+    # what --precision was when it was last trained, auto as it was decided there
+    trained_in: str = option(None, FREE, choices=('float32', 'bfloat16'))
+
+
+def spelled(name):
+    """Return how a field's flag is written: from_ is --from, a word of Python's."""
+    return name.rstrip('_')
 
 
 def fields(*roles):

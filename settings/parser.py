@@ -14,7 +14,7 @@ from absl import flags
 
 from settings.checks import EXPECTED
 from settings.errors import UserError, shown
-from settings.flags import TASKS, fields
+from settings.flags import TASKS, fields, spelled
 
 HELP = ('--help', '-help', '-h', '--helpfull', '--helpshort')
 NOTES = """
@@ -30,7 +30,8 @@ G is the generator, the network that draws; z are the random numbers that it dra
 image from; D is the discriminator, which learns to tell real images from drawn ones.
 In a step both learn from one batch of images; a checkpoint is their weights, saved.
 """.strip()
-TYPES = {f.name: f.type for f in fields() if f.metadata['help']}     # of the flags
+FIELDS = {spelled(f.name): f.name for f in fields() if f.metadata['help']}   # of flags
+TYPES = {spelled(f.name): f.type for f in fields() if f.metadata['help']}
 BOOLEAN = {'true': True, 't': True, '1': True, 'yes': True, 'y': True,
            'false': False, 'f': False, '0': False, 'no': False, 'n': False}
 MOST_FLAGS = 2**20      # characters of a flag file
@@ -79,7 +80,7 @@ def help_entry(field):
     """Return the lines of --help on one flag."""
     unset = field.default in (None, ())
     text = field.metadata['help'] + ('' if unset else ' [%s]' % field.default)
-    name = '  --%-16s' % field.name
+    name = '  --%-16s' % spelled(field.name)
     start = '' if name.endswith(' ') else name + '\n'
     return start + textwrap.fill(
         text, 88, initial_indent=' ' * 20 if start else name,
@@ -89,7 +90,7 @@ def help_entry(field):
 # --- values ------------------------------------------------------------------
 
 def parse_flags(words, flag_files=True):
-    """Return {name: value} of the flags that a command line gives.
+    """Return {name of the field: value} of the flags that a command line gives.
 
     Without `flag_files` those of its flag files are left out. Raises UserError for
     unknown flags, wrong values and stray words.
@@ -115,7 +116,7 @@ def parse(words):
             raise UserError('--%s is %s; expected %s.'
                             % (name, shown(value), EXPECTED[TYPES[name]]))
         value = FLAGS[name].value
-        given[name] = tuple(value) if isinstance(value, list) else value
+        given[FIELDS[name]] = tuple(value) if isinstance(value, list) else value
     return given
 
 

@@ -584,3 +584,40 @@ def test_a_checkpoint_without_config_is_not_trained_on(tmp_path, places):
                          {})
     with pytest.raises(UserError, match='no config.json'):
         start.to_train(config, {})
+
+
+# --- pictures that come and go -----------------------------------------------
+
+def test_epochs_are_counted_by_what_was_trained(tmp_path, places, capsys, no_results):
+    line = [*places, *TINY, '--train', '--name', 'r']
+    assert call(*line, '--epoch', 2) == 0                       # 5 steps an epoch
+    for i in range(24):
+        os.remove(tmp_path / 'data' / 'noise' / ('%03d.png' % i))
+    capsys.readouterr()
+    assert call(*line, '--epoch', 2) == 0
+    said = capsys.readouterr().out
+    assert 'pictures: 40 before, 16 now; an epoch has 2 steps now' in said
+    assert 'r has been trained for 2 epochs; with --epoch above 2 it' in said
+    assert call(*line, '--epoch', 4) == 0
+    said = capsys.readouterr().out
+    assert 'resuming r after step 10, in epoch 3 of 4' in said
+    assert 'epoch 4/4' in said
+    assert 'r has been trained' not in said
+    rows = history.read(str(tmp_path / 'checkpoint/r/history.csv'))
+    assert rows['epoch'].tolist() == (
+        [1] * 5 + [2] * 5 + [3, 3, 4, 4])
+    assert Config.load(str(tmp_path / 'checkpoint/r/config.json')).pictures == (
+        '0:40 10:16')
+    assert call(*line, '--epoch', 4) == 0
+    said = capsys.readouterr().out
+    assert 'pictures: ' not in said and 'trained for 4 epochs' in said
+
+
+def test_an_older_run_without_the_count_goes_on_as_before(tmp_path, places, capsys,
+                                                          no_results):
+    line = [*places, *TINY, '--train', '--name', 'r']
+    assert call(*line, '--epoch', 1) == 0
+    path = str(tmp_path / 'checkpoint/r/config.json')
+    Config.load(path).replace(pictures=None).save(path)
+    assert call(*line, '--epoch', 1) == 0
+    assert 'pictures: ' not in capsys.readouterr().out

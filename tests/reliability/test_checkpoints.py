@@ -16,7 +16,7 @@ from starts import FLAGS, values_of
 import main
 import ops  # noqa: F401  (turns TensorFlow 2 behaviour off)
 import train
-from runs import checkpoints, folders, sessions, start
+from runs import checkpoints, folders, holding, sessions, start
 from settings.config import Config
 from settings.errors import UserError
 
@@ -213,6 +213,90 @@ def test_a_checkpoint_that_its_training_removes_meanwhile_is_no_damage(
     said = []
     assert checkpoints.newest(str(small), said.append)[0] == 5
     assert not [line for line in said if 'damaged' in line]
+
+
+# --- held while it is read -----------------------------------------------------
+
+def first_gone(monkeypatch, remove):
+    """Let the first checkpoint that is chosen be removed as soon as it is chosen."""
+    usual, gone = checkpoints.choose, []
+
+    def choose(*arguments):
+        step, path = usual(*arguments)
+        if not gone:
+            gone.append(step)
+            remove(path)
+        return step, path
+    monkeypatch.setattr(checkpoints, 'choose', choose)
+
+
+@pytest.mark.parametrize('remove', [
+    checkpoints.remove, lambda path: os.remove(path + INDEX),
+    lambda path: os.remove(path + DATA)])
+def test_one_that_goes_as_soon_as_it_is_chosen_gives_way_to_the_next(
+        small, monkeypatch, remove):
+    first_gone(monkeypatch, remove)
+    with holding.held(folders.Run('r', str(small), '')) as (step, path, copy):
+        assert step == 2 and path == str(small / 'DCGAN.model-2') != copy
+        before = values_of(copy)
+        checkpoints.remove(path)        # and if it goes now, nothing is lost
+        assert checkpoints.fault(copy) is None
+        assert (values_of(copy)['a/v'] == before['a/v']).all()
+    assert not os.path.exists(os.path.dirname(copy))
+
+
+def test_where_that_was_the_only_one_it_is_said(small, monkeypatch):
+    for step in 1, 2:
+        checkpoints.remove(str(small / ('DCGAN.model-%d' % step)))
+    first_gone(monkeypatch, checkpoints.remove)
+    with pytest.raises(UserError, match='No checkpoint in '), holding.held(
+            folders.Run('r', str(small), '')):
+        raise AssertionError
+
+
+def test_one_that_was_asked_for_and_goes_is_named(small, monkeypatch):
+    first_gone(monkeypatch, checkpoints.remove)
+    with pytest.raises(UserError, match='of step 3 .* those of 1, 2'), \
+            holding.held(folders.Run('r', str(small), ''), '3'):
+        raise AssertionError
+
+
+@pytest.mark.parametrize('full', [False, True])
+def test_where_links_are_refused_it_is_copied_if_there_is_room(
+        small, monkeypatch, full):
+    def refuse(*arguments):
+        raise PermissionError(1, 'Operation not permitted')
+
+    def fill(*arguments):
+        raise OSError(28, 'No space left on device')
+    monkeypatch.setattr(os, 'link', refuse)
+    if full:
+        monkeypatch.setattr(shutil, 'copyfile', fill)
+    with holding.held(folders.Run('r', str(small), '')) as (_, path, copy):
+        assert (path == copy) == full
+        assert (values_of(copy)['a/v'] == values_of(path)['a/v']).all()
+    assert checkpoints.fault(path) is None
+
+
+def test_what_is_said_of_it_names_the_checkpoint_itself(small):
+    with pytest.raises(UserError) as error, holding.held(
+            folders.Run('r', str(small), '')) as (_, path, copy):
+        raise UserError('The checkpoint %s is odd' % copy)
+    assert str(error.value) == 'The checkpoint %s is odd' % path
+
+
+def test_a_task_draws_from_a_checkpoint_that_its_training_removes(
+        copied, capsys, monkeypatch):
+    usual = checkpoints.load
+
+    def load(*arguments, **more):
+        for _, path in folders.saved('checkpoint/r'):
+            checkpoints.remove(path)
+        return usual(*arguments, **more)
+    monkeypatch.setattr(checkpoints, 'load', load)
+    assert call(*SAMPLE) == 0
+    assert 'checkpoint: checkpoint/r/DCGAN.model-16 (step 16)\n' in (
+        capsys.readouterr().out)
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ from runs import folders, start
 from settings import checks, flags, parser
 from settings.config import Config
 from settings.errors import UserError
+from settings.flags import spelled
 
 ROOT = os.path.dirname(os.path.abspath(main.__file__))
 FIELDS = [f for f in flags.fields() if f.metadata['help']]
@@ -75,6 +76,11 @@ def refused(tmp_path, monkeypatch, capsys):
     return call
 
 
+def flag(field):
+    """Return the flag of a field, as it is written."""
+    return '--' + spelled(field.name)
+
+
 def where(field):
     """Return the words that make the place where a field's flag belongs."""
     place = next((place for place in field.metadata['of'] or PLACES[1:]
@@ -115,26 +121,26 @@ def bad_values(field):
 @pytest.mark.parametrize('field', FIELDS, ids=lambda field: field.name)
 def test_a_bad_value_is_refused_by_the_name_of_its_flag(field, refused):
     for value in bad_values(field):
-        for words in ['--%s=%s' % (field.name, value)], ['--' + field.name, value]:
+        for words in ['%s=%s' % (flag(field), value)], [flag(field), value]:
             said = refused(where(field) + words)
             # what follows a boolean, as -1 may, is a word or a flag of its own
-            assert '--' + field.name in said or field.type is bool and (
+            assert flag(field) in said or field.type is bool and (
                 'Unexpected word' in said or 'Unknown flag --1' in said)
 
 
 @pytest.mark.parametrize('field', FIELDS, ids=lambda field: field.name)
 def test_a_missing_value_is_named(field, refused):
-    refused(['--%s=' % field.name], '--' + field.name)
+    refused([flag(field) + '='], flag(field))
     if field.type is not bool:
         for words in [], ['--epoch', '3']:
-            refused(['--' + field.name] + words, '--%s needs a value' % field.name)
-        refused(['--no' + field.name], 'did you mean')
+            refused([flag(field)] + words, '%s needs a value' % flag(field))
+        refused(['--no' + spelled(field.name)], 'did you mean')
 
 
 @pytest.mark.parametrize('field', FIELDS, ids=lambda field: field.name)
 def test_of_two_bad_values_the_last_one_is_named_and_a_good_one_wins(field, refused):
     value = bad_values(field)[0]
-    refused(where(field) + ['--%s=%s' % (field.name, value)] * 2)
+    refused(where(field) + ['%s=%s' % (flag(field), value)] * 2)
     if field.type in (int, float):
         refused(['--%s=%s' % (field.name, field.metadata['low'] or 1), '--epoch=1',
                  '--%s=x' % field.name], '--%s' % field.name)
@@ -185,7 +191,7 @@ def test_odd_words_are_refused(words, refused):
 
 @pytest.mark.parametrize('field', FIELDS, ids=lambda field: field.name)
 def test_of_an_unknown_flag_the_nearest_is_named(field, refused):
-    name = field.name
+    name = spelled(field.name)
     for wrong in {name + name[-1], name.replace('_', '-') + '-',
                   name[:-1] + '.' + name[-1]}:
         for words in ['--' + wrong, '3'], ['--%s=3' % wrong], ['-' + wrong]:
@@ -203,7 +209,7 @@ def random_words(rng):
               '\udcff', 'a\nb', '=', '--', '-', 'train', 'complete', 'walk', 'none']
     words = []
     for _ in range(rng.randint(1, 6)):
-        name = rng.choice(FIELDS).name
+        name = spelled(rng.choice(FIELDS).name)
         if rng.random() < 0.2:
             cut = rng.randrange(len(name))
             name = name[:cut] + rng.choice('abc_=-\n\udcff') + name[cut + 1:]
@@ -248,8 +254,8 @@ def test_a_flag_is_refused_where_it_has_no_use_and_taken_where_it_has(place, ref
         config = Config(train=place == 'train',
                         task='sample' if place == 'train' else place)
         if place in not_of or of and place not in of:
-            said = refused(place_words(place) + ['--' + field.name, good_value(field)],
-                           '--%s is ' % field.name)
+            said = refused(place_words(place) + [flag(field), good_value(field)],
+                           flag(field) + ' is ')
             assert 'leave it out' in said
         else:
             start.check_place(given, config)
@@ -441,7 +447,7 @@ def test_a_run_goes_on_only_with_its_own_values(refused, tmp_path):
     make_run(tmp_path)
     for field in flags.fields(flags.NETWORK, flags.TRAINING):
         if field not in FIELDS or field.name in (
-                'attributes', 'conditional', 'momentum', 'penalty_weight'):
+                'from_', 'attributes', 'conditional', 'momentum', 'penalty_weight'):
             continue
         value = {'output_height': '28', 'output_width': '28', 'bias': 'False',
                  'augment': 'color', 'num_samples': '3', 'label_smoothing': '0.1',

@@ -254,3 +254,111 @@ def test_without_a_best_checkpoint_eval_freq_is_named(place, tmp_path):
     run = folders.Run('mine', place('mine'), str(tmp_path / 'samples'))
     with pytest.raises(NotFoundError, match='--eval_freq'):
         folders.chosen(run, 'best')
+
+
+# --- which run goes on -------------------------------------------------------
+
+def train(tmp_path, line):
+    """Return what to_train says, and (name, Config), for words and --checkpoint_dir."""
+    said, (made, given) = [], start.complete(
+        ['--train', '--checkpoint_dir', str(tmp_path / 'checkpoint')] + line.split())
+    run, c = start.to_train(made, given, echo=said.append)
+    return '\n'.join(said), run.name, c
+
+
+SMALL = dict(dataset='p', batch_size=4, output_height=16)
+
+
+@pytest.mark.parametrize('line', [
+    '--epoch 50', '', '--output_height 16', '--batch_size 4', '--seed 0 --epoch 2',
+    '--conditional False', '--output_width 16 --sample_freq 5'])
+def test_a_run_begun_with_other_sizes_goes_on_without_them(tmp_path, place, line):
+    place('p_4_16_16', **SMALL)
+    place('q_4_16_16', **dict(SMALL, dataset='q'))
+    place('mine', **SMALL)
+    said, name, c = train(tmp_path, '--dataset p ' + line)
+    assert (name, c.output_height, c.batch_size) == ('p_4_16_16', 16, 4)
+    assert said == ('going on with the run that is there, p_4_16_16; for another add '
+                    '--name NAME')
+
+
+@pytest.mark.parametrize('line, name', [
+    ('--output_height 32', 'p_16_32_32'), ('--batch_size 16', 'p_16_64_64'),
+    ('--conditional', 'p_16_64_64'), ('--learning_rate 0.1', 'p_16_64_64'),
+    ('--gf_dim 8 --batch_size 4', 'p_4_64_64'), ('--name new', 'new'),
+    ('--attributes A', 'p_16_64_64'), ('--labels f.csv', 'p_16_64_64')])
+def test_flags_that_contradict_begin_a_new_run_which_is_said(
+        tmp_path, place, line, name):
+    place('p_4_16_16', **SMALL)
+    place('mine', **SMALL)
+    place('other', dataset='q')
+    said, found, _ = train(tmp_path, '--dataset p ' + line)
+    assert found == name
+    assert said == ('beginning a new run, %s; of p there are: mine, p_4_16_16. To go '
+                    'on with one of them add --name NAME, to begin with its weights '
+                    '--from NAME' % name)
+
+
+def test_a_conditional_run_goes_on_too(tmp_path, place):
+    place('p_4_16_16', conditional=True, classes=('a', 'b'), **SMALL)
+    assert train(tmp_path, '--dataset p')[2].classes == ('a', 'b')
+    place('mnist_4_16_16', conditional=False, **dict(SMALL, dataset='mnist', c_dim=1))
+    said, name, c = train(tmp_path, '--dataset mnist --epoch 9')
+    assert (name, c.conditional, c.epoch) == ('mnist_4_16_16', False, 9)
+    assert train(tmp_path, '--dataset mnist --conditional')[1] == 'mnist_16_28_28'
+
+
+def test_where_several_could_be_meant_they_are_listed(tmp_path, place):
+    place('p_4_16_16', **SMALL)
+    place('p_8_16_16', **dict(SMALL, batch_size=8))
+    place('p_8_16_32', output_width=32, **dict(SMALL, batch_size=8))
+    with pytest.raises(UserError, match='p_4_16_16, p_8_16_16, p_8_16_32. .* --name'):
+        train(tmp_path, '--dataset p')
+    with pytest.raises(UserError, match='meant: p_8_16_16, p_8_16_32. Say'):
+        train(tmp_path, '--dataset p --batch_size 8')
+    assert train(tmp_path, '--dataset p --batch_size 4')[1] == 'p_4_16_16'
+    assert train(tmp_path, '--dataset p --output_width 32')[1] == 'p_8_16_32'
+    assert train(tmp_path, '--dataset p --name p_8_16_16')[:2] == ('', 'p_8_16_16')
+
+
+def test_the_same_command_goes_on_with_its_own_run(tmp_path, place):
+    place('p_16_64_64', dataset='p')
+    place('p_4_16_16', **SMALL)
+    assert train(tmp_path, '--dataset p')[:2] == ('', 'p_16_64_64')
+
+
+def test_a_first_run_is_begun_without_a_word(tmp_path, place):
+    place('other', dataset='q')
+    assert train(tmp_path, '--dataset p')[:2] == ('', 'p_16_64_64')
+    place('p_4_16_16', steps=(), **SMALL)       # saved nothing
+    assert train(tmp_path, '--dataset p')[:2] == ('', 'p_16_64_64')
+
+
+def test_of_the_runs_begun_with_from_the_one_with_the_same(tmp_path, place):
+    place('p_4_16_16', from_='old', **SMALL)
+    assert train(tmp_path, '--dataset p --from old')[1] == 'p_4_16_16'
+    assert train(tmp_path, '--from old --epoch 7')[2].epoch == 7    # its data set
+    assert train(tmp_path, '--dataset p')[1] == 'p_4_16_16'
+    place('p_8_16_16', **dict(SMALL, batch_size=8))
+    with pytest.raises(UserError, match='p_8_16_16 is there already, begun without it'):
+        train(tmp_path, '--from p_8_16_16')
+    said, name, c = train(tmp_path, '--from p_8_16_16 --name new')
+    assert (name, c.batch_size, c.output_height) == ('new', 8, 16)
+    assert 'a new run, new; of p there are: p_4_16_16, p_8_16_16.' in said
+
+
+def test_sampling_takes_the_newest_run_that_the_flags_fit(tmp_path, place):
+    place('first', **SMALL)
+    place('second', **dict(SMALL, output_height=32))
+    for given, name in (({}, 'second'), ({'output_height': 16}, 'first'),
+                        ({'output_height': 32}, 'second')):
+        run, _ = start.to_restore(config(tmp_path, dataset='p'),
+                                  dict(given, dataset='p'), lambda text: None)
+        assert run.name == name
+    with pytest.raises(UserError, match='--output_height: 32 in config.json, 8 now'):
+        start.to_restore(config(tmp_path, dataset='p'),
+                         dict(dataset='p', output_height=8), lambda text: None)
+
+
+def test_a_run_whose_checkpoints_go_meanwhile_is_still_a_run(tmp_path):
+    assert folders.newest_time([(3, str(tmp_path / 'gone'))]) == 0

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from dataset import catalog
+import train
+from dataset import batches, catalog
 from model import DCGAN
-from runs import sessions
+from runs import folders, sessions
 from settings.config import Config
 from settings.errors import UserError
 
@@ -91,3 +92,57 @@ def test_a_processor_without_it_is_refused_with_the_remedy(tiny_config, monkeypa
     monkeypatch.setattr(sessions, 'has_bfloat16', lambda: False)
     with pytest.raises(UserError, match='AMX or AVX512-BF16.*--precision float32'):
         sessions.config_proto(tiny_config(precision='bfloat16'))
+
+
+# --- a run on another machine -------------------------------------------------
+
+NOTE = 'note: the run was trained in %s; here it is computed in %s (see --precision)'
+AMX, NONE = 'avx512_bf16 amx_bf16', 'avx512f'
+
+
+@pytest.mark.parametrize('flags, stored, trained_in, given, computed, said', [
+    (AMX, 'auto', 'bfloat16', {}, 'bfloat16', None),
+    (NONE, 'auto', 'float32', {}, 'float32', None),
+    (NONE, 'auto', 'bfloat16', {}, 'float32', ('bfloat16', 'float32')),
+    (AMX, 'auto', 'float32', {}, 'bfloat16', ('float32', 'bfloat16')),
+    (AMX, 'auto', None, {}, 'bfloat16', None),              # a new run
+    # older files, which hold what was decided; or what was asked for on another machine
+    (NONE, 'bfloat16', None, {}, 'float32', ('bfloat16', 'float32')),
+    (NONE, 'bfloat16', 'bfloat16', {}, 'float32', ('bfloat16', 'float32')),
+    (AMX, 'bfloat16', None, {}, 'bfloat16', None),
+    ('avx512_bf16', 'bfloat16', 'bfloat16', {}, 'bfloat16', None),
+    (AMX, 'float32', None, {}, 'float32', None),
+    (NONE, 'float32', 'float32', {}, 'float32', None),
+    # by a flag of this call
+    (AMX, 'float32', 'bfloat16', {'precision': 'float32'}, 'float32',
+     ('bfloat16', 'float32'))])
+def test_the_machine_at_hand_decides_and_says_so(
+        processor, tiny_config, monkeypatch, flags, stored, trained_in, given, computed,
+        said):
+    processor(flags)
+    monkeypatch.setattr(sessions, 'has_gpu', lambda: False)
+    lines = []
+    config = sessions.at_hand(tiny_config(precision=stored, trained_in=trained_in),
+                              given, lines.append)
+    sessions.config_proto(config)       # is not refused
+    assert sessions.choose_precision(config) == computed
+    assert lines == ([NOTE % said] if said else [])
+
+
+def test_what_this_call_asks_for_is_still_refused(processor, tiny_config):
+    processor(NONE)
+    config = sessions.at_hand(tiny_config(precision='bfloat16'),
+                              {'precision': 'bfloat16'}, print)
+    with pytest.raises(UserError, match='--precision float32'):
+        sessions.config_proto(config)
+
+
+def test_auto_stays_auto_in_config_json(tmp_path, tiny_config, monkeypatch, graph):
+    monkeypatch.setattr(sessions, 'choose_precision', lambda config: 'float32')
+    data = batches.Dataset(np.zeros([8, 16, 16, 3], np.uint8))
+    run = folders.Run('r', str(tmp_path / 'c'), str(tmp_path / 's'))
+    monkeypatch.setattr(train.Trainer, 'train', lambda self, stop: None)
+    monkeypatch.setattr(train, 'show_results', lambda run: None)
+    assert train.train(tiny_config(precision='auto'), run, data) == 0
+    config = Config.load(run.config_path)
+    assert (config.precision, config.trained_in) == ('auto', 'float32')

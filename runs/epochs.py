@@ -1,0 +1,65 @@
+"""Epochs: counted by what was trained, also where pictures come and go between starts.
+
+config.pictures says so, as '0:96 40:48': 96 pictures from the start, 48 after step 40.
+"""
+
+import fractions
+import math
+
+
+def take_up(pictures, start, count):
+    """Return config.pictures of a run that goes on from step `start` with `count`.
+
+    Without `pictures`, as in older runs, all steps count as trained on as many.
+    """
+    times = [time for time in read(pictures or '') if time[0] < start] or [(0, count)]
+    if times[-1][1] != count:
+        times.append((start, count))
+    return ' '.join('%d:%d' % time for time in times)
+
+
+def read(pictures):
+    """Return config.pictures as [(step, count)]."""
+    return [tuple(map(int, part.split(':'))) for part in pictures.split()]
+
+
+def change(pictures, start):
+    """Return (pictures before, pictures now) of a run that goes on from step `start`.
+
+    None where they are as many.
+    """
+    times = read(pictures)
+    changed = len(times) > 1 and times[-1][0] == start
+    return (times[-2][1], times[-1][1]) if changed else None
+
+
+class Epochs:
+    """Counts the epochs of a run; each time has as many steps an epoch as pictures."""
+
+    def __init__(self, config):
+        self.times = [(first, max(1, count // config.batch_size // config.d_steps))
+                      for first, count in read(config.pictures)]
+        self.steps = self.times[-1][1]      # an epoch, now
+
+    def trained(self, step):
+        """Return how many epochs are trained after a step, as a Fraction."""
+        ends = [first for first, _ in self.times[1:]] + [step]
+        return sum(fractions.Fraction(max(0, min(end, step) - first), steps)
+                   for (first, steps), end in zip(self.times, ends))
+
+    def of(self, step):
+        """Return the epoch, from 1, that a step, from 1, is in."""
+        return math.ceil(self.trained(step))
+
+    def ends(self, step):
+        """Tell whether an epoch ends with this step."""
+        return int(self.trained(step)) > int(self.trained(step - 1))
+
+    def so_far(self, step):
+        """Return the steps of its epoch that are done after a step."""
+        return round(self.trained(step) % 1 * self.steps)
+
+    def total(self, epochs):
+        """Return the step after which so many are trained, with the pictures of now."""
+        first = self.times[-1][0]
+        return first + math.ceil((epochs - self.trained(first)) * self.steps)
