@@ -24,6 +24,7 @@ from dataset.fetch import (
     size_of,
 )
 from dataset.unpack import read_tar, unzip
+from runs import process
 from runs.folders import nearest_folder
 from settings.errors import UserError, written
 from utils import atomic_write
@@ -360,5 +361,6 @@ def main(argv=None):
 
 
 if __name__ == '__main__':
-    sys.stdout.reconfigure(errors='backslashreplace')   # paths may be no valid text
-    sys.exit(main())
+    with process.streams():
+        status = main()
+    sys.exit(status)

@@ -11,6 +11,7 @@ import os
 import secrets
 import sys
 import tempfile
+import threading
 
 import numpy as np
 from PIL import Image
@@ -190,25 +191,53 @@ def cores():
 
 # --- the terminal ------------------------------------------------------------
 
+HIDING = threading.RLock()      # two threads would put back each other's
+
+
 @contextlib.contextmanager
 def quiet():
     """Hide what is written to stderr, by C++ code too, such as TensorFlow's at import.
 
     On an exception it is all printed, since it may tell the reason.
     """
-    sys.stderr.flush()
-    stderr = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
+    flush(sys.stderr)
+    with HIDING, tempfile.TemporaryFile() as held:
         try:
-            yield
+            with stderr_into(held):
+                yield
         except Exception:
             held.seek(0)
-            os.write(stderr, held.read())
+            with contextlib.suppress(OSError):
+                os.write(2, held.read())
             raise
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
+
+
+@contextlib.contextmanager
+def stderr_into(file):
+    """Let what is written to stderr's descriptor go into a file for a while."""
+    try:
+        before = os.dup(2)
+    except OSError:         # a program with windows has none
+        yield
+        return
+    os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
+
+
+def flush(stream):
+    """Bring what was written to its place, where the stream has one."""
+    getattr(stream, 'flush', int)()
+
+
+def silence(stream):
+    """Let what a stream's file gets go nowhere, also what Python still holds of it."""
+    with contextlib.suppress(OSError, ValueError, AttributeError), \
+            open(os.devnull, 'wb') as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
 
 
 class Steady:
@@ -233,18 +262,24 @@ class Steady:
     def flush(self):
         """Bring what was written to its place."""
         with self.steady():
-            self.stream.flush()
+            flush(self.stream)
+
+    def isatty(self):
+        """Tell whether it is a terminal; a notebook's stream may not know."""
+        return bool(getattr(self.stream, 'isatty', bool)())
 
     @contextlib.contextmanager
     def steady(self):
-        """Let the stream's file be the null device from its first OSError on."""
+        """Let the stream be the null device from its first error on."""
         try:
             yield
-        except OSError as error:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
+        except (OSError, ValueError) as error:      # ValueError: it is closed
+            silence(self.stream)
+            self.stream = open(os.devnull, 'w')
             with contextlib.suppress(OSError):
                 os.write(2, ('note: what is printed cannot be written any more (%s); '
-                             'the training goes on\n' % error.strerror).encode())
+                             'the training goes on\n'
+                             % (getattr(error, 'strerror', None) or error)).encode())
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ import requests
 import urllib3
 from tqdm import tqdm
 
-from utils import claim
+from utils import claim, flush, silence
 
 TIMEOUT = 30        # seconds of silence before a connection is given up
 ROUNDS = 3          # tours of all mirrors without headway before a file is given up
@@ -285,8 +285,7 @@ def checksum_of(path, kind, copy=None):
 def say(text):
     """Print a line at once; where nobody reads it (`| head`), go on without."""
     try:
-        print(text, flush=True)
+        print(text)
+        flush(sys.stdout)
     except OSError:
-        # Python tries again to write what it holds when it ends.
-        with open(os.devnull, 'wb') as nowhere:
-            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        silence(sys.stdout)
