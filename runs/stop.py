@@ -30,7 +30,7 @@ class Stop:
     """
 
     def __init__(self):
-        self.status, self.usual = 0, {}
+        self.status, self.usual, self.shared = 0, {}, interactive()
 
     def __enter__(self):
         if not may_handle():
@@ -48,7 +48,7 @@ class Stop:
     def stop(self, number, frame):
         """Remember the first signal."""
         usual = self.usual.get(number)
-        if self.status and interactive() and callable(usual):
+        if self.status and self.shared and callable(usual):
             usual(number, frame)
         self.status = self.status or 128 + number
 
@@ -64,7 +64,7 @@ class Stop:
                     os.write(2, b'\nstopping after this step; once more to leave at '
                              b'once\n')
             for number in iter(lambda: self.numbers.recv(1), b''):  # until it is closed
-                if number[0] in ENDING and not interactive():
+                if number[0] in ENDING and not self.shared:
                     os._exit(128 + number[0])
 
     def __exit__(self, *exception):
