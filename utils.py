@@ -5,6 +5,7 @@ in [-1, 1]; on disk and in the cache they are uint8 in 0..255.
 """
 
 import contextlib
+import errno
 import glob
 import math
 import os
@@ -12,6 +13,7 @@ import secrets
 import sys
 import tempfile
 import threading
+import time
 
 import numpy as np
 from PIL import Image
@@ -133,13 +135,50 @@ def atomic_write(path, mode='wb'):
         with naming(path), open(temporary, mode, encoding=encoding) as file:
             claim(file)
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+            to_disk(file)
+        replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):      # it may be renamed already
             os.unlink(temporary)
         raise
+
+
+# What a file system says that cannot do a thing at all: CIFS, FUSE, exFAT, …
+UNABLE = {getattr(errno, name) for name in (
+    'EPERM', 'EACCES', 'EINVAL', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EROFS', 'EBADF',
+    'ENOTTY')}
+HELD = 1.5      # seconds for which another program may hold a file open, on Windows
+
+
+def to_disk(file):
+    """Bring an open file, or a descriptor, to the disk, where the system can do so.
+
+    Raises OSError where the disk fails or is full.
+    """
+    flush(file)
+    try:
+        os.fsync(file)
+    except OSError as error:
+        if error.errno not in UNABLE:
+            raise
+
+
+def remove(path):
+    """Remove a file; one that another program holds open may stay."""
+    with contextlib.suppress(OSError):
+        os.remove(path)
+
+
+def replace(path, other):
+    """Rename a file, over another one; try for a while where that one is held open."""
+    end = time.monotonic() + HELD
+    while True:
+        try:
+            return os.replace(path, other)
+        except PermissionError:
+            if not os.path.isfile(other) or time.monotonic() > end:
+                raise
+        time.sleep(0.1)
 
 
 @contextlib.contextmanager
@@ -201,7 +240,7 @@ def quiet():
     On an exception it is all printed, since it may tell the reason.
     """
     flush(sys.stderr)
-    with HIDING, tempfile.TemporaryFile() as held:
+    with HIDING, scratch() as held:
         try:
             with stderr_into(held):
                 yield
@@ -210,6 +249,14 @@ def quiet():
             with contextlib.suppress(OSError):
                 os.write(2, held.read())
             raise
+
+
+def scratch():
+    """Return an open temporary file; the null device where no folder takes one."""
+    try:
+        return tempfile.TemporaryFile()
+    except OSError:
+        return open(os.devnull, 'r+b')
 
 
 @contextlib.contextmanager
@@ -273,13 +320,12 @@ class Steady:
         """Let the stream be the null device from its first error on."""
         try:
             yield
-        except (OSError, ValueError) as error:      # ValueError: it is closed
+        except OSError as error:
             silence(self.stream)
             self.stream = open(os.devnull, 'w')
             with contextlib.suppress(OSError):
                 os.write(2, ('note: what is printed cannot be written any more (%s); '
-                             'the training goes on\n'
-                             % (getattr(error, 'strerror', None) or error)).encode())
+                             'the training goes on\n' % error.strerror).encode())
 
 
 @contextlib.contextmanager

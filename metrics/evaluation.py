@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 from tqdm import tqdm
 
+import utils
 from metrics import extractors
 from metrics.comparison import Extracted
 from metrics.frechet import frechet_name, frechet_of_moments
@@ -203,5 +204,4 @@ def remove(run, found):
     """Remove best checkpoints, each (step, path), with their numbers."""
     for step, path in found:
         checkpoints.remove(path)
-        if os.path.exists(record_path(run, step)):
-            os.remove(record_path(run, step))
+        utils.remove(record_path(run, step))
