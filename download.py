@@ -13,7 +13,7 @@ import sys
 import urllib.parse
 from typing import NamedTuple
 
-from dataset.catalog import ANIME
+from dataset import catalog
 from dataset.fetch import (
     DownloadError,
     File,
@@ -26,6 +26,7 @@ from dataset.fetch import (
 from dataset.unpack import read_tar, unzip
 from runs import process
 from runs.folders import nearest_folder
+from settings import beside
 from settings.errors import UserError, written
 from utils import atomic_write
 
@@ -100,8 +101,8 @@ DATASETS = {
         mirrored(INCEPTION, 'inception-2015-12-05.tgz', 88931400, '88931400',
                  member='classify_image_graph_def.pb'),)),
 }
-BUNDLED = {'toonfaces': 'data/toonfaces'}
-BY_HAND = {'anime': ANIME}
+BUNDLED = {catalog.BUNDLED: os.path.join(beside.PROGRAM, 'data', catalog.BUNDLED)}
+BY_HAND = {'anime': catalog.ANIME}
 
 
 # --- one data set ------------------------------------------------------------

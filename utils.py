@@ -157,7 +157,7 @@ def to_disk(file):
     """
     flush(file)
     try:
-        os.fsync(file)
+        os.fsync(file if isinstance(file, int) else file.fileno())
     except OSError as error:
         if error.errno not in UNABLE:
             raise

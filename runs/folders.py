@@ -122,17 +122,12 @@ def make_folder(folder):
     """Make a folder where need be. Raises UserError where it cannot be written to."""
     try:
         os.makedirs(folder, exist_ok=True)
-        try_to_write(folder)
+        handle, path = tempfile.mkstemp(dir=folder)     # a TemporaryFile has no name,
+        os.close(handle)                                # which not all systems allow
+        os.remove(path)
     except OSError as error:
         raise UserError('The folder %s cannot be written to: %s. %s'
                         % (folder, error.strerror, ELSEWHERE))
-
-
-def try_to_write(folder):
-    """Write a file into a folder and remove it. Raises OSError where it cannot."""
-    handle, path = tempfile.mkstemp(dir=folder)
-    os.close(handle)
-    os.remove(path)
 
 
 def check_folders(*folders):
@@ -142,14 +137,9 @@ def check_folders(*folders):
     """
     for folder in folders:
         above = nearest_folder(folder)
-        if os.access(above, os.W_OK | os.X_OK):
-            continue
-        try:
-            try_to_write(above)     # what a network drive says of itself may be wrong
-        except OSError as error:
+        if not os.access(above, os.W_OK | os.X_OK):
             raise UserError('The folder %s cannot be written to: no permission to '
-                            'write to %s (%s). %s'
-                            % (folder, above, error.strerror, ELSEWHERE))
+                            'write to %s. %s' % (folder, above, ELSEWHERE))
 
 
 def nearest_folder(folder):
