@@ -89,14 +89,15 @@ def do_task(config, given):
     return 0
 
 
-def in_a_graph(module, function, *arguments):
+def in_a_graph(module, function, config, *arguments):
     """Return what a function of a module returns, called with a graph of its own.
 
-    A notebook calls main again and again in one process.
+    A notebook calls main again and again in one process. First say where it computes.
     """
     function = getattr(start_tensorflow(module), function)
+    print(start_tensorflow('runs.machine').where(config))
     with start_tensorflow('tensorflow.compat.v1').Graph().as_default():
-        return function(*arguments)
+        return function(config, *arguments)
 
 
 def start_tensorflow(module):
