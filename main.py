@@ -45,7 +45,7 @@ def main(words):
 def train(config, given):
     """Train, from the newest checkpoint where there is one; return the exit status."""
     from dataset import batches
-    from runs import start
+    from runs import room, start
     from utils import steady_output
     run, settled = start.to_train(config, given)
     if settled.eval_freq:
@@ -53,6 +53,7 @@ def train(config, given):
         extractors.check(settled)
     start.check_free(run)
     if settled.dataset != GAUSSIAN:
+        room.check_training(run, settled)
         data = batches.load(settled)
         data.steps_per_epoch(settled.batch_size)    # refuses too few images
     with start.locked(run), steady_output():
@@ -118,7 +119,10 @@ def what_failed(error):
         return ('%s cannot be written: %s. What was saved before is as it was: make '
                 'room and give the same command again.'
                 % (error.filename, error.strerror))
-    return str(error) or 'not enough memory'
+    if isinstance(error, MemoryError):
+        return '%s: take fewer or smaller images, or narrower networks' % (
+            str(error) or 'not enough memory')
+    return str(error)
 
 
 def run(words):

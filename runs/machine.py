@@ -1,18 +1,12 @@
 """The machine: where a run computes, and what would make it faster there."""
 
-import glob
-import os
-import shutil
 import sys
 
 import tensorflow.compat.v1 as tf
 
 from runs import sessions
+from runs.room import sign_of_gpu
 from utils import cores, quiet
-
-# What shows that there is an NVIDIA GPU, whether TensorFlow can use it or not
-SIGNS = '/proc/driver/nvidia', '/dev/nvidia*', '/dev/dxg'
-HIDDEN = '', '-1', 'none', 'NoDevFiles'     # CUDA_VISIBLE_DEVICES of who wants no GPU
 
 
 def where(config):
@@ -60,17 +54,6 @@ def unused_gpu():
                   % (name, tf.__version__))
     return 'note: there is an NVIDIA GPU (%s), which TensorFlow cannot use: %s' % (
         sign, remedy)
-
-
-def sign_of_gpu():
-    """Return what shows that there is an NVIDIA GPU, a path; None without, or hidden.
-
-    Who sets CUDA_VISIBLE_DEVICES to none wants none.
-    """
-    if os.environ.get('CUDA_VISIBLE_DEVICES', '0').strip() in HIDDEN:
-        return None
-    found = [path for sign in SIGNS for path in sorted(glob.glob(sign))]
-    return (found + [shutil.which('nvidia-smi')])[0]
 
 
 def slow_bfloat16(precision):

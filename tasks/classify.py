@@ -20,9 +20,10 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.svm import LinearSVC
 from tqdm import tqdm
 
+from graph.maps import map_channels, map_sizes
 from metrics.arrays import blocks
-from model import map_channels, map_sizes
 from ops import move_averages
+from runs.room import at_once
 from runs.sampling import restored
 from settings.errors import UserError
 from tasks.parts import svm_data
@@ -198,8 +199,9 @@ def judge(name, features, data):
 
 
 def in_blocks(array, title):
-    """Return `blocks` of CHUNK rows, with a progress bar."""
-    return tqdm(blocks(array, CHUNK), title, -(-len(array) // CHUNK), unit=' blocks',
+    """Return `blocks` of CHUNK images, or fewer large ones, with a progress bar."""
+    chunk = at_once(array.shape[1:3], CHUNK)
+    return tqdm(blocks(array, chunk), title, -(-len(array) // chunk), unit=' blocks',
                 disable=None)
 
 

@@ -3,19 +3,16 @@
 import os
 import re
 
-from runs import sampling
-from settings.errors import UserError
+from runs import room, sampling
 from tasks.parts.outputs import output_path
-from utils import image_manifold_size, imsave, inverse_transform
-
-MOST_PIXELS = 2**27     # of a sheet: larger ones few programs open
+from utils import imsave, inverse_transform
 
 
 def main(config, run, path):
     """Draw --num_samples images from the checkpoint at `path` into the run's folder."""
     y = sampling.make_labels(config.sheet_size, config)
     if not config.separate:
-        check_sheet(config)
+        room.check_sheet(config)
     base = output_path(run, 'test_%s' % config.label if config.label else 'test')
     rows = row_names(config)
     with sampling.restored(config, path) as (sess, model):
@@ -30,16 +27,6 @@ def main(config, run, path):
                 print('row %d: %s' % (number, row))
             print('sheet: %s' % sampling.save_sheet(
                 sampling.draw(sess, model, z, y), y, base + '.png'))
-
-
-def check_sheet(config):
-    """Raise UserError where the sheet would be too large, before anything is drawn."""
-    rows, columns = image_manifold_size(config.sheet_size)
-    height, width = rows * config.output_height, columns * config.output_width
-    if height * width > MOST_PIXELS:
-        raise UserError('--num_samples %d: the sheet would be of %d x %d pixels, which '
-                        'few programs open: add --separate, one PNG each, or take '
-                        'fewer.' % (config.sheet_size, height, width))
 
 
 def row_names(config):

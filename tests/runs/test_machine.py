@@ -6,7 +6,7 @@ import types
 import pytest
 import tensorflow.compat.v1 as tf
 
-from runs import machine, sessions
+from runs import machine, room, sessions
 
 
 @pytest.fixture
@@ -22,8 +22,8 @@ def on(monkeypatch, tmp_path):
         monkeypatch.setattr(tf.config.experimental, 'get_device_details', lambda gpu: {
             'device_name': seen[devices.index(gpu)]}, raising=False)
         monkeypatch.setattr(sessions, 'has_gpu', lambda: bool(seen))
-        monkeypatch.setattr(machine, 'SIGNS', [str(tmp_path / 'nvidia*')])
-        monkeypatch.setattr(machine.shutil, 'which', lambda name: smi)
+        monkeypatch.setattr(room, 'SIGNS', [str(tmp_path / 'nvidia*')])
+        monkeypatch.setattr(room.shutil, 'which', lambda name: smi)
         monkeypatch.setattr(machine, 'cores', lambda: 4)
         monkeypatch.setattr(sys, 'platform', platform)
         monkeypatch.delenv('CUDA_VISIBLE_DEVICES')
