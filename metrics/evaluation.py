@@ -78,7 +78,7 @@ def extract(extractor, parts, num, title):
     with tqdm(total=num, desc=title, unit=' images', disable=None, leave=False) as bar:
         for images in parts:
             found.append(extractor.extract(images))
-            room.check(num * found[0].features[0].nbytes, '%s of %s images' % (
+            room.check(num * found[0][0][0].nbytes, '%s of %s images' % (
                 title, format(num, ',')), 'fewer, or other --features')
             bar.update(len(images))
     return Extracted(*(None if values[0] is None else np.concatenate(values)

@@ -97,7 +97,7 @@ def test_z_images_and_features_are_refused_before_they_are_drawn(
 
 class Wide:
     def extract(self, images):
-        return evaluation.Extracted(np.zeros((len(images), 2048), np.float32))
+        return np.zeros((len(images), 2048), np.float32), None
 
 
 @pytest.mark.parametrize('size, most, expected', [
