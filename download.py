@@ -13,7 +13,7 @@ import sys
 import urllib.parse
 from typing import NamedTuple
 
-from dataset.catalog import ANIME
+from dataset import catalog
 from dataset.fetch import (
     DownloadError,
     File,
@@ -24,7 +24,9 @@ from dataset.fetch import (
     size_of,
 )
 from dataset.unpack import read_tar, unzip
+from runs import process
 from runs.folders import nearest_folder
+from settings import beside
 from settings.errors import UserError, written
 from utils import atomic_write
 
@@ -99,8 +101,8 @@ DATASETS = {
         mirrored(INCEPTION, 'inception-2015-12-05.tgz', 88931400, '88931400',
                  member='classify_image_graph_def.pb'),)),
 }
-BUNDLED = {'toonfaces': 'data/toonfaces'}
-BY_HAND = {'anime': ANIME}
+BUNDLED = {catalog.BUNDLED: os.path.join(beside.PROGRAM, 'data', catalog.BUNDLED)}
+BY_HAND = {'anime': catalog.ANIME}
 
 
 # --- one data set ------------------------------------------------------------
@@ -360,5 +362,6 @@ def main(argv=None):
 
 
 if __name__ == '__main__':
-    sys.stdout.reconfigure(errors='backslashreplace')   # paths may be no valid text
-    sys.exit(main())
+    with process.streams():
+        status = main()
+    sys.exit(status)

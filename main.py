@@ -6,15 +6,15 @@ python main.py --dataset celebA --train False      sample from the checkpoint
 
 import importlib
 import os
-import signal
 import sys
 
 try:
     from settings import parser
-except ImportError:
-    sys.exit('Not installed yet. Run `make install` and use .venv/bin/python, or run '
-             '`python -m pip install -r requirements.txt`.')
+except ImportError as missing:
+    sys.exit('Not installed yet (%s). Run `make install` and use .venv/bin/python, or '
+             'run `python -m pip install -r requirements.txt`.' % missing)
 
+from runs import process
 from settings.checks import GAUSSIAN
 from settings.errors import NO_ROOM, UserError
 from settings.flags import NETWORK, fields
@@ -45,7 +45,7 @@ def main(words):
 def train(config, given):
     """Train, from the newest checkpoint where there is one; return the exit status."""
     from dataset import batches
-    from runs import start
+    from runs import room, start
     from utils import steady_output
     run, settled = start.to_train(config, given, tell_by_shapes)
     if settled.eval_freq:
@@ -53,19 +53,20 @@ def train(config, given):
         extractors.check(settled)
     start.check_free(run)
     if settled.dataset != GAUSSIAN:
+        room.check_training(run, settled)
         data = batches.load(settled)
         data.steps_per_epoch(settled.batch_size)    # refuses too few images
     if settled.dry_run:
         start.check_classes(run, settled, data)
-        return start_tensorflow('train').rehearse(settled, run, data)
+        return in_a_graph('train', 'rehearse', settled, run, data)
     with start.locked(run), steady_output():
         settled = start.settle(run, settled, given)     # again: trained meanwhile?
         if settled.dataset != GAUSSIAN:
             start.check_classes(run, settled, data)
         settled = start_tensorflow('runs.sessions').at_hand(settled, given)
         if settled.dataset == GAUSSIAN:
-            return start_tensorflow('toy').train(settled, run)
-        return start_tensorflow('train').train(settled, run, data)
+            return in_a_graph('toy', 'train', settled, run)
+        return in_a_graph('train', 'train', settled, run, data)
 
 
 def do_task(config, given):
@@ -86,9 +87,9 @@ def do_task(config, given):
             restored.check_label()
         restored = start_tensorflow('runs.sessions').at_hand(restored, given)
         if restored.dataset == GAUSSIAN:
-            start_tensorflow('toy').sample(restored, run, copy)
+            in_a_graph('toy', 'sample', restored, run, copy)
         else:
-            start_tensorflow('tasks.' + config.task).main(restored, run, copy)
+            in_a_graph('tasks.' + config.task, 'main', restored, run, copy)
     return 0
 
 
@@ -99,6 +100,17 @@ def tell_by_shapes(path, config, given):
         '%s %s' % (f.name, getattr(told, f.name))
         for f in fields(NETWORK) if f.name != 'dataset'))
     return told
+
+
+def in_a_graph(module, function, config, *arguments):
+    """Return what a function of a module returns, called with a graph of its own.
+
+    A notebook calls main again and again in one process. First say where it computes.
+    """
+    function = getattr(start_tensorflow(module), function)
+    print(start_tensorflow('runs.machine').where(config))
+    with start_tensorflow('tensorflow.compat.v1').Graph().as_default():
+        return function(config, *arguments)
 
 
 def start_tensorflow(module):
@@ -119,35 +131,26 @@ def what_failed(error):
         return ('%s cannot be written: %s. What was saved before is as it was: make '
                 'room and give the same command again.'
                 % (error.filename, error.strerror))
-    return str(error) or 'not enough memory'
-
-
-def terminate(number, frame):
-    """Leave on a signal as on an exception, so that half-written files are removed."""
-    sys.exit(128 + number)
+    if isinstance(error, MemoryError):
+        return '%s: take fewer or smaller images, or narrower networks' % (
+            str(error) or 'not enough memory')
+    return str(error)
 
 
 def run(words):
     """Do what main does as a program; return its status, even if stdout is closed."""
-    for name in 'stdin', 'stdout', 'stderr':    # if closed, a file would get its number
-        if getattr(sys, name) is None:
-            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), 'w'))
-    for name in 'SIGTERM', 'SIGHUP':        # SIGHUP: not on Windows, nor under nohup
-        number = getattr(signal, name, None)
-        if number and signal.getsignal(number) == signal.SIG_DFL:
-            signal.signal(number, terminate)
-    if hasattr(sys.stdout, 'reconfigure'):  # file names may not be UTF-8; a log of
-        sys.stdout.reconfigure(             # nohup or a queue shows each line at once
-            errors='backslashreplace', line_buffering=True)
     status = 0
-    try:
-        status = main(words)
-        sys.stdout.flush()
-    except OSError as error:    # the reader (`| head`) has quit, or the disk is full
-        if not status and not isinstance(error, BrokenPipeError):
-            print('error: %s' % what_failed(error), file=sys.stderr)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        status = status or 1
+    with process.prepared():
+        try:
+            status = main(words)
+            if hasattr(sys.stdout, 'flush'):
+                sys.stdout.flush()
+        except OSError as error:    # the reader (`| head`) has quit, the disk is full
+            if not status and not isinstance(error, BrokenPipeError):
+                print('error: %s' % what_failed(error), file=sys.stderr)
+            from utils import silence
+            silence(sys.stdout)
+            status = status or 1
     return status
 
 

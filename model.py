@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from graph import augmentation, getters, losses
+from graph.maps import map_channels, map_sizes
 from ops import (
     batch_norm,
     concat_label,
@@ -23,26 +24,6 @@ from ops import (
 
 RAMP = 100000           # images in which --augment_target goes from none changed to all
 MOST_AUGMENTED = 0.8    # beyond it G may draw changed images (Karras et al., 2020)
-
-
-def map_sizes(height, width):
-    """Return the (height, width) of each feature map, from the image down.
-
-    A layer of stride 2 halves the map, rounding up, while the smaller side stays at
-    least 4: 64x64 gives 64, 32, 16, 8, 4. Raises ValueError where not one fits.
-    """
-    sizes = [(height, width)]
-    while min(sizes[-1]) >= 7:
-        sizes.append(tuple((side + 1) // 2 for side in sizes[-1]))
-    if len(sizes) == 1:
-        raise ValueError('An image of %d x %d is too small: both sides need 7 pixels '
-                         'or more.' % (height, width))
-    return sizes
-
-
-def map_channels(layers, dim):
-    """Return the channels of each layer's map, from the image down: dim ... 8 dim."""
-    return [dim * min(2 ** layer, 8) for layer in range(layers)]
 
 
 class DCGAN:

@@ -17,7 +17,7 @@ import tensorflow.compat.v1 as tf
 
 from graph import losses
 from ops import draw_z, linear, make_optimizer
-from runs import checkpoints, folders, history, sessions
+from runs import checkpoints, folders, history, room, sessions
 from runs.guard import Diverged, check_finite
 from utils import show_all_variables
 
@@ -175,6 +175,7 @@ class Trainer:
         else:
             sess.run(tf.global_variables_initializer())
         count = max(REPORTED, config.num_samples or 0, config.train_size)
+        room.check_z(config, count)
         self.fixed_z = sess.run(draw_z(config.z_dist, [count, config.z_dim],
                                        [tf.constant(config.seed, tf.int64), FIXED]))
         sess.graph.finalize()

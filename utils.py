@@ -5,12 +5,15 @@ in [-1, 1]; on disk and in the cache they are uint8 in 0..255.
 """
 
 import contextlib
+import errno
 import glob
 import math
 import os
 import secrets
 import sys
 import tempfile
+import threading
+import time
 
 import numpy as np
 from PIL import Image
@@ -132,13 +135,50 @@ def atomic_write(path, mode='wb'):
         with naming(path), open(temporary, mode, encoding=encoding) as file:
             claim(file)
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+            to_disk(file)
+        replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):      # it may be renamed already
             os.unlink(temporary)
         raise
+
+
+# What a file system says that cannot do a thing at all: CIFS, FUSE, exFAT, …
+UNABLE = {getattr(errno, name) for name in (
+    'EPERM', 'EACCES', 'EINVAL', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EROFS', 'EBADF',
+    'ENOTTY')}
+HELD = 1.5      # seconds for which another program may hold a file open, on Windows
+
+
+def to_disk(file):
+    """Bring an open file, or a descriptor, to the disk, where the system can do so.
+
+    Raises OSError where the disk fails or is full.
+    """
+    flush(file)
+    try:
+        os.fsync(file if isinstance(file, int) else file.fileno())
+    except OSError as error:
+        if error.errno not in UNABLE:
+            raise
+
+
+def remove(path):
+    """Remove a file; one that another program holds open may stay."""
+    with contextlib.suppress(OSError):
+        os.remove(path)
+
+
+def replace(path, other):
+    """Rename a file, over another one; try for a while where that one is held open."""
+    end = time.monotonic() + HELD
+    while True:
+        try:
+            return os.replace(path, other)
+        except PermissionError:
+            if not os.path.isfile(other) or time.monotonic() > end:
+                raise
+        time.sleep(0.1)
 
 
 @contextlib.contextmanager
@@ -190,25 +230,61 @@ def cores():
 
 # --- the terminal ------------------------------------------------------------
 
+HIDING = threading.RLock()      # two threads would put back each other's
+
+
 @contextlib.contextmanager
 def quiet():
     """Hide what is written to stderr, by C++ code too, such as TensorFlow's at import.
 
     On an exception it is all printed, since it may tell the reason.
     """
-    sys.stderr.flush()
-    stderr = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
+    flush(sys.stderr)
+    with HIDING, scratch() as held:
         try:
-            yield
+            with stderr_into(held):
+                yield
         except Exception:
             held.seek(0)
-            os.write(stderr, held.read())
+            with contextlib.suppress(OSError):
+                os.write(2, held.read())
             raise
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
+
+
+def scratch():
+    """Return an open temporary file; the null device where no folder takes one."""
+    try:
+        return tempfile.TemporaryFile()
+    except OSError:
+        return open(os.devnull, 'r+b')
+
+
+@contextlib.contextmanager
+def stderr_into(file):
+    """Let what is written to stderr's descriptor go into a file for a while."""
+    try:
+        before = os.dup(2)
+    except OSError:         # a program with windows has none
+        yield
+        return
+    os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
+
+
+def flush(stream):
+    """Bring what was written to its place, where the stream has one."""
+    getattr(stream, 'flush', int)()
+
+
+def silence(stream):
+    """Let what a stream's file gets go nowhere, also what Python still holds of it."""
+    with contextlib.suppress(OSError, ValueError, AttributeError), \
+            open(os.devnull, 'wb') as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
 
 
 class Steady:
@@ -233,15 +309,20 @@ class Steady:
     def flush(self):
         """Bring what was written to its place."""
         with self.steady():
-            self.stream.flush()
+            flush(self.stream)
+
+    def isatty(self):
+        """Tell whether it is a terminal; a notebook's stream may not know."""
+        return bool(getattr(self.stream, 'isatty', bool)())
 
     @contextlib.contextmanager
     def steady(self):
-        """Let the stream's file be the null device from its first OSError on."""
+        """Let the stream be the null device from its first error on."""
         try:
             yield
         except OSError as error:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
+            silence(self.stream)
+            self.stream = open(os.devnull, 'w')
             with contextlib.suppress(OSError):
                 os.write(2, ('note: what is printed cannot be written any more (%s); '
                              'the training goes on\n' % error.strerror).encode())

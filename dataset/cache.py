@@ -1,6 +1,7 @@
 """The cache: the images of a data set, cropped and resized, in one file of uint8."""
 
 import contextlib
+import errno
 import hashlib
 import io
 import json
@@ -13,7 +14,7 @@ from tqdm import tqdm
 from dataset import preview
 from dataset.packing import packed
 from settings.errors import UserError
-from utils import atomic_write, remove_leftovers
+from utils import UNABLE, atomic_write, remove_leftovers
 
 
 def cache_base(config):
@@ -68,10 +69,23 @@ def read_cache(base, key):
         with open(base + '.json', encoding='utf-8') as file:
             meta = json.load(file)
         if meta['key'] == key:
-            return open_memmap(base + '.npy', mode='r'), meta['left_out']
+            return mapped(base + '.npy'), meta['left_out']
     except (OSError, EOFError, ValueError, KeyError, TypeError):
         pass
     return None
+
+
+def mapped(path):
+    """Return an array file mapped into memory; read, where the file system maps none.
+
+    Raises what open_memmap does.
+    """
+    try:
+        return open_memmap(path, mode='r')
+    except OSError as error:
+        if error.errno not in UNABLE | {errno.ENODEV}:
+            raise
+        return np.load(path)
 
 
 def pack(source, config, base, key, echo):
@@ -112,7 +126,7 @@ def write_cache(source, config, base, key):
                         '%s\nAll of them: %s.report.txt'
                         % (len(bad), count, lines[0], base))
     left_out = [index for index, _ in bad]
-    images = open_memmap(base + '.npy', mode='r')
+    images = mapped(base + '.npy')
     preview.save_sheet(images, base + '.png')
     with atomic_write(base + '.json', 'w') as file:
         json.dump({'key': key, 'left_out': left_out}, file)

@@ -9,11 +9,13 @@ import typing
 
 from dataset.archives import FASHION, find_cifar10, find_lsun, find_mnist
 from dataset.sources import find_images
+from settings import beside
 
 # Nobody gives these faces away without an account.
 ANIME = ('anime faces are some 63,000 pictures at '
          'https://www.kaggle.com/datasets/splcher/animefacedataset (free, with an '
          'account): put the .zip as it is, or the folder of images in it, into')
+BUNDLED = 'toonfaces'
 MNIST = dict(output_height=28, c_dim=1, conditional=True, augment='none')
 
 
@@ -45,8 +47,14 @@ def defaults(name):
 
 
 def folder_of(config):
-    """Return the absolute path of the folder of config's data set."""
-    return os.path.abspath(os.path.join(config.data_dir, config.dataset))
+    """Return the absolute path of the folder of config's data set.
+
+    The bundled one is beside the program, where --data_dir has none.
+    """
+    folder = os.path.abspath(os.path.join(config.data_dir, config.dataset))
+    if config.dataset == BUNDLED and not os.path.isdir(folder):
+        return beside.first(os.path.join('data', BUNDLED))
+    return folder
 
 
 def find(config):

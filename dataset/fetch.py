@@ -22,7 +22,7 @@ import requests
 import urllib3
 from tqdm import tqdm
 
-from utils import claim
+from utils import claim, flush, replace, silence, to_disk
 
 TIMEOUT = 30        # seconds of silence before a connection is given up
 ROUNDS = 3          # tours of all mirrors without headway before a file is given up
@@ -181,8 +181,7 @@ def transfer(url, file, part):
                 desc=file.name, total=file.size, initial=begin, unit='B',
                 unit_scale=True, disable=None) as bar:
             end = pour(response, out, begin, file.size, bar)
-            out.flush()
-            os.fsync(out.fileno())
+            to_disk(out)
     if end > file.size:
         os.remove(part)
         raise Refused(f'more than the {file.size:,} bytes expected')
@@ -235,7 +234,7 @@ def fetch_file(file, path, urls):
         for url in urls:
             try:
                 attempt(url, file, part)
-                return os.replace(part, path)
+                return replace(part, path)
             except MirrorError as error:
                 errors[url] = error
                 say(f'{url}: {error}')
@@ -254,15 +253,14 @@ def alone(folder):
     The system releases the lock when the process ends. Where there are no locks, as on
     Windows and some network drives, nobody waits.
     """
-    handle = os.open(folder, os.O_RDONLY) if fcntl else None
-    try:
-        if fcntl and claim(handle) is False:
-            say(f'{folder}: another download is at work there: waiting for its end')
-            fcntl.flock(handle, fcntl.LOCK_EX)
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            handle = os.open(folder, os.O_RDONLY)
+            stack.callback(os.close, handle)
+            if claim(handle) is False:
+                say(f'{folder}: another download is at work there: waiting for its end')
+                fcntl.flock(handle, fcntl.LOCK_EX)
         yield
-    finally:
-        if fcntl:
-            os.close(handle)
 
 
 def size_of(path):
@@ -285,8 +283,7 @@ def checksum_of(path, kind, copy=None):
 def say(text):
     """Print a line at once; where nobody reads it (`| head`), go on without."""
     try:
-        print(text, flush=True)
+        print(text)
+        flush(sys.stdout)
     except OSError:
-        # Python tries again to write what it holds when it ends.
-        with open(os.devnull, 'wb') as nowhere:
-            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        silence(sys.stdout)

@@ -7,8 +7,10 @@ import functools
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
+import types
 
 from PIL import UnidentifiedImageError
 
@@ -60,11 +62,27 @@ def signals_blocked():
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+@contextlib.contextmanager
+def no_main_module():
+    """Hide the module __main__ while worker processes start.
+
+    Each would run it first. They do not need it, in a notebook there may be no such
+    file, and a script that calls main.main would begin anew in each of them.
+    """
+    before = sys.modules['__main__']
+    sys.modules['__main__'] = types.ModuleType('__main__')
+    try:
+        yield
+    finally:
+        sys.modules['__main__'] = before
+
+
 def by_workers(pool, pack_one, images):
     """Yield pack_one's result for each image. Raises UserError where a worker dies."""
     done = 0
     try:
-        with signals_blocked(), quiet():    # one may start when this process ends
+        # quiet: one may start when this process ends
+        with signals_blocked(), no_main_module(), quiet():
             results = pool.map(pack_one, images, chunksize=CHUNK)
         for result in results:
             yield result

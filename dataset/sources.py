@@ -18,6 +18,7 @@ from PIL import Image
 from dataset import layouts, tables
 from dataset.files import hidden, normal, walk, zip_members
 from dataset.pictures import kinds
+from settings import beside
 from settings.errors import NotFoundError, UserError
 
 CHOICE = 1 << 32        # keys the choice of --train_size, apart from the epochs' orders
@@ -240,10 +241,13 @@ def missing_folder(folder, known, hint):
     there = sorted(name for name in there if not hidden(name))
     near = [name for name in sorted({*there, *known} - {wanted})
             if difflib.get_close_matches(wanted.lower(), [name.lower()], cutoff=0.8)]
+    other = os.path.join(beside.PROGRAM, 'data')
+    also = (' There is one beside the program: --data_dir %s' % other
+            if os.path.isdir(os.path.join(other, wanted)) else '')
     return ('No data set at %s%s. %s, or fetch one of those that `python download.py '
-            '--help` lists; data sets in %s: %s.'
+            '--help` lists; data sets in %s: %s.%s'
             % (folder, '; did you mean %s' % near[0] if near else '', hint, parent,
-               ', '.join(there) or 'none'))
+               ', '.join(there) or 'none', also))
 
 
 def wanted(path, pattern):

@@ -11,12 +11,13 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 from tqdm import tqdm
 
+import utils
 from metrics import extractors
 from metrics.comparison import Extracted
 from metrics.frechet import frechet_name, frechet_of_moments
 from metrics.kid import kid
 from metrics.moments import Moments
-from runs import checkpoints, folders, history, sampling, sessions
+from runs import checkpoints, folders, history, room, sampling, sessions
 from settings.errors import UserError
 from utils import atomic_write, transform
 
@@ -62,19 +63,23 @@ def order(config, data):
 
 def real_images(data, chosen, change=lambda images: images):
     """Yield images of the data, float32 [n, H, W, C] in [-1, 1], part by part."""
-    for start in range(0, len(chosen), BLOCK):
-        yield change(transform(data.images[chosen[start:start + BLOCK]]))
+    block = room.at_once(data.images.shape[1:3], BLOCK)
+    for start in range(0, len(chosen), block):
+        yield change(transform(data.images[chosen[start:start + block]]))
 
 
 def extract(extractor, parts, num, title):
     """Return the Extracted of images that come part by part, `num` in all.
 
-    Images are float32 [n, H, W, C] in [-1, 1]; the progress bar has this title.
+    Images are float32 [n, H, W, C] in [-1, 1]; the progress bar has this title. Raises
+    UserError where so many features cannot be held.
     """
     found = []
     with tqdm(total=num, desc=title, unit=' images', disable=None, leave=False) as bar:
         for images in parts:
             found.append(extractor.extract(images))
+            room.check(num * found[0][0][0].nbytes, '%s of %s images' % (
+                title, format(num, ',')), 'fewer, or other --features')
             bar.update(len(images))
     return Extracted(*(None if values[0] is None else np.concatenate(values)
                        for values in zip(*found)))
@@ -206,5 +211,4 @@ def remove(run, found):
     """Remove best checkpoints, each (step, path), with their numbers."""
     for step, path in found:
         checkpoints.remove(path)
-        if os.path.exists(record_path(run, step)):
-            os.remove(record_path(run, step))
+        utils.remove(record_path(run, step))

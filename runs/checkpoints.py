@@ -13,9 +13,10 @@ import tempfile
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+import utils
 from runs import folders
 from settings.errors import UserError
-from utils import atomic_write, naming
+from utils import atomic_write, naming, replace, to_disk
 
 STATE = 'checkpoint'    # the file by which TensorFlow finds the newest one
 SAVING = '.saving-'     # folders of checkpoints that are being written
@@ -42,16 +43,26 @@ def save(sess, saver, folder, step, keep=None):
     """
     path = os.path.join(folder, '%s-%d' % (folders.MODEL_NAME, step))
     os.makedirs(folder, exist_ok=True)
-    with writing(path), tempfile.TemporaryDirectory(prefix=SAVING, dir=folder) as part:
+    with writing(path), part_of(folder) as part:
         saver.save(sess, os.path.join(part, folders.MODEL_NAME), global_step=step,
                    write_meta_graph=False, write_state=False)
         for name in sorted(os.listdir(part)):       # .data, then .index
             sync(os.path.join(part, name))
-            os.replace(os.path.join(part, name), os.path.join(folder, name))
+            replace(os.path.join(part, name), os.path.join(folder, name))
         sync(folder)
     write_state(folder)
     remove_old(folder, keep)
     return path
+
+
+@contextlib.contextmanager
+def part_of(folder):
+    """Give a folder in another one, for what is being written; remove it afterwards."""
+    part = tempfile.mkdtemp(prefix=SAVING, dir=folder)
+    try:
+        yield part
+    finally:
+        shutil.rmtree(part, ignore_errors=True)     # if held open, the next start does
 
 
 @contextlib.contextmanager
@@ -66,13 +77,16 @@ def writing(path):
 
 
 def sync(path):
-    """Bring a file, or the names in a folder, to the disk."""
+    """Bring a file, or the names in a folder, to the disk, where the system can."""
     folder = os.path.isdir(path)
-    if folder and os.name == 'nt':      # Windows opens none
-        return
-    handle = os.open(path, os.O_RDONLY if folder else os.O_RDWR)
     try:
-        os.fsync(handle)
+        handle = os.open(path, os.O_RDONLY if folder else os.O_RDWR)
+    except OSError:
+        if folder:      # Windows opens none
+            return
+        raise
+    try:
+        to_disk(handle)
     finally:
         os.close(handle)
 
@@ -94,7 +108,7 @@ def remove_old(folder, keep):
 def remove(path):
     """Remove the files of a checkpoint."""
     for file in files_of(path):
-        os.remove(file)
+        utils.remove(file)
 
 
 def files_of(path):
@@ -117,9 +131,9 @@ def clean(folder, step, keep=None):
     for name in os.listdir(folder) if os.path.isdir(folder) else []:
         path, part = os.path.join(folder, name), DATA.fullmatch(name)
         if CUT_OFF.fullmatch(name) and os.path.isdir(path):
-            shutil.rmtree(path)
+            shutil.rmtree(path, ignore_errors=True)
         elif CUT_OFF.fullmatch(name) or part and part.group(1) not in whole:
-            os.remove(path)
+            utils.remove(path)
     if whole:
         write_state(folder)
 

@@ -122,7 +122,9 @@ def make_folder(folder):
     """Make a folder where need be. Raises UserError where it cannot be written to."""
     try:
         os.makedirs(folder, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
+        handle, path = tempfile.mkstemp(dir=folder)     # a TemporaryFile has no name,
+        os.close(handle)                                # which not all systems allow
+        os.remove(path)
     except OSError as error:
         raise UserError('The folder %s cannot be written to: %s. %s'
                         % (folder, error.strerror, ELSEWHERE))

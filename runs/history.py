@@ -11,7 +11,7 @@ import numpy as np
 from scipy.ndimage import uniform_filter1d
 
 from settings.errors import UserError
-from utils import atomic_write, naming
+from utils import atomic_write, naming, to_disk
 
 COLUMNS = ('step', 'epoch', 'seconds', 'd_loss_real', 'd_loss_fake', 'g_loss',
            'd_acc_real', 'd_acc_fake')
@@ -53,8 +53,7 @@ class History:
     def flush(self):
         """Bring all lines to the disk; called before each checkpoint."""
         with naming(self.path):
-            self.file.flush()
-            os.fsync(self.file.fileno())
+            to_disk(self.file)
 
     def close(self):
         """Flush and close the file."""

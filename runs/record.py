@@ -21,6 +21,7 @@ from runs.checkpoints import writing
 from runs.epochs import Epochs
 from runs.guard import Guard
 from runs.sampling import save_sheet
+from utils import remove
 
 QUIET = 60              # seconds between lines in a log, which has no progress bar
 ANIMATION = 'training.gif'      # of all sheets
@@ -112,7 +113,7 @@ def remove_stale_sheets(run, step):
     if stale and os.path.exists(animation):     # it shows them
         stale.append(animation)
     for path in stale:
-        os.remove(path)
+        remove(path)
 
 
 class Events:

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from model import ARCHITECTURES
 from ops import draw_z
-from runs import checkpoints, sessions
+from runs import checkpoints, room, sessions
 from settings.config import COMBINED
 from utils import image_manifold_size, save_images
 
@@ -69,8 +69,10 @@ def make_labels(num, config):
 def draw(sess, model, z, labels):
     """Return float32 images [N, H, W, C] of z [N, z_dim] and their labels, by sampler.
 
-    `labels` are rows of a sheet, int [N], or y itself, float32 [N, y_dim].
+    `labels` are rows of a sheet, int [N], or y itself, float32 [N, y_dim]. Raises
+    UserError where so many cannot be held at once.
     """
+    room.check_images(model.config, len(z))
     return np.concatenate(list(draw_batches(sess, model, z, labels)))
 
 
@@ -89,17 +91,18 @@ def draw_batches(sess, model, z, labels):
 def draw_y(sess, model, z, y=None):
     """Yield images of z [N, z_dim] and y [N, y_dim], as draw_batches does."""
     waiting = collections.deque()
+    chunk = room.at_once(model.sizes[0], CHUNK)
 
     def draw_part(start):
-        feed = {model.z: z[start:start + CHUNK]}
+        feed = {model.z: z[start:start + chunk]}
         if model.y is not None:
-            feed[model.y] = y[start:start + CHUNK]
+            feed[model.y] = y[start:start + chunk]
         return sess.run(model.sampler_images, feed)
 
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-        for start in range(0, len(z), CHUNK):
+        for start in range(0, len(z), chunk):
             waiting.append(pool.submit(draw_part, start))
-            while len(waiting) == AT_ONCE or waiting and start + CHUNK >= len(z):
+            while len(waiting) == AT_ONCE or waiting and start + chunk >= len(z):
                 yield waiting.popleft().result()
 
 
@@ -122,7 +125,9 @@ def fixed_z(config):
 def keyed_z(config, num, key):
     """Return the op that draws z, float32 [num, z_dim], by the seed and a key below 0.
 
-    Another key gives other z. Keys of 0 and more belong to the training steps.
+    Another key gives other z. Keys of 0 and more belong to the training steps. Raises
+    UserError where so many cannot be held.
     """
+    room.check_z(config, num)
     return draw_z(config.z_dist, [num, config.z_dim],
                   [tf.constant(config.seed, tf.int64), key])

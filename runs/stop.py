@@ -10,6 +10,8 @@ import signal
 import socket
 import threading
 
+from runs.process import interactive, may_handle
+
 ENDING = (signal.SIGINT, signal.SIGTERM)
 EARLY = [getattr(signal, name) for name in ('SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGXCPU')
          if hasattr(signal, name)]
@@ -18,7 +20,9 @@ EARLY = [getattr(signal, name) for name in ('SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIG
 class Stop:
     """Turns the first signal into a status; a SIGINT or SIGTERM after it ends all.
 
-    A signal that is ignored stays so: under nohup SIGHUP stops nothing.
+    A signal that is ignored stays so: under nohup SIGHUP stops nothing. In a notebook,
+    whose process goes on, the next one does what it does there: an interrupt. A thread
+    that is not the main one gets no signals.
 
     Python runs its handlers only when what runs in C has ended, be it a long step. So
     that the first signal is answered at once, the system writes each signal's number
@@ -26,20 +30,26 @@ class Stop:
     """
 
     def __init__(self):
-        self.status = 0
+        self.status, self.usual, self.shared = 0, {}, interactive()
 
     def __enter__(self):
+        if not may_handle():
+            return self
         self.numbers, self.teller = socket.socketpair()
         self.teller.setblocking(False)
         self.before = signal.set_wakeup_fd(self.teller.fileno())
         self.usual = {number: signal.signal(number, self.stop)
                       for number in [*ENDING, *EARLY]
-                      if signal.getsignal(number) != signal.SIG_IGN}
+                      # None: a handler of C's, which cannot be put back
+                      if signal.getsignal(number) not in (signal.SIG_IGN, None)}
         threading.Thread(target=self.answer, daemon=True).start()
         return self
 
     def stop(self, number, frame):
         """Remember the first signal."""
+        usual = self.usual.get(number)
+        if self.status and self.shared and callable(usual):
+            usual(number, frame)
         self.status = self.status or 128 + number
 
     def answer(self):
@@ -54,10 +64,12 @@ class Stop:
                     os.write(2, b'\nstopping after this step; once more to leave at '
                              b'once\n')
             for number in iter(lambda: self.numbers.recv(1), b''):  # until it is closed
-                if number[0] in ENDING:
+                if number[0] in ENDING and not self.shared:
                     os._exit(128 + number[0])
 
     def __exit__(self, *exception):
+        if not may_handle():
+            return
         for number, handler in self.usual.items():
             signal.signal(number, handler)
         signal.set_wakeup_fd(self.before)

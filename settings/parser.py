@@ -7,11 +7,13 @@ line wins.
 
 import collections
 import difflib
+import os
 import re
 import textwrap
 
 from absl import flags
 
+from settings import beside
 from settings.checks import EXPECTED
 from settings.errors import UserError, shown
 from settings.flags import TASKS, fields, spelled
@@ -149,10 +151,16 @@ def take_flag_files(arguments):
 
 
 def read_flag_file(path):
-    """Return the words of a flag file: a flag a line, # and // begin a comment."""
+    """Return the words of a flag file: a flag a line, # and // begin a comment.
+
+    The presets are also found where one does not stand in the program's folder.
+    """
     try:
-        with open(path, encoding='utf-8-sig') as file:
+        with open(beside.first(path), encoding='utf-8-sig') as file:
             text = file.read(MOST_FLAGS + 1)
+    except FileNotFoundError:
+        folders = [repr(os.path.dirname(place)) for place in beside.places(path)]
+        raise UserError('there is no such file in %s.' % ', nor in '.join(folders))
     except (OSError, ValueError) as error:
         raise UserError('it cannot be read: %s'
                         % (getattr(error, 'strerror', None) or error))

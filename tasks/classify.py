@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from metrics.arrays import blocks
 from ops import move_averages
+from runs.room import at_once
 from runs.sampling import restored
 from settings.errors import UserError
 from tasks.parts import svm_data
@@ -154,8 +155,9 @@ def judge(name, features, data):
 
 
 def in_blocks(array, title):
-    """Return `blocks` of CHUNK rows, with a progress bar."""
-    return tqdm(blocks(array, CHUNK), title, -(-len(array) // CHUNK), unit=' blocks',
+    """Return `blocks` of CHUNK images, or fewer large ones, with a progress bar."""
+    chunk = at_once(array.shape[1:3], CHUNK)
+    return tqdm(blocks(array, chunk), title, -(-len(array) // chunk), unit=' blocks',
                 disable=None)
 
 

@@ -15,7 +15,7 @@ from dataset import batches
 from dataset.cache import printable
 from metrics.arrays import BLOCK, blocks
 from metrics.neighbours import nearest, nearest_in_parts
-from runs import sampling
+from runs import room, sampling
 from settings.errors import NotFoundError, UserError
 from tasks import sample
 from tasks.parts import given, latent, masks, z_files
@@ -120,9 +120,10 @@ def nearest_images(config, mask, images):
         print('note: no nearest training image, as there are none here. %s' % error)
         return [None] * len(images)
     known = masks.observe(mask, images).reshape(len(images), -1)
+    block = room.at_once(training.shape[1:3], BLOCK)
     seen = (masks.observe(mask, transform(part)).reshape(len(part), -1)
-            for _, part in tqdm(blocks(training), 'nearest training image',
-                                -(-len(training) // BLOCK), unit=' blocks',
+            for _, part in tqdm(blocks(training, block), 'nearest training image',
+                                -(-len(training) // block), unit=' blocks',
                                 disable=None))
     indices, _ = nearest_in_parts(known, seen, 1)
     return transform(training[indices[:, 0]])
@@ -141,6 +142,7 @@ def search_all(sess, model, mask, images, see=None):
     most = max(1, AT_ONCE // (mask.hidden.size * c.restarts))
     batches = -(-len(images) // most)
     size = -(-len(images) // batches)
+    room.check_maps(c, size * c.restarts, '--restarts')
     search, parts = Search(model, mask, size * c.restarts), []
     with tqdm(total=batches * c.iterations, desc='searching', unit=' steps',
               disable=None) as bar:

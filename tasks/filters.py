@@ -18,6 +18,7 @@ from dataset import batches
 from metrics.arrays import blocks
 from model import ARCHITECTURES
 from runs import sampling, sessions
+from runs.room import at_once
 from runs.start import check_classes
 from settings.errors import UserError
 from tasks.parts.outputs import output_path
@@ -89,7 +90,8 @@ def look(sess, model, data, chosen, name):
     """Return {name: sheet} of one model, uint8, from the images `chosen`."""
     responses, channel, gradient = build_responses(model)
     top = Top(int(responses.shape[1]), min(BEST, len(chosen)))
-    for _, part in tqdm(blocks(chosen, CHUNK), name, -(-len(chosen) // CHUNK),
+    chunk = at_once(data.images.shape[1:3], CHUNK)
+    for _, part in tqdm(blocks(chosen, chunk), name, -(-len(chosen) // chunk),
                             unit=' blocks', disable=None):
         top.update(sess.run(responses, feed(model, *data.take(part))), part)
     first, selective = np.arange(min(FIRST, len(top.values))), top.selective(SELECTIVE)

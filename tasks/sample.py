@@ -5,13 +5,11 @@ import re
 
 import numpy as np
 
-from runs import sampling
-from settings.errors import UserError
+from runs import room, sampling
 from tasks.parts import latent, z_files
 from tasks.parts.outputs import output_path
-from utils import image_manifold_size, imsave, inverse_transform
+from utils import imsave, inverse_transform
 
-MOST_PIXELS = 2**27     # of a sheet: larger ones few programs open
 MOST_SAID = 100         # labels of single images that are printed
 
 
@@ -24,7 +22,7 @@ def main(config, run, path):
     if config.indices is not None:
         chosen = latent.parse_indices(config.indices, config)
     if not config.separate:
-        check_sheet(config, len(chosen))
+        room.check_sheet(config, len(chosen))
     base = output_path(run, output_name(config))
     z_path = os.path.join(base, z_files.NAME) if config.separate else base + '.npz'
     with sampling.restored(config, path) as (sess, model):
@@ -44,16 +42,6 @@ def main(config, run, path):
             print('sheet: %s' % sampling.save_sheet(
                 sampling.draw(sess, model, *inputs), rows, base + '.png'))
     print('z: %s (--z FILE draws them again)' % z_path)
-
-
-def check_sheet(config, num):
-    """Raise UserError where the sheet would be too large, before anything is drawn."""
-    rows, columns = image_manifold_size(num)
-    height, width = rows * config.output_height, columns * config.output_width
-    if height * width > MOST_PIXELS:
-        raise UserError('--num_samples %d: the sheet would be of %d x %d pixels, which '
-                        'few programs open: add --separate, one PNG each, or take '
-                        'fewer.' % (num, height, width))
 
 
 def output_name(config):

@@ -11,7 +11,7 @@ import os
 import numpy as np
 from tqdm import tqdm
 
-from runs import sampling
+from runs import room, sampling
 from settings.errors import UserError
 from tasks.parts import films, latent
 from tasks.parts.latent import Inputs
@@ -142,7 +142,9 @@ def to_and_fro(config):
 
 def along_dimensions(sess, model, start, base):
     """Move the dimensions that change the image most, by --walk: a sheet, or films."""
-    config, order = model.config, ranked(sess, model, start)
+    config = model.config
+    room.check_z(config, MOST * config.frames)
+    order = ranked(sess, model, start)
     if config.walk == 'dimensions':         # a row for each, from its lowest value up
         values = np.linspace(*latent.span(config.z_dist), num=COLUMNS)
         images = sampling.draw(sess, model, *moved(start, order, values))

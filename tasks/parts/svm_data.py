@@ -5,6 +5,7 @@ import typing
 import numpy as np
 
 from dataset import batches
+from runs import room as memory
 from settings.errors import NotFoundError, UserError
 
 MOST = 5000         # images learned from, unless --num_samples says otherwise
@@ -57,6 +58,8 @@ def load(config, features):
     if train.labels.ndim == 2:
         names, kinds = train.classes, ['no', 'yes']
     room = config.num_samples or min(MOST, max(1, ROOM // (BYTES * features)))
+    memory.check(BYTES * features * min(room, len(allowed)), 'the features of %s images'
+                 % format(min(room, len(allowed)), ','), 'a smaller --num_samples')
     targets = [Target(name, of_train, of_test, draw(of_train, allowed, room, config))
                for name, of_train, of_test in zip(names, columns(train), columns(test))]
     for target in targets:

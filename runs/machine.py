@@ -1,0 +1,64 @@
+"""The machine: where a run computes, and what would make it faster there."""
+
+import sys
+
+import tensorflow.compat.v1 as tf
+
+from runs import sessions
+from runs.room import sign_of_gpu
+from utils import cores, quiet
+
+
+def where(config):
+    """Return the line that says where a run computes; more, where it could be faster.
+
+    It takes the first GPU that TensorFlow sees, or else the processor.
+    """
+    gpus, precision = gpu_names(), sessions.choose_precision(config)
+    if gpus:
+        text = 'the GPU %s' % gpus[0] + (
+            ', the first of %d' % len(gpus) if gpus[1:] else '')
+    else:
+        count = config.threads or cores()
+        text = 'the processor, %d thread%s' % (count, 's' * (count > 1))
+    lines = ['computing on %s, in %s' % (text, precision)]
+    if not gpus:
+        lines += [unused_gpu(), slow_bfloat16(precision)]
+    return '\n'.join(line for line in lines if line)
+
+
+def gpu_names():
+    """Return the names of the GPUs that TensorFlow sees."""
+    devices = tf.config.experimental
+    details = getattr(devices, 'get_device_details', lambda gpu: {})    # since 2.4
+    with quiet():
+        return [details(gpu).get('device_name') or gpu.name
+                for gpu in devices.list_physical_devices('GPU')]
+
+
+def unused_gpu():
+    """Return what to do about an NVIDIA GPU that TensorFlow does not see; '' if none.
+
+    On macOS there is nothing to do.
+    """
+    sign = sign_of_gpu()
+    if not sign or sys.platform == 'darwin':
+        return ''
+    if sys.platform == 'win32':
+        remedy = ('on Windows TensorFlow uses GPUs only within WSL2: install this '
+                  'program there')
+    else:
+        name = ('tensorflow-gpu' if tf.__version__.startswith('1.')
+                else 'tensorflow[and-cuda]')
+        remedy = ("`python -m pip install '%s==%s'`; if that is done, update its driver"
+                  % (name, tf.__version__))
+    return 'note: there is an NVIDIA GPU (%s), which TensorFlow cannot use: %s' % (
+        sign, remedy)
+
+
+def slow_bfloat16(precision):
+    """Return a warning of bfloat16 where the processor is slower with it; or ''."""
+    if precision != 'bfloat16' or sessions.has_bfloat16('amx_bf16'):
+        return ''
+    return ('note: this processor has AVX512-BF16 and no AMX: bfloat16 takes it longer '
+            'than float32 (0.6 of the speed was measured); leave --precision out')
