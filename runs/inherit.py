@@ -80,24 +80,27 @@ class Labels:
         self.same = {here: names.index(name)
                      for here, name in enumerate(config.classes) if name in names}
 
-    def fit(self, value, first):
+    def fit(self, name, value, first):
         """Return a value in the shape of `first`, whose labels' part begins as there.
 
-        The labels come last on one axis. Raises ValueError where the shapes differ by
-        something else.
+        The labels come last on one axis. Raises ValueError, with the name, where the
+        shapes differ by something else.
         """
         axes = [axis for axis, (a, b) in enumerate(zip(value.shape, first.shape))
                 if a != b]
-        if value.ndim != first.ndim or len(axes) != 1:
-            raise ValueError
-        old, new = (np.moveaxis(array, axes[0], 0) for array in (value, first.copy()))
+        if value.shape == first.shape:
+            return value
+        axis = axes[0] if len(axes) == 1 and value.ndim == first.ndim else None
+        if axis is None or (value.shape[axis] - self.there
+                            != first.shape[axis] - self.here):
+            raise ValueError('%s: %s here, %s there' % (
+                name, list(first.shape), list(value.shape)))
+        old, new = (np.moveaxis(array, axis, 0) for array in (value, first.copy()))
         features = len(old) - self.there
-        if features != len(new) - self.here:
-            raise ValueError
         new[:features] = old[:features]
         for here, there in self.same.items():
             new[features + here] = old[features + there]
-        return np.moveaxis(new, 0, axes[0])
+        return np.moveaxis(new, 0, axis)
 
 
 def match(starts, values, labels):
@@ -109,20 +112,14 @@ def match(starts, values, labels):
     taken, anew = {}, []
     for name in (n for n in starts if not n.startswith(OPTIMIZERS)):
         first, value = starts[name], values.get(name)
-        if value is None:
-            anew.append(name)
-            if name.startswith(AVERAGES) and name[len(AVERAGES):] in taken:
-                taken[name] = taken[name[len(AVERAGES):]]
-        elif value.shape == first.shape:
-            taken[name] = value
-        else:
-            try:
-                taken[name] = labels.fit(value, first)
-            except ValueError:
-                raise ValueError('%s: %s here, %s there' % (
-                    name, list(first.shape), list(value.shape)))
-            if len(labels.same) < labels.here:
+        if value is not None:
+            taken[name] = labels.fit(name, value, first)
+            if value.shape != first.shape and len(labels.same) < labels.here:
                 anew.append(name + ', its part for new labels')
+            continue
+        anew.append(name)
+        if name.startswith(AVERAGES) and name[len(AVERAGES):] in taken:
+            taken[name] = taken[name[len(AVERAGES):]]
     for scope in OPTIMIZERS:
         mine = [name for name in starts if name.startswith(scope)]
         if all(name in values and values[name].shape == starts[name].shape

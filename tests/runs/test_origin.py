@@ -11,12 +11,13 @@ from PIL import Image
 
 import main
 import train
-from runs import checkpoints, folders, inherit, origin, start
+from model import DCGAN
+from runs import checkpoints, folders, inherit, origin, sessions, start
 from settings.config import Config
 from settings.errors import NotFoundError, UserError
 
-SIZES = ['--output_height', 16, '--gf_dim', 4, '--df_dim', 4, '--z_dim', 8,
-         '--batch_size', 4, '--num_samples', 4, '--precision', 'float32']
+SIZES = dict(output_height=16, gf_dim=4, df_dim=4, z_dim=8, batch_size=4, num_samples=4,
+             precision='float32', epoch=1)
 
 
 def call(*words):
@@ -32,6 +33,22 @@ def no_results():
         yield
 
 
+def save(root, name, steps, classes=(), **values):
+    """Save checkpoints with random values of all variables of a training."""
+    config = Config.make(dict(SIZES, name=name, checkpoint_dir=str(root), **values), {})
+    config, rng = config.replace(classes=classes), np.random.default_rng(0)
+    with tf.Graph().as_default(), sessions.open_session(config) as sess:
+        DCGAN(config).build_optimizers()
+        variables = tf.global_variables()
+        for step in steps:
+            for v in variables:
+                sess.run(v.initializer, {v.initializer.inputs[1]: (
+                    rng.uniform(0.01, 0.1, v.shape.as_list()))})
+            checkpoints.save(sess, checkpoints.make_saver(variables),
+                             str(root / name), step)
+    config.save(str(root / name / 'config.json'))
+
+
 @pytest.fixture(scope='module')
 def trained(tmp_path_factory):
     """Return a folder with data sets and two runs: plain of p; labelled of q."""
@@ -42,14 +59,10 @@ def trained(tmp_path_factory):
         for i in range(count):
             Image.fromarray(rng.integers(0, 256, (20, 20, 3), np.uint8)).save(
                 root / 'data' / place / ('%d.png' % i))
-    before = os.getcwd()
-    os.chdir(root)
-    assert call('--train', '--dataset', 'p', *SIZES, '--epoch', 1, '--ema', 0.9,
-                '--ckpt_freq', 2, '--name', 'plain', '--augment_after', 3) == 0
-    assert call('--train', '--dataset', 'q', *SIZES, '--epoch', 1, '--conditional',
-                '--name', 'labelled') == 0
-    yield root
-    os.chdir(before)
+    save(root / 'checkpoint', 'plain', (2, 4), dataset='p', ema=0.9, augment_after=3)
+    save(root / 'checkpoint', 'labelled', [4], ('cat', 'dog'), dataset='q',
+         conditional=True)
+    return root
 
 
 @pytest.fixture
