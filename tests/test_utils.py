@@ -1,6 +1,8 @@
 """Pictures and files: ranges, sheets, atomic writes."""
 
 import os
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -209,6 +211,31 @@ def test_quiet_prints_all_of_it_on_an_exception(capfd):
         os.write(2, b'the reason')
         raise ImportError('no')
     assert capfd.readouterr().err == 'the reason'
+
+
+def test_a_stream_without_a_file_that_fails_is_given_up_once(capfd):
+    class Broken:
+        def write(self, text):
+            raise OSError(28, 'No space left on device')
+    stream = utils.Steady(Broken())
+    assert [stream.write('abc'), stream.write('de')] == [3, 2]
+    stream.flush()
+    assert not stream.isatty()
+    assert capfd.readouterr().err.count('No space left on device') == 1
+
+
+def test_two_threads_that_hide_stderr_put_it_back(capfd):
+    def hide(seconds):
+        with utils.quiet():
+            time.sleep(seconds)
+            os.write(2, b'noise')
+    threads = [threading.Thread(target=hide, args=[i / 50]) for i in (2, 1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    os.write(2, b'word')
+    assert capfd.readouterr().err == 'word'
 
 
 class Variable:
