@@ -218,7 +218,8 @@ def unknown_flag(name):
     if name in REPLACED:
         return "--%s of carpedm20's is not a flag here: %s." % (name, REPLACED[name])
     there = list(TYPES) + ['flagfile', 'help']
-    near = difflib.get_close_matches(name.replace('-', '_'), there, 1)
+    near = [name[2:]] if name.startswith('no') and name[2:] in there else (
+        difflib.get_close_matches(name.replace('-', '_'), there, 1))
     written = name if re.match(r'[\w-]{1,60}$', name) else shown(name)
     return 'Unknown flag --%s%s See `python main.py --help`.' % (
         written, '; did you mean --%s?' % near[0] if near else '.')

@@ -262,7 +262,11 @@ def test_a_flag_is_refused_where_it_has_no_use_and_taken_where_it_has(place, ref
 
 
 @pytest.mark.parametrize('line', [
-    '--eval_freq 10', '--eval_samples 10', '--formula a', '--indices 1,2',
+    '--eval_freq 10', '--eval_samples 10', '--formula a', '--task drop --indices 1,2',
+    '--z a --num_samples 3', '--z a --task filters', '--train --z a', '--dry_run',
+    '--save_features', '--real_folder a', '--dataset gaussian --z a',
+    '--dataset gaussian --indices 1', '--dataset gaussian --train --dry_run',
+    '--dataset gaussian --train --flip',
     '--walk sphere', '--frames 10', '--labels_per_class 5', '--attribute Smiling',
     '--mask left', '--restarts 2', '--iterations 5', '--perceptual_weight 0',
     '--images a.png', '--features pixels', '--inception_path x', '--runs a',
