@@ -20,6 +20,7 @@ AVERAGES, OPTIMIZERS = 'ema/', ('d_optim/', 'g_optim/')
 SCOPES = {AVERAGES: "averages of G's weights, with the weights themselves",
           'd_optim/': "the optimizer's memory of D",
           'g_optim/': "the optimizer's memory of G"}
+NEW = 'augment/',      # how many images D sees changed is the new run's own to find
 NAMED = 3       # of the variables of a scope
 
 
@@ -110,7 +111,7 @@ def match(starts, values, labels):
     Raises ValueError naming a weight that does not fit.
     """
     taken, anew = {}, []
-    for name in (n for n in starts if not n.startswith(OPTIMIZERS)):
+    for name in (n for n in starts if not n.startswith(OPTIMIZERS + NEW)):
         first, value = starts[name], values.get(name)
         if value is not None:
             taken[name] = labels.fit(name, value, first)

@@ -6,7 +6,7 @@ Radford, Metz and Chintala, 2016, section 5.1.
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from model import map_channels, map_sizes
+from graph.maps import map_channels, map_sizes
 from utils import transform
 
 SIDE = 4            # of the maps that features are taken from

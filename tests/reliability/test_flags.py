@@ -455,7 +455,7 @@ def test_a_run_goes_on_only_with_its_own_values(refused, tmp_path):
             continue
         value = {'output_height': '28', 'output_width': '28', 'bias': 'False',
                  'augment': 'color', 'num_samples': '3', 'label_smoothing': '0.1',
-                 'seed': '1', 'learning_rate': '1', 'train_size': '20'}.get(field.name,
+                 'seed': '1', 'learning_rate': '1', 'train_size': '40'}.get(field.name,
                      str((field.metadata['choices'] or [good_value(field)])[-1]))
         if value != str(field.default):
             refused(['--train', '--name', 'run', '--' + field.name, value],
@@ -517,10 +517,10 @@ def test_a_folder_that_must_not_be_written_to_is_found_before_training(
 
 
 def test_what_is_good_reaches_tensorflow(refused, data, tmp_path, capsys):
-    with pytest.raises(Started, match='train'):
+    with pytest.raises(Started, match='runs.sessions'):
         refused(['--train'] + data)
     make_run(tmp_path)
-    with pytest.raises(Started, match='runs.checkpoints'):     # it is read first
+    with pytest.raises(Started, match='runs.holding'):     # it is read first
         refused(['--name', 'run', '--num_samples', '5'])
 
 

@@ -283,10 +283,10 @@ def test_a_run_begun_with_other_sizes_goes_on_without_them(tmp_path, place, line
 
 
 @pytest.mark.parametrize('line, name', [
-    ('--output_height 32', 'p_16_32_32'), ('--batch_size 16', 'p_16_64_64'),
-    ('--conditional', 'p_16_64_64'), ('--learning_rate 0.1', 'p_16_64_64'),
+    ('--output_height 32', 'p_32_32_32'), ('--batch_size 16', 'p_16_64_64'),
+    ('--conditional', 'p_32_64_64'), ('--learning_rate 0.1', 'p_32_64_64'),
     ('--gf_dim 8 --batch_size 4', 'p_4_64_64'), ('--name new', 'new'),
-    ('--attributes A', 'p_16_64_64'), ('--labels f.csv', 'p_16_64_64')])
+    ('--attributes A', 'p_32_64_64'), ('--labels f.csv', 'p_32_64_64')])
 def test_flags_that_contradict_begin_a_new_run_which_is_said(
         tmp_path, place, line, name):
     place('p_4_16_16', **SMALL)
@@ -305,7 +305,7 @@ def test_a_conditional_run_goes_on_too(tmp_path, place):
     place('mnist_4_16_16', conditional=False, **dict(SMALL, dataset='mnist', c_dim=1))
     said, name, c = train(tmp_path, '--dataset mnist --epoch 9')
     assert (name, c.conditional, c.epoch) == ('mnist_4_16_16', False, 9)
-    assert train(tmp_path, '--dataset mnist --conditional')[1] == 'mnist_16_28_28'
+    assert train(tmp_path, '--dataset mnist --conditional')[1] == 'mnist_32_28_28'
 
 
 def test_where_several_could_be_meant_they_are_listed(tmp_path, place):
@@ -322,16 +322,16 @@ def test_where_several_could_be_meant_they_are_listed(tmp_path, place):
 
 
 def test_the_same_command_goes_on_with_its_own_run(tmp_path, place):
-    place('p_16_64_64', dataset='p')
+    place('p_32_64_64', dataset='p')
     place('p_4_16_16', **SMALL)
-    assert train(tmp_path, '--dataset p')[:2] == ('', 'p_16_64_64')
+    assert train(tmp_path, '--dataset p')[:2] == ('', 'p_32_64_64')
 
 
 def test_a_first_run_is_begun_without_a_word(tmp_path, place):
     place('other', dataset='q')
-    assert train(tmp_path, '--dataset p')[:2] == ('', 'p_16_64_64')
+    assert train(tmp_path, '--dataset p')[:2] == ('', 'p_32_64_64')
     place('p_4_16_16', steps=(), **SMALL)       # saved nothing
-    assert train(tmp_path, '--dataset p')[:2] == ('', 'p_16_64_64')
+    assert train(tmp_path, '--dataset p')[:2] == ('', 'p_32_64_64')
 
 
 def test_of_the_runs_begun_with_from_the_one_with_the_same(tmp_path, place):

@@ -53,7 +53,7 @@ def test_what_a_machine_of_16_gib_holds(has, given):
 
 @pytest.mark.parametrize('given, named', [
     ({'batch_size': 2**16, 'output_height': 256}, '--batch_size 65536'),
-    ({'output_height': 4096, 'num_samples': 4}, '--batch_size 16'),
+    ({'output_height': 4096, 'num_samples': 4}, '--batch_size 32'),
     ({'output_height': 4096}, 'take 4 or fewer'),
     ({'gf_dim': 4096}, '--gf_dim 4096'), ({'df_dim': 4096}, '--df_dim 4096'),
     ({'z_dim': 2**16, 'gf_dim': 512}, '--z_dim 65536'),
@@ -113,6 +113,6 @@ def test_it_is_refused_before_packing(has, tmp_path, monkeypatch, make_images, c
     monkeypatch.chdir(tmp_path)
     flags = '--dataset noise --train --output_height 2048 --num_samples 9'
     assert main.main(flags.split()) == 2
-    assert 'error: --batch_size 16' in capsys.readouterr().err
+    assert 'error: --batch_size 32' in capsys.readouterr().err
     assert os.listdir(tmp_path / 'data') == ['noise'] and not list(
         tmp_path.glob('checkpoint'))
