@@ -20,7 +20,7 @@ AVERAGES, OPTIMIZERS = 'ema/', ('d_optim/', 'g_optim/')
 SCOPES = {AVERAGES: "averages of G's weights, with the weights themselves",
           'd_optim/': "the optimizer's memory of D",
           'g_optim/': "the optimizer's memory of G"}
-NEW = 'augment/',      # how many images D sees changed is the new run's own to find
+FOUND = 'augment/'      # how many images D sees changed: found anew, without a word
 NAMED = 3       # of the variables of a scope
 
 
@@ -111,14 +111,15 @@ def match(starts, values, labels):
     Raises ValueError naming a weight that does not fit.
     """
     taken, anew = {}, []
-    for name in (n for n in starts if not n.startswith(OPTIMIZERS + NEW)):
+    for name in (n for n in starts if not n.startswith(OPTIMIZERS)):
         first, value = starts[name], values.get(name)
         if value is not None:
             taken[name] = labels.fit(name, value, first)
             if value.shape != first.shape and len(labels.same) < labels.here:
                 anew.append(name + ', its part for new labels')
             continue
-        anew.append(name)
+        if not name.startswith(FOUND):
+            anew.append(name)
         if name.startswith(AVERAGES) and name[len(AVERAGES):] in taken:
             taken[name] = taken[name[len(AVERAGES):]]
     for scope in OPTIMIZERS:

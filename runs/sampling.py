@@ -25,13 +25,15 @@ FEW = 256         # images without a progress bar
 def restored(config, path):
     """Give (session, model) of a run with the weights of the checkpoint at `path`.
 
-    The caller initialises variables that it makes itself. Raises what checkpoints.load
-    does.
+    What only training needs (see DCGAN.variables) has its first value. The caller
+    initialises variables that it makes itself. Raises what checkpoints.load does.
     """
     model = ARCHITECTURES[config.architecture](config)
     with sessions.open_session(config) as sess:
         saver = checkpoints.make_saver(model.variables)
         checkpoints.load(sess, saver, model.variables, path)
+        sess.run(tf.variables_initializer(
+            [v for v in tf.global_variables() if v not in model.variables]))
         yield sess, model
 
 

@@ -320,19 +320,23 @@ def test_a_decoder_that_hangs_ends_the_run(data, monkeypatch):
     assert cache_files(data) == []
 
 
-LOAD = """
-import sys, time
-from dataset import batches, packing
-from settings.config import Config
+SLOW = """
+import time
+from dataset import packing
 
 def slowly(image, arguments):
     time.sleep(0.05)
     return packing.get_image(image, *arguments)
+"""
+LOAD = """
+import sys
+import slow
+from dataset import batches, packing
+from settings.config import Config
 
-if __name__ == '__main__':
-    packing.pack_image = slowly
-    batches.load(Config.make(dict(dataset='mine', data_dir=sys.argv[1], threads=2,
-                                  output_height=8), {}))
+packing.pack_image = slow.slowly
+batches.load(Config.make(dict(dataset='mine', data_dir=sys.argv[1], threads=2,
+                              output_height=8), {}))
 """
 
 
@@ -340,6 +344,7 @@ def test_workers_end_with_a_killed_parent_and_its_left_overs_later(data, tmp_pat
     numbered(data / 'mine', 600)
     script = tmp_path / 'script.py'
     script.write_text(LOAD)
+    (tmp_path / 'slow.py').write_text(SLOW)
     process = subprocess.Popen([sys.executable, str(script), str(data)],
                                env=dict(os.environ, PYTHONPATH=ROOT),
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

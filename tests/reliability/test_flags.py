@@ -455,8 +455,9 @@ def test_a_run_goes_on_only_with_its_own_values(refused, tmp_path):
             continue
         value = {'output_height': '28', 'output_width': '28', 'bias': 'False',
                  'augment': 'color', 'num_samples': '3', 'label_smoothing': '0.1',
-                 'seed': '1', 'learning_rate': '1', 'train_size': '40'}.get(field.name,
-                     str((field.metadata['choices'] or [good_value(field)])[-1]))
+                 'seed': '1', 'learning_rate': '1', 'train_size': '40', 'beta1': '0.3'
+                 }.get(field.name,
+                       str((field.metadata['choices'] or [good_value(field)])[-1]))
         if value != str(field.default):
             refused(['--train', '--name', 'run', '--' + field.name, value],
                     '--%s: ' % field.name)

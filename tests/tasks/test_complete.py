@@ -234,7 +234,7 @@ def trained(tmp_path_factory):
     assert call('--dataset', 'flat', '--data_dir', root / 'data', '--checkpoint_dir',
                 root / 'checkpoint', '--sample_dir', root / 's', '--output_height', 16,
                 '--gf_dim', 4, '--df_dim', 4, '--z_dim', 8, '--batch_size', 8,
-                '--epoch', 1, '--learning_rate', 0.01, '--train_size', 16,
+                '--epoch', 1, '--init', 'xavier', '--train_size', 16,
                 '--train') == 0
     return root
 
