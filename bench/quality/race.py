@@ -50,6 +50,7 @@ from bench.peers import learn
 from bench.quality import judging, ours, reporting, training
 from bench.speed import speed
 from dataset import batches, catalog
+from runs import process
 from settings.errors import UserError
 
 MINUTES = (2, 4, 8, 16, 32)
@@ -271,7 +272,7 @@ def report(folder):
 
 
 if __name__ == '__main__':
-    signal.signal(signal.SIGTERM, ours.program.terminate)   # ends the side as well
+    signal.signal(signal.SIGTERM, process.terminate)    # ends the side as well
     try:
         main(sys.argv[1:])
     except UserError as error:
