@@ -180,16 +180,16 @@ def judge(name, features, data):
 
     All images that a draw learns from are held in memory; those of the test are not.
     """
-    used = data.used()
+    used, size = data.used(), data.train.images.shape[1:3]
     x = np.concatenate([features(data.train.images[part]) for _, part in in_blocks(
-        used, 'features of ' + name)])
+        used, size, 'features of ' + name)])
     svms = [[fit(x[np.searchsorted(used, draw)], target.train[draw], seed)
              for seed, draw in enumerate(target.draws)]
             for target in tqdm(data.targets, 'SVMs of ' + name, disable=None)]
     width = x.shape[1]
     del x
     right = np.zeros([len(svms), len(svms[0])])
-    for start, images in in_blocks(data.test.images, 'test of ' + name):
+    for start, images in in_blocks(data.test.images, size, 'test of ' + name):
         x = features(images)
         right += [[np.sum(svm.predict(x) == target.test[start:start + len(x)])
                    for svm in row] for target, row in zip(data.targets, svms)]
@@ -198,9 +198,12 @@ def judge(name, features, data):
                                                right / len(data.test))]
 
 
-def in_blocks(array, title):
-    """Return `blocks` of CHUNK images, or fewer large ones, with a progress bar."""
-    chunk = at_once(array.shape[1:3], CHUNK)
+def in_blocks(array, size, title):
+    """Return `blocks` of CHUNK rows, or fewer, with a progress bar.
+
+    The rows are images of a size (H, W), or the indices of such.
+    """
+    chunk = at_once(size, CHUNK)
     return tqdm(blocks(array, chunk), title, -(-len(array) // chunk), unit=' blocks',
                 disable=None)
 
