@@ -98,6 +98,7 @@ class Trainer:
         config, run = self.config, self.run
         self.tidy()
         if self.start < self.total:
+            costs.check_room(run, self.variables)
             config.save(run.config_path)
         self.record = Record(config, run, self.data, self.start)
 

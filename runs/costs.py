@@ -1,5 +1,7 @@
 """What a training will cost, in time, memory and room on the disk; see --dry_run."""
 
+import errno
+import os
 import shutil
 
 from tqdm import tqdm
@@ -28,11 +30,31 @@ def say_time(config, steps, steps_per_epoch, seconds):
 
 def say_room(config, run, variables):
     """Print what the checkpoints will take; warn where there is no room for them."""
-    size = sum(v.shape.num_elements() * v.dtype.size for v in variables)
-    kept = config.max_to_keep + bool(config.eval_freq)
+    size, kept = checkpoint_size(variables), config.max_to_keep + bool(config.eval_freq)
     print('a checkpoint takes %s, the %d that are kept %s'
           % (in_bytes(size), kept, in_bytes(size * kept)))
-    folder = existing(run.checkpoint_dir)
-    free = shutil.disk_usage(folder).free
+    folder, free = free_beside(run.checkpoint_dir)
     if free < size * (kept + 1):        # the next is written before the oldest goes
         print('warning: %s has room for %s' % (folder, in_bytes(free)))
+
+
+def check_room(run, variables):
+    """Raise OSError where the disk has no room for a single checkpoint.
+
+    The training would only find it out when it saves.
+    """
+    size, (folder, free) = checkpoint_size(variables), free_beside(run.checkpoint_dir)
+    if free < size:
+        raise OSError(errno.ENOSPC, '%s (a checkpoint takes %s, and %s are free)' % (
+            os.strerror(errno.ENOSPC), in_bytes(size), in_bytes(free)), folder)
+
+
+def checkpoint_size(variables):
+    """Return the bytes of a checkpoint."""
+    return sum(v.shape.num_elements() * v.dtype.size for v in variables)
+
+
+def free_beside(path):
+    """Return the nearest folder at or above `path`, and how many bytes are free."""
+    folder = existing(path)
+    return folder, shutil.disk_usage(folder).free

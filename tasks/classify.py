@@ -136,8 +136,7 @@ def judge(name, features, data):
 
     All images that a draw learns from are held in memory; those of the test are not.
     """
-    used = data.used()
-    size = data.train.images.shape[1:3]
+    used, size = data.used(), data.train.images.shape[1:3]
     x = np.concatenate([features(data.train.images[part]) for _, part in in_blocks(
         used, size, 'features of ' + name)])
     svms = [[fit(x[np.searchsorted(used, draw)], target.train[draw], seed)
@@ -156,7 +155,10 @@ def judge(name, features, data):
 
 
 def in_blocks(array, size, title):
-    """Return `blocks` of CHUNK images, fewer of a large size, with a progress bar."""
+    """Return `blocks` of CHUNK rows, or fewer, with a progress bar.
+
+    The rows are images of a size (H, W), or the indices of such.
+    """
     chunk = at_once(size, CHUNK)
     return tqdm(blocks(array, chunk), title, -(-len(array) // chunk), unit=' blocks',
                 disable=None)
