@@ -6,6 +6,7 @@ import sys
 import zipfile
 
 import numpy as np
+import pytest
 from PIL import Image
 
 import main
@@ -37,6 +38,7 @@ def test_the_bundled_faces_are_various_colour_pictures(tmp_path):
     assert np.asarray(images, float).std(axis=0).mean() > 20
 
 
+@pytest.mark.slow
 def test_the_demo_in_miniature(tmp_path):
     places = ['--cache_dir', tmp_path / 'cache', '--checkpoint_dir', tmp_path / 'c',
               '--sample_dir', tmp_path / 's']

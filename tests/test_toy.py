@@ -210,6 +210,7 @@ def test_lines_rows_pictures_checkpoints_and_table(places, tmp_path, capsys):
     assert steps == [50, 100]
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_passed_over(places, tmp_path, capsys):
     assert call(places + SHORT + ['--train']) == 0
     folder = tmp_path / 'c' / 'gaussian'

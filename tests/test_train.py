@@ -214,6 +214,7 @@ def test_a_dry_run_measures_and_writes_the_packed_images_alone(
     assert again.pop(png)[0] == after.pop(png)[0] and again == after
 
 
+@pytest.mark.slow
 def test_a_dry_run_of_a_run_that_goes_on_leaves_it_as_it_is(
         tmp_path, places, capsys, no_results):
     assert call(*places, *TINY, '--train', '--epoch', 1, '--name', 'r') == 0
@@ -241,9 +242,12 @@ def test_a_dry_run_finds_what_is_wrong(tmp_path, places, capsys, given, said):
 
 
 @pytest.mark.parametrize('flags', [
-    '', '--d_steps 2 --spectral_norm --loss hinge', '--g_steps 2 --ema 0.9 --flip',
-    '--augment translation --augment_after 5',
-    '--conditional --penalty r1 --augment color,translation,cutout --augment_after 0'])
+    '', '--g_steps 2 --ema 0.9 --flip', *(pytest.param(rare, marks=pytest.mark.slow)
+                                          for rare in (
+        '--d_steps 2 --spectral_norm --loss hinge',
+        '--augment translation --augment_after 5 --augment_target 0',
+        '--conditional --penalty r1 --augment color,translation,cutout '
+        '--augment_target 0'))])
 def test_a_run_cut_off_in_an_epoch_goes_on_as_if_it_had_not_been(
         tmp_path, make_images, no_results, flags):
     for seed, name in enumerate(('cats', 'dogs')):
@@ -273,6 +277,7 @@ def test_a_run_cut_off_in_an_epoch_goes_on_as_if_it_had_not_been(
     assert ('ema/generator/g_h0_lin/Matrix' in values) == ('--ema' in flags)
 
 
+@pytest.mark.slow
 def test_a_lower_max_to_keep_on_resume_is_kept_to(tmp_path, places, no_results):
     line = [*places, *TINY, '--train', '--name', 'r*']
     call(*line, '--epoch', 1, '--ckpt_freq', 1)
@@ -613,6 +618,7 @@ def test_epochs_are_counted_by_what_was_trained(tmp_path, places, capsys, no_res
     assert 'pictures: ' not in said and 'trained for 4 epochs' in said
 
 
+@pytest.mark.slow
 def test_an_older_run_without_the_count_goes_on_as_before(tmp_path, places, capsys,
                                                           no_results):
     line = [*places, *TINY, '--train', '--name', 'r']

@@ -292,7 +292,7 @@ LABELS = {'classes': ('a', 'b', 'c')}
     {'kernel_size': 3}, {'d_head': 'conv'}, dict(LABELS, d_head='conv'),
     {'d_head': 'pool'}, dict(LABELS, d_head='pool'), {'bias': False},
     {'spectral_norm': True, 'loss': 'hinge'}, {'optimizer': 'sgd', 'momentum': 0.9},
-    {'augment': 'color,translation,cutout', 'augment_after': 0}, MLP,
+    {'augment': 'color,translation,cutout', 'augment_target': 0}, MLP,
     dict(LABELS, **MLP),
     dict(LABELS, penalty='r1', ema=0.9, init='xavier')])
 def test_a_step_of_each_changes_both_networks(graph, tiny_config, changes):

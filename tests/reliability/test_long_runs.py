@@ -30,6 +30,7 @@ def measured(steps, least):
     return late
 
 
+@pytest.mark.slow
 @proc
 def test_files_threads_and_the_graph_do_not_grow():
     measured(200, 190)

@@ -248,6 +248,7 @@ def test_carpedm20s_checkpoint_is_trained_on(place, begin, capsys):
         'DCGAN.model-1002.data-00000-of-00001')
 
 
+@pytest.mark.slow
 # --- going on ----------------------------------------------------------------
 
 def test_a_run_that_began_so_goes_on_without_its_source(place, capsys):

@@ -76,6 +76,7 @@ def state():
             tf.get_default_graph(), tf.get_default_session())
 
 
+@pytest.mark.slow
 def test_again_and_again_in_one_process(notebook):
     train = '--dataset noise --train %s --epoch ' % TINY
     status, out, err = notebook(train + '1')

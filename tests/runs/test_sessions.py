@@ -91,6 +91,7 @@ def test_quiet_shows_it_after_all_when_something_fails(capfd):
     assert 'the reason' in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_start_makes_no_noise(tmp_path, make_images):
     make_images(str(tmp_path / 'data' / 'noise'), 16)
     root = os.path.dirname(os.path.dirname(os.path.abspath(sessions.__file__)))
