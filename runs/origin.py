@@ -113,6 +113,8 @@ def given_names(config, old, given):
         own |= {'input_height', 'input_width'}
     if 'train_size' in own:
         own.add('chosen_by')
+    if 'learning_rate' in own:      # given, it is that of both networks
+        own |= {'d_learning_rate', 'g_learning_rate'}
     if {'conditional', 'attributes'} & own or 'labels' in given and not old.attributes:
         own |= {'conditional', 'attributes', 'labels'}
     return own

@@ -127,6 +127,17 @@ def lay(*words):
     return origin.lay(*start.complete(['--train', *map(str, words)]), None)
 
 
+def test_a_learning_rate_given_is_that_of_both_networks(place):
+    path = 'checkpoint/plain/config.json'
+    Config.load(path).replace(learning_rate=3e-4, g_learning_rate=1.2e-3).save(path)
+    rates = 'learning_rate', 'd_learning_rate', 'g_learning_rate'
+    for words, expected in (((), (3e-4, None, 1.2e-3)),
+                            (('--learning_rate', 1e-4), (1e-4, None, None)),
+                            (('--g_learning_rate', 1e-3), (3e-4, None, 1e-3))):
+        c = lay('--from', 'plain', *words)
+        assert tuple(getattr(c, rate) for rate in rates) == expected
+
+
 def test_another_data_set_brings_its_own_settings(place):
     path = 'checkpoint/plain/config.json'
     Config.load(path).replace(crop=True, input_height=9, input_width=9, train_size=8,
