@@ -189,7 +189,8 @@ def test_averages_that_are_not_there_begin_with_the_weights(place, begin, capsys
     shutil.rmtree(place / 'checkpoint/plain')
     os.makedirs(place / 'his')
     reference.write_checkpoint(str(place / 'his'), bare)
-    values, config = begin('--from', 'his', '--dataset', 'p', '--ema', 0.9)
+    values, config = begin('--from', 'his', '--dataset', 'p', '--ema', 0.9,
+                           '--batch_size', 4)
     assert_equal(values, bare)
     for name in [name for name in source if name.startswith('ema/')]:
         np.testing.assert_array_equal(values[name], bare[name[len('ema/'):]])
