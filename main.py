@@ -58,6 +58,7 @@ def train(config, given):
         data.steps_per_epoch(settled.batch_size)    # refuses too few images
     if settled.dry_run:
         start.check_classes(run, settled, data)
+        settled = start_tensorflow('runs.sessions').at_hand(settled, given)
         return in_a_graph('train', 'rehearse', settled, run, data)
     with start.locked(run), steady_output():
         settled = start.settle(run, settled, given)     # again: trained meanwhile?

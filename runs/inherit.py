@@ -20,7 +20,7 @@ AVERAGES, OPTIMIZERS = 'ema/', ('d_optim/', 'g_optim/')
 SCOPES = {AVERAGES: "averages of G's weights, with the weights themselves",
           'd_optim/': "the optimizer's memory of D",
           'g_optim/': "the optimizer's memory of G"}
-FOUND = 'augment/'      # how many images D sees changed: found anew, without a word
+FOUND = 'augment/'      # how many images D sees changed; not there, it is soon found
 NAMED = 3       # of the variables of a scope
 
 
