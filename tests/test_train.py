@@ -16,7 +16,7 @@ from PIL import Image
 import main
 import train
 from dataset import batches
-from runs import checkpoints, folders, history, record, start
+from runs import checkpoints, folders, history, record, sessions, start
 from settings.config import Config
 from settings.errors import UserError
 
@@ -228,6 +228,20 @@ def test_a_dry_run_of_a_run_that_goes_on_leaves_it_as_it_is(
     said = capsys.readouterr().out
     assert 'has been trained for 1 epochs' in said and 'a step takes' not in said
     assert tree(tmp_path) == before
+
+
+@pytest.mark.slow
+def test_a_dry_run_takes_the_precision_of_the_machine_at_hand(
+        tmp_path, places, capsys, monkeypatch, no_results):
+    assert call(*places, *TINY, '--train', '--epoch', 1, '--name', 'r') == 0
+    path = str(tmp_path / 'checkpoint' / 'r' / 'config.json')
+    Config.load(path).replace(precision='bfloat16', trained_in='bfloat16').save(path)
+    monkeypatch.setattr(sessions, 'CPUINFO', str(tmp_path / 'cpuinfo'))
+    (tmp_path / 'cpuinfo').write_text('flags\t: avx512f\n')
+    capsys.readouterr()
+    assert call(*places, '--train', '--epoch', 3, '--name', 'r', '--dry_run') == 0
+    assert 'trained in bfloat16; here it is computed in float32' in (
+        capsys.readouterr().out)
 
 
 @pytest.mark.parametrize('given, said', [
