@@ -116,8 +116,8 @@ def in_a_graph(module, function, config, *arguments):
 
 def start_tensorflow(module):
     """Import a module that imports TensorFlow, without its start-up noise."""
-    from utils import quiet
-    os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+    from utils import quiet, tensorflow_environment
+    os.environ.update(tensorflow_environment())
     with quiet():
         return importlib.import_module(module)
 

@@ -9,6 +9,7 @@ import errno
 import glob
 import math
 import os
+import platform
 import secrets
 import sys
 import tempfile
@@ -231,6 +232,18 @@ def cores():
 # --- the terminal ------------------------------------------------------------
 
 HIDING = threading.RLock()      # two threads would put back each other's
+
+
+def tensorflow_environment():
+    """Return the variables that TensorFlow reads when it is imported: {name: value}.
+
+    oneDNN's convolutions take a third less time; of itself TensorFlow 2 takes them only
+    on newer processors from Intel. What the user has set stays.
+    """
+    values = {'TF_CPP_MIN_LOG_LEVEL': '2'}
+    if platform.machine() in ('x86_64', 'AMD64'):
+        values['TF_ENABLE_ONEDNN_OPTS'] = '1'
+    return {name: os.environ.get(name, value) for name, value in values.items()}
 
 
 @contextlib.contextmanager

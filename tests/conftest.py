@@ -12,6 +12,9 @@ import pytest
 from PIL import Image
 
 from settings.config import Config
+from utils import tensorflow_environment
+
+os.environ.update(tensorflow_environment())
 
 # float32, so that tests see the same numbers on every processor; the smallest graph
 TINY = dict(output_height=16, gf_dim=4, df_dim=4, z_dim=8, batch_size=8,

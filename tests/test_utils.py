@@ -256,3 +256,15 @@ def test_show_all_variables_counts_them():
     rows = [line.split() for line in text.splitlines()]
     assert rows == [['g/w', '5x5x3x16', '1,200'], ['g/bias', '16', '16'],
                     ['total', '1,216']]
+
+
+def test_tensorflow_environment_keeps_what_the_user_has_set(monkeypatch):
+    monkeypatch.setattr('platform.machine', lambda: 'x86_64')
+    monkeypatch.setenv('TF_ENABLE_ONEDNN_OPTS', '0')
+    monkeypatch.delenv('TF_CPP_MIN_LOG_LEVEL', raising=False)
+    assert utils.tensorflow_environment() == {
+        'TF_CPP_MIN_LOG_LEVEL': '2', 'TF_ENABLE_ONEDNN_OPTS': '0'}
+    monkeypatch.delenv('TF_ENABLE_ONEDNN_OPTS')
+    assert utils.tensorflow_environment()['TF_ENABLE_ONEDNN_OPTS'] == '1'
+    monkeypatch.setattr('platform.machine', lambda: 'aarch64')
+    assert 'TF_ENABLE_ONEDNN_OPTS' not in utils.tensorflow_environment()

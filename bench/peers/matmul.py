@@ -8,7 +8,10 @@ import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+
+from utils import tensorflow_environment
+
+os.environ.update(tensorflow_environment())
 
 import tensorflow.compat.v1 as tf
 

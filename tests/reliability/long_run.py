@@ -15,7 +15,10 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.dirname(os.path.dirname(HERE)), HERE]
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+
+from utils import tensorflow_environment  # noqa: E402
+
+os.environ.update(tensorflow_environment())
 
 import starts  # noqa: E402
 
