@@ -17,7 +17,7 @@ except ImportError as missing:
 from runs import process
 from settings.checks import GAUSSIAN
 from settings.errors import NO_ROOM, UserError
-from settings.flags import NETWORK, fields
+from settings.flags import NETWORK, READING, fields
 
 
 def main(words):
@@ -73,10 +73,10 @@ def train(config, given):
 def do_task(config, given):
     """Do a task; return the exit status.
 
-    A task on a checkpoint uses its run's config; --task curves only reads histories.
+    A task on a checkpoint uses its run's config; those of READING need none.
     """
-    if config.task == 'curves':
-        importlib.import_module('tasks.curves').main(config)
+    if config.task in READING:
+        importlib.import_module('tasks.' + config.task).main(config)
         return 0
     from runs import start
     run, restored = start.to_restore(config, given)

@@ -312,7 +312,7 @@ def test_places_are_tasks():
         places = (field.metadata['of'] or []) + field.metadata['not_of']
         assert set(places) <= set(PLACES)
     checkpoint = next(field for field in FIELDS if field.name == 'checkpoint')
-    assert checkpoint.metadata['not_of'] == [flags.TRAIN, 'curves']
+    assert checkpoint.metadata['not_of'] == [flags.TRAIN, 'curves', 'watch']
 
 
 # --- flag files --------------------------------------------------------------
