@@ -28,7 +28,7 @@ def main(config):
         print('open http://%s:%d/%s' % (
             HOST, port, '#run=' + quoted(config.name) if config.name else ''))
         print(from_elsewhere(port))
-        print('Ctrl-C ends it; no training notices')
+        print('Ctrl-C ends this page alone: what trains goes on')
         with contextlib.suppress(KeyboardInterrupt):
             server.serve_forever()
     print('\nended')
@@ -36,10 +36,10 @@ def main(config):
 
 def from_elsewhere(port):
     """Say how a browser of another computer gets to the page."""
-    if any(map(os.path.exists, CONTAINER)):
+    client = os.environ.get('SSH_CONNECTION', '').split()
+    if len(client) != 4 and any(map(os.path.exists, CONTAINER)):
         return ('from outside this container: start it with `docker run --network '
                 'host …`')
-    client = os.environ.get('SSH_CONNECTION', '').split()
     host = client[2] if len(client) == 4 else socket.gethostname()
     return ('from another computer: `ssh -L %d:%s:%d %s@%s` there, then the same '
             'address' % (port, HOST, port, user(), host))

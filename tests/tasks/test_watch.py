@@ -480,9 +480,11 @@ def test_it_serves_from_anywhere_until_ctrl_c_and_writes_nothing(runs, tmp_path)
 def test_how_another_computer_gets_there(monkeypatch):
     from tasks import watch
 
-    monkeypatch.setattr(watch, 'CONTAINER', ())
-    monkeypatch.setenv('SSH_CONNECTION', '10.0.0.1 1234 10.0.0.2 22')
     monkeypatch.setattr(watch, 'user', lambda: 'ada')
-    assert '`ssh -L 8020:127.0.0.1:8020 ada@10.0.0.2`' in watch.from_elsewhere(8020)
     monkeypatch.setattr(watch, 'CONTAINER', (ROOT,))
+    monkeypatch.setenv('SSH_CONNECTION', '10.0.0.1 1234 10.0.0.2 22')
+    assert '`ssh -L 8020:127.0.0.1:8020 ada@10.0.0.2`' in watch.from_elsewhere(8020)
+    monkeypatch.delenv('SSH_CONNECTION')
     assert '--network host' in watch.from_elsewhere(8020)
+    monkeypatch.setattr(watch, 'CONTAINER', ())
+    assert 'ada@' + socket.gethostname() in watch.from_elsewhere(8020)

@@ -17,7 +17,7 @@ LONGEST = 2**16     # bytes of a line; a longer one is none of ours
 COLUMNS = history.COLUMNS
 LOSSES = COLUMNS[3:]    # and accuracies: what is drawn
 POINTS = 500        # of a curve, however many steps it has
-SMOOTHED = 15       # steps or more, of a running mean; a tenth where there are few
+SMOOTHED = 20       # steps or more, of a running mean; a tenth where there are few
 
 
 class Log:
@@ -78,18 +78,20 @@ class Log:
         cells = split(line)
         if self.header is None:
             self.header = cells
+            self.places = [cells.index(name) if name in cells else len(cells)
+                           for name in COLUMNS + history.JUDGED]
             return
-        row = dict(zip(self.header, cells))
-        values = [history.number(row.get(name)) for name in COLUMNS]
+        if len(cells) != len(self.header):
+            return
+        cells.append('')        # what a column that is missing holds
+        *values, fd, kid, judged_by = [cells[place] for place in self.places]
+        values = list(map(history.number, values))
         step, seconds = values[0], values[2]
-        if len(cells) != len(self.header) or not (step > self.step and seconds >= 0
-                                                  and math.isfinite(step + seconds)):
-            return
-        self.numbers.extend(values)
-        judged_by = row.get('judged_by')
-        if judged_by:
-            self.judged.append((judged_by, step, history.number(row.get('fd')),
-                                history.number(row.get('kid'))))
+        if step > self.step and seconds >= 0 and math.isfinite(step + seconds):
+            self.numbers.extend(values)
+            if judged_by:
+                self.judged.append((judged_by, step, history.number(fd),
+                                    history.number(kid)))
 
     @property
     def step(self):
@@ -137,7 +139,8 @@ def curves(table):
     found = {'step': table['step'][ends].astype(int).tolist()}
     for name in LOSSES if total else ():
         values = np.where(np.isfinite(table[name]), table[name], np.nan)
-        smoothed = history.smooth(values, min(SMOOTHED, total // 10))
+        # an even number: D and G may win by turns
+        smoothed = history.smooth(values, min(SMOOTHED, total // 20 * 2))
         found[name] = {'low': short(np.fmin.reduceat(values, starts)),
                        'high': short(np.fmax.reduceat(values, starts)),
                        'mean': short(smoothed[ends])}
