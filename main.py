@@ -46,7 +46,6 @@ def train(config, given):
     """Train, from the newest checkpoint where there is one; return the exit status."""
     from dataset import batches
     from runs import room, start
-    from utils import steady_output
     run, settled = start.to_train(config, given, tell_by_shapes)
     if settled.eval_freq:
         from metrics import extractors
@@ -60,7 +59,7 @@ def train(config, given):
         start.check_classes(run, settled, data)
         settled = start_tensorflow('runs.sessions').at_hand(settled, given)
         return in_a_graph('train', 'rehearse', settled, run, data)
-    with start.locked(run), steady_output():
+    with start.locked(run), process.steady_output():
         settled = start.settle(run, settled, given)     # again: trained meanwhile?
         if settled.dataset != GAUSSIAN:
             start.check_classes(run, settled, data)
