@@ -185,7 +185,7 @@ def test_large_images_take_no_more_layers(side, maps):
 
 
 def write_kinds(folder, count):
-    """Write a table of one label each beside the faces, of other columns than theirs."""
+    """Write a table of labels, which has not the columns of the faces."""
     (folder.parent / 'kinds.csv').write_text('file,kind\n' + ''.join(
         '%04d.png,%s\n' % (i, ('even', 'odd')[i % 2]) for i in range(count)))
     return str(folder.parent / 'kinds.csv')
