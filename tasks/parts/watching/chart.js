@@ -31,14 +31,17 @@ export function ticks(low, high, n) {
   return found;
 }
 
-/** Return numbers for an axis of powers: 1, 2, 5 of each ten, or else round ones. */
+/** Return numbers for an axis of powers: the roundest three or more within each ten. */
 export function powerTicks(low, high) {
-  const found = [];
-  for (let power = Math.floor(Math.log10(low)); 10 ** power <= high; power++) {
-    found.push(...[1, 2, 5].map(factor => Number((factor * 10 ** power).toPrecision(6))));
+  for (const factors of [[1, 2, 5], [1, 1.5, 2, 3, 5, 7]]) {
+    const found = [];
+    for (let power = Math.floor(Math.log10(low)); 10 ** power <= high; power++) {
+      found.push(...factors.map(factor => Number((factor * 10 ** power).toPrecision(6))));
+    }
+    const inside = found.filter(value => value >= low && value <= high);
+    if (inside.length > 2) return inside;
   }
-  const inside = found.filter(value => value >= low && value <= high);
-  return inside.length > 2 ? inside : ticks(low, high, 4);
+  return ticks(low, high, 4);
 }
 
 /** Return the value below which a share of some numbers lies. */
