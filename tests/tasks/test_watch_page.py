@@ -25,7 +25,7 @@ TRAINING = '''--dataset toonfaces --train --name faces --output_height 16 --gf_d
     --threads 1 --eval_freq 100 --eval_samples 50 --features pixels'''
 NO_BROWSER = ('no browser: apt install chromium, and python -m pip install -r '
               'requirements-dev.txt')
-SECONDS = 60 * 1000
+SECONDS = 180 * 1000
 
 pytestmark = pytest.mark.slow
 
@@ -41,6 +41,7 @@ def folder(tmp_path_factory):
     for step in range(1, 300):
         file.append(step, 1, 0.1, dict.fromkeys(log.LOSSES, 0.25))
     file.close()
+    write_odd(folder / 'checkpoint')
     training = subprocess.Popen(
         [sys.executable, os.path.join(ROOT, 'main.py'), *TRAINING.split(), '--data_dir',
          os.path.join(ROOT, 'data'), '--cache_dir', 'cache'], cwd=str(folder),
@@ -51,6 +52,23 @@ def folder(tmp_path_factory):
     training.send_signal(signal.SIGTERM)
     training.communicate(timeout=60)
     assert training.returncode == 128 + signal.SIGTERM
+
+
+ODD = {'nothing': [], 'one step': [1], 'no number': [float('nan')] * 30,
+       'endless': [float('inf'), 1e300, -1e300, 1e-300], 'still': [0] * 30,
+       'negative': [-5, -6, -7] * 10}
+
+
+def write_odd(runs):
+    """Write histories of odd values, of losses and of distances."""
+    for name, values in ODD.items():
+        (runs / name).mkdir()
+        file = history.History(str(runs / name / 'history.csv'), 0)
+        for step, value in enumerate(values, 1):
+            judged = dict(fd=value, kid=value, judged_by='pixels')
+            file.append(step, 1, 0, dict(dict.fromkeys(log.LOSSES, value), **judged))
+        file.close()
+    (runs / 'link').symlink_to(runs / 'still')
 
 
 @pytest.fixture(scope='module')
@@ -201,6 +219,16 @@ def test_nothing_is_wider_than_the_screen(visit, width, scheme):
     assert page.evaluate('document.documentElement.scrollWidth') <= width
     dark = page.evaluate('getComputedStyle(document.body).backgroundColor')
     assert (max(map(int, re.findall('[0-9]+', dark))) < 60) == (scheme == 'dark')
+
+
+@pytest.mark.parametrize('name', [*ODD, 'link'])
+def test_odd_values_are_drawn_or_left_out(visit, name):
+    page = visit('#run=%s&with=%s' % (quoted(name), quoted(HOSTILE)))
+    page.locator('#name', has_text=name).wait_for(timeout=SECONDS)
+    assert page.locator('#loss svg').count() == (name not in ('nothing', 'link'))
+    drawn = page.locator('main').inner_html()
+    assert not re.search('NaN|Infinity|undefined|null', drawn)
+    assert page.locator('#notes li').count() > 0
 
 
 def test_it_says_that_the_server_has_ended(folder, chromium):

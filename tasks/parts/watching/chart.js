@@ -139,7 +139,7 @@ export class Chart {
     const values = name => this.lines.flatMap(line => line[name] || line.mean)
       .filter(value => value !== null && (!this.options.powers || value > 0));
     const low = values('low'), high = values('high');
-    [this.y0, this.y1] = this.options.range || [0, 1];
+    [this.y0, this.y1] = this.options.range || (this.options.powers ? [1, 10] : [0, 1]);
     if (this.options.range || !low.length) return;
     if (this.options.powers) {
       this.y0 = Math.min(...low) / 1.1;
@@ -155,7 +155,7 @@ export class Chart {
   }
 
   y(value) {
-    if (value === null) return NaN;
+    if (value === null || this.options.powers && value <= 0) return NaN;
     const on = this.options.powers ? Math.log : (v => v);
     const share = (on(value) - on(this.y0)) / (on(this.y1) - on(this.y0));
     return HEIGHT - BOTTOM - Math.min(1.02, Math.max(-0.02, share))
@@ -178,7 +178,8 @@ export class Chart {
     const bottom = HEIGHT - BOTTOM, right = this.width - RIGHT;
     const rows = this.options.powers ? powerTicks(this.y0, this.y1)
       : ticks(this.y0, this.y1, this.options.share ? 4 : 5);
-    const columns = ticks(this.x0, this.x1, Math.max(2, this.width / 110));
+    const columns = ticks(this.x0, this.x1, Math.max(2, this.width / 110))
+      .filter(Number.isInteger);
     const half = this.options.half ? [draw('line', {
       class: 'half', x1: LEFT, x2: right, y1: this.y(0.5), y2: this.y(0.5) })] : [];
     return [
@@ -204,7 +205,7 @@ export class Chart {
       const known = line.low.map((value, i) => i).filter(i => line.low[i] !== null);
       const edge = (name, order) => path(order.map(i => xs[i]),
         order.map(i => this.y(line[name][i])));
-      group.append(draw('path', { class: 'band', d: edge('high', known)
+      if (known.length) group.append(draw('path', { class: 'band', d: edge('high', known)
         + edge('low', known.slice().reverse()).replace('M', 'L') + 'Z' }));
     }
     group.append(draw('path', { class: 'mean', d: path(xs, ys('mean')) }));
@@ -214,7 +215,8 @@ export class Chart {
 
   /** Mark each value, and the least. */
   rings(line, group) {
-    const known = line.mean.map((value, i) => i).filter(i => line.mean[i] !== null);
+    const known = line.mean.map((value, i) => i)
+      .filter(i => Number.isFinite(this.y(line.mean[i])));
     const best = known.reduce((a, b) => line.mean[b] < line.mean[a] ? b : a, known[0]);
     for (const i of known) {
       const at = { cx: this.x(line.step[i]), cy: this.y(line.mean[i]) };

@@ -19,6 +19,7 @@ const known = new Map(); // id: {version, details}
 let judges = new Map(); // by what judged: a Chart
 let list = { runs: [] };
 let shown = null; // the id of the run that is shown
+let drawn = null; // what the charts show
 let timer = null;
 
 page.loss.append(loss.element);
@@ -104,7 +105,8 @@ function makeItem(id) {
   const link = make('a', { href: `#run=${id}` },
     make('div', { className: 'thumb' }, make('img', { alt: '', loading: 'lazy' })),
     make('div', {}, make('p', { className: 'name' }), make('p', { className: 'how' },
-      make('span', { className: 'state' }), make('span', { className: 'far' }))));
+      make('span', { className: 'state' }), make('span', { className: 'far' })),
+    make('p', { className: 'speed how' })));
   return make('li', {}, link);
 }
 
@@ -114,6 +116,7 @@ function fillItem(item, run) {
   set(part('state'), 'textContent', WORDS[run.state]);
   set(part('state'), 'className', `state ${run.state}`);
   set(part('far'), 'textContent', far(run));
+  set(part('speed'), 'textContent', speed(run));
   const thumb = part('thumb').firstChild, src = run.newest ? `pictures/${run.id}/${run.newest}` : '';
   if (src && thumb.getAttribute('src') !== src) thumb.src = src;
   const current = run.id === (chosen().run || list.runs[0].id);
@@ -126,6 +129,12 @@ function fillItem(item, run) {
 function far(run) {
   if (run.left !== null) return ` · ${span(run.left)} left`;
   return run.step ? ` · step ${count(run.step)}` : '';
+}
+
+/** Say how fast it goes. */
+function speed(run) {
+  if (run.state !== 'training' || !run.rate) return '';
+  return run.images ? `${digits(run.images)} images/s` : `${digits(run.rate)} steps/s`;
 }
 
 // --- the run -----------------------------------------------------------------------
@@ -166,8 +175,7 @@ function facts(run) {
   const found = [['step', of(run.step, run.total)]];
   if (run.epoch) found.push(['epoch', of(run.epoch, run.epochs)]);
   if (run.state === 'training') {
-    if (run.images) found.push(['speed', `${digits(run.images)} images/s, `
-      + `${digits(1 / run.rate)} s a step`]);
+    if (run.rate) found.push(['speed', `${speed(run)}, ${digits(1 / run.rate)} s a step`]);
     if (run.left !== null) found.push(['still to go', `about ${span(run.left)}`]);
   }
   if (run.seconds) found.push(['trained for', span(run.seconds)]);
@@ -188,6 +196,9 @@ function lines(run, columns, other) {
 
 function showCharts(run, other) {
   showOthers(run, other);
+  const news = [run.id, run.version, other?.id, other?.version].join();
+  if (news === drawn) return;
+  drawn = news;
   page.loss.hidden = page.accuracy.hidden = !run.curves.step.length;
   const both = columns => [...lines(run, columns, false),
     ...(other ? lines(other, columns, true) : [])];

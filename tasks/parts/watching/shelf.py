@@ -81,5 +81,6 @@ class Shelf:
 
 def is_run(folder):
     """Tell whether a folder is that of a run, or of one that begins."""
-    return os.path.isdir(folder) and (bool(folders.saved(folder)) or any(
-        plain.changed(os.path.join(folder, name)) for name in SIGNS))
+    return os.path.isdir(folder) and (any(
+        plain.changed(os.path.join(folder, name)) for name in SIGNS)
+        or bool(folders.saved(folder)))

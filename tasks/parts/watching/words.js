@@ -17,12 +17,12 @@ export function count(number) {
   return Math.round(number).toLocaleString('en');
 }
 
-/** Write a number with three digits or so: 0.0123, 1.23, 123, 12,345. */
+/** Write a number with three digits or so: 0.0123, 1.23, 123, 12,345, 1.2e+9. */
 export function digits(number) {
   if (number === null || number === undefined) return '–';
   const size = Math.abs(number);
+  if (size >= 1e6 || size && size < 0.001) return number.toExponential(1);
   if (size >= 1000) return count(number);
-  if (size && size < 0.001) return number.toExponential(1);
   return String(Number(number.toPrecision(3)));
 }
 
