@@ -212,6 +212,14 @@ def test_a_run_that_died_says_so(port):
     assert any('diverged' in note for note in run['notes'])
 
 
+def test_an_older_history_has_the_curves_that_it_has(tmp_path):
+    (tmp_path / 'r').mkdir()
+    (tmp_path / 'r' / 'history.csv').write_text('step,seconds,g_loss\n1,1,2\n2,2,3\n')
+    run = shelf.Shelf(Config(checkpoint_dir=str(tmp_path), sample_dir='')).details('r')
+    assert set(run['curves']) == {'step', 'g_loss'}
+    assert not any('diverged' in note for note in run['notes'])
+
+
 @pytest.mark.parametrize('name, step, note', [
     ('binary', 0, 'is not a history'), ('empty', 0, 'no config.json'),
     ('begun', 0, 'no config.json'), ('header', 0, 'no config.json'),
@@ -227,7 +235,7 @@ def test_whatever_a_run_holds_it_is_answered_for(port, listed, name, step, note)
     run = ask_json(port, '/runs/%s.json' % listed[name]['id'])
     assert run['name'] == name and run['step'] == step
     assert note in ' '.join(run['notes'])
-    assert len(run['curves']['step']) == (4 if name == 'wild' else step)
+    assert len(run['curves']['step']) == {'wild': 4}.get(name, step)
 
 
 def test_a_lock_that_is_held_means_training(runs, port):

@@ -130,15 +130,18 @@ def curves(table):
     """Return the curves of a history's table for a page: lists, of at most POINTS.
 
     Each point stands for some steps: `step` is the last of them, `low` and `high` are
-    the least and greatest value in them, `mean` is the running mean there.
+    the least and greatest value in them, `mean` is the running mean there. Columns
+    without a number are left out.
     """
     total = len(table['step'])
     starts = np.unique(np.linspace(0, total, min(total, POINTS), endpoint=False
                                    ).astype(int))
     ends = np.append(starts[1:], total)[:len(starts)] - 1
     found = {'step': table['step'][ends].astype(int).tolist()}
-    for name in LOSSES if total else ():
+    for name in LOSSES:
         values = np.where(np.isfinite(table[name]), table[name], np.nan)
+        if np.isnan(values).all():
+            continue
         # an even number: D and G may win by turns
         smoothed = history.smooth(values, min(SMOOTHED, total // 20 * 2))
         found[name] = {'low': short(np.fmin.reduceat(values, starts)),

@@ -199,13 +199,14 @@ function showCharts(run, other) {
   const news = [run.id, run.version, other?.id, other?.version].join();
   if (news === drawn) return;
   drawn = news;
-  page.loss.hidden = page.accuracy.hidden = !run.curves.step.length;
   const both = columns => [...lines(run, columns, false),
     ...(other ? lines(other, columns, true) : [])];
   loss.show(both([['g_loss', 'G', 'g'], ['d_loss_real', 'D on real', 'real'],
     ['d_loss_fake', 'D on generated', 'fake']]));
   accuracy.show(both([['d_acc_real', 'on real', 'real'],
     ['d_acc_fake', 'on generated', 'fake']]));
+  page.loss.hidden = !run.curves.g_loss;
+  page.accuracy.hidden = !run.curves.d_acc_real;
   const distances = run => run.judged.map(judged => ({ ...judged, mean: judged.fd }));
   const charts = new Map(run.judged.map(({ by, title }) => [by, judges.get(by)
     || new Chart({ title: 'Fréchet distance', note: title, powers: true, best: true })]));

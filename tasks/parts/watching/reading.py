@@ -157,8 +157,9 @@ class Watched:
         if self.tail.strange:
             found.append('%s is not a history of this program: no curves.'
                          % self.run.history_path)
-        table = self.tail.table
-        if self.tail.step and not finite([table[name][-1] for name in LOSSES[:3]]):
+        last = [values[-1:] for name, values in self.tail.table.items()
+                if name in LOSSES and name in (self.tail.header or ())]
+        if self.tail.step and not all(map(finite, last)):
             found.append(DIVERGED)
         warnings = plain.read(self.file(WARNINGS), MOST_TEXT)
         return found + warnings.decode('utf-8', 'replace').splitlines()
