@@ -306,6 +306,17 @@ def test_a_line_is_read_when_it_is_whole_and_a_file_anew_when_it_is_another(tmp_
     assert found.update().step == 0
 
 
+def test_numbers_beyond_all_measure_are_no_numbers_of_json(tmp_path):
+    (tmp_path / 'r').mkdir()
+    (tmp_path / 'r' / 'history.csv').write_text(
+        'step,seconds,g_loss,fd,judged_by\n1,0,1e308,1,p\n2,5e-324,1.7976e308,inf,p\n'
+        '3,1e-320,-1.7976e308,nan,p\n1e300,1,1,1,p\n4,1e300,1,1,p\n')
+    run = shelf.Shelf(Config(checkpoint_dir=str(tmp_path), sample_dir='')).details('r')
+    json.dumps(run, allow_nan=False)
+    assert (run['step'], run['rate']) == (3, None)
+    assert run['judged'][0]['fd'] == [1, None, None]
+
+
 def test_each_step_can_be_read_at_once(tmp_path):
     file = history.History(str(tmp_path / 'history.csv'), 0)
     for step in (1, 2):

@@ -14,9 +14,11 @@ from runs import history
 from tasks.parts.watching import plain
 
 LONGEST = 2**16     # bytes of a line; a longer one is none of ours
+LARGEST = 2**53     # of a step, and of seconds; and so all are finite
 COLUMNS = history.COLUMNS
 LOSSES = COLUMNS[3:]    # and accuracies: what is drawn
 POINTS = 500        # of a curve, however many steps it has
+MOST = 1e300        # of a loss that is drawn
 SMOOTHED = 20       # steps or more, of a running mean; a tenth where there are few
 
 
@@ -87,7 +89,7 @@ class Log:
         *values, fd, kid, judged_by = [cells[place] for place in self.places]
         values = list(map(history.number, values))
         step, seconds = values[0], values[2]
-        if step > self.step and seconds >= 0 and math.isfinite(step + seconds):
+        if self.step < step < LARGEST and 0 <= seconds < LARGEST:
             self.numbers.extend(values)
             if judged_by:
                 self.judged.append((judged_by, step, history.number(fd),
@@ -152,4 +154,4 @@ def curves(table):
 
 def short(values):
     """Return numbers as a list for JSON: four digits, None for what is no number."""
-    return [float('%.4g' % value) if math.isfinite(value) else None for value in values]
+    return [float('%.4g' % value) if abs(value) < MOST else None for value in values]

@@ -21,11 +21,12 @@ from utils import evenly_spaced
 TAIL = 2**14        # bytes at the end of a history that tell how far it is
 QUIET = 10          # seconds without a new line, after which a run has stopped, …
 LINES = 5           # … or as long as so many lines took
+SHORTEST = 1e-9     # seconds of a step; of a shorter one there is no speed
 SHEETS = 300        # of a film, evenly chosen
 JUDGED = 300        # numbers of a kind, evenly chosen
 MOST_TEXT = 2**13   # bytes of warnings that are shown
 POINTS = 'scatter.png'      # the picture of a run of points, drawn at the end
-CONFIG, WARNINGS = 'config.json', 'warnings.txt'
+WARNINGS = 'warnings.txt'
 DIVERGED = ('A loss is no number any more: the run has diverged. See '
             'docs/when-training-dies.md.')
 LINK = ('A link to another folder, which is not followed here: to watch it give that '
@@ -43,9 +44,9 @@ class Watched:
     def update(self):
         """Read what is new in the history's end and in config.json."""
         self.tail.update()
-        time = plain.changed(self.run.config_path)
-        if time != self.config_time:
-            self.config_time = time
+        written = plain.changed(self.run.config_path)
+        if written != self.config_time:
+            self.config_time = written
             self.config, self.problem = read_config(self.run.config_path)
 
     # --- how far it is ---------------------------------------------------------
@@ -62,10 +63,11 @@ class Watched:
             'step': self.tail.step, 'total': total,
             'epoch': int(table['epoch'][-1]) if finite(table['epoch'][-1:]) else None,
             'epochs': self.config.epoch if self.config else None,
-            'rate': 1 / each if each > 0 else None,
-            'images': self.images_a_step() / each if each > 0 and self.config else None,
+            'rate': 1 / each if each > SHORTEST else None,
+            'images': self.images_a_step() / each
+                      if each > SHORTEST and self.config else None,
             'left': each * max(0, total - self.tail.step)
-                    if state == 'training' and total and each > 0 else None,
+                    if state == 'training' and total and each > SHORTEST else None,
             'seconds': float(table['seconds'][-1]) if self.tail.step else None,
             'age': max(0, time.time() - written) if written else None,
             'newest': self.address(pictures[-1]) if pictures else None,
