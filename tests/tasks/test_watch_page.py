@@ -221,6 +221,16 @@ def test_nothing_is_wider_than_the_screen(visit, width, scheme):
     assert (max(map(int, re.findall('[0-9]+', dark))) < 60) == (scheme == 'dark')
 
 
+def test_a_picture_stays_with_its_run(visit):
+    page = visit('#run=faces')
+    page.locator('#sheet').wait_for(timeout=SECONDS)
+    page.get_by_role('link', name=HOSTILE).click()
+    page.locator('#empty').wait_for()
+    assert not page.locator('#sheet').is_visible()
+    page.get_by_role('link', name='faces').click()
+    until(page, '() => document.querySelector("#sheet").naturalWidth === 52')
+
+
 @pytest.mark.parametrize('name', [*ODD, 'link'])
 def test_odd_values_are_drawn_or_left_out(visit, name):
     page = visit('#run=%s&with=%s' % (quoted(name), quoted(HOSTILE)))

@@ -25,7 +25,11 @@ export class Film {
     const old = this.sheets, place = Number(this.page.place.value);
     const newest = anew || place >= old.length - 1;
     const step = old.length ? old[Math.min(place, old.length - 1)][0] : 0;
-    if (anew) this.stop();
+    if (anew) {
+      this.stop();
+      this.shown = null;
+      this.page.sheet.removeAttribute('src'); // not another run's under this name
+    }
     this.base = base;
     this.sheets = sheets;
     this.page.film.hidden = !sheets.length;
@@ -57,7 +61,8 @@ export class Film {
     try {
       await next.decode();
     } catch {
-      return; // it has gone: the training began anew
+      if (this.shown === url) this.shown = null; // it has gone: begun anew
+      return;
     }
     if (this.shown !== url) return;
     sheet.src = large.href = url;
@@ -73,7 +78,7 @@ export class Film {
     if (place >= this.sheets.length - 1) place = 0;
     while (this.playing && number === this.number) {
       const last = this.sheets.length - 1;
-      await this.go(place);
+      await this.go(Math.min(place, last));
       await new Promise(done => setTimeout(done, place === last ? HOLD : PAUSE));
       if (place >= last) place = 0;
       else place = Math.min(last, place + Math.max(1, Math.round(last / MOST)));
