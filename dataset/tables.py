@@ -108,25 +108,43 @@ def read_text(place):
 def from_lines(path, lines):
     """Return the Table of lines of cells, with a header; CelebA's begins with a count.
 
-    Raises UserError for a line that has more or fewer cells than the others.
+    Raises UserError where it has lines for more or fewer images than the count says.
     """
     count = lines.pop(0).strip() if lines and lines[0].strip().isdecimal() else None
-    first = 1 if count is None else 2           # number of the header's line
     cells = split(lines)
     if len(cells) < 2:
         raise UserError('%s holds no table: expected a line that names the columns and '
                         'a line for each picture, such as\nfile,label\n0001.jpg,cat'
                         % path)
+    header, cells, first = take_header(cells)
+    if count is not None and int(count) != len(cells):
+        raise UserError('%s: its first line says %s images, and it has lines for %d: '
+                        'fetch it again.' % (path, count[:20], len(cells)))
+    return from_cells(path, header, cells, first + (count is not None))
+
+
+def take_header(cells):
+    """Return (names of the columns, the other lines, the number of the first of them).
+
+    In CelebA's table the column of the files has no name; others have no names at all.
+    """
     header, width = [cell.strip() for cell in cells[0]], len(cells[1])
-    if len(header) == width - 1:    # CelebA's: the files' column has no name
+    if len(header) == width - 1:
         header.insert(0, '')
-    elif PICTURE.search(header[0]) and len(header) == width:    # no header at all
-        header = ['file'] + (['label'] if width == 2 else
-                             ['column %d' % i for i in range(2, width + 1)])
-        cells.insert(0, header)
-        first -= 1
-    column, rows, numbers = file_column(header, cells[1]), {}, {}
-    for number, row in enumerate(cells[1:], first + 1):
+    elif PICTURE.search(header[0]) and len(header) == width:
+        return ['file'] + (['label'] if width == 2 else
+                           ['column %d' % i for i in range(2, width + 1)]), cells, 1
+    return header, cells[1:], 2
+
+
+def from_cells(path, header, cells, first):
+    """Return the Table of lines of cells; `first` is the number of the first line.
+
+    Raises UserError for a line that has more or fewer cells than the others, and for a
+    picture that has two lines which differ.
+    """
+    column, rows, numbers = file_column(header, cells[0]), {}, {}
+    for number, row in enumerate(cells, first):
         if len(row) != len(header):
             raise UserError('%s, line %d: expected %d cells, as the line of the '
                             'columns has, found %s.'
@@ -137,9 +155,6 @@ def from_lines(path, lines):
             raise UserError('%s, line %d: %s has a line already, %d, with other labels.'
                             % (path, number, shown(name), numbers[name]))
         numbers.setdefault(name, number)
-    if count is not None and int(count) != len(cells) - 1:
-        raise UserError('%s: its first line says %s images, and it has lines for %d: '
-                        'fetch it again.' % (path, count[:20], len(cells) - 1))
     return Table(path, tuple(header[:column] + header[column + 1:]), rows, numbers)
 
 

@@ -8,6 +8,7 @@ import http.server
 import json
 import os
 import re
+import socketserver
 import sys
 
 from settings.errors import UserError
@@ -107,6 +108,11 @@ class Server(http.server.ThreadingHTTPServer):
     def __init__(self, port, runs):
         self.shelf = runs
         super().__init__((HOST, port), Handler)
+
+    def server_bind(self):
+        """Take the port, without asking the network what this computer is called."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address[:2]
 
     def handle_error(self, request, client_address):
         """Say nothing of a browser that has gone, and in a line what else happened."""
