@@ -197,6 +197,28 @@ def test_a_chart_tells_its_values_to_pointer_keys_and_screen_readers(visit):
     assert page.locator('#accuracy b').all_text_contents() == ['25 %', '25 %']
 
 
+NUMBERS = [
+    ('ticks(0, 1653, 5)', [0, 500, 1000, 1500]),
+    ('ticks(-3.3, 0.11, 5)', [-3, -2, -1, 0]),
+    ('ticks(0, 1.02, 4)', [0, 0.5, 1]),
+    ('powerTicks(400, 2600)', [500, 1000, 2000]),
+    ('powerTicks(5.01, 16)', [7, 10, 15]),
+    ('powerTicks(1.8, 2.2)', [1.8, 1.9, 2, 2.1, 2.2]),
+    ('[0, 0.00001, 0.01234, 1.236, 12345.6, 2e9, null].map(digits)',
+     ['0', '1.0e-5', '0.0123', '1.24', '12,346', '2.0e+9', '–']),
+    ('[0.2, 59, 61, 3540, 3600, 3700, 86400 * 2 + 7300].map(span)',
+     ['1 s', '59 s', '1 min', '59 min', '1 h', '1 h 2 min', '2 days 2 h'])]
+
+
+def test_numbers_are_round_and_times_are_words(visit):
+    page = visit()
+    for expression, expected in NUMBERS:
+        assert page.evaluate('''async () => {
+            const { ticks, powerTicks } = await import('/chart.js');
+            const { digits, span } = await import('/words.js');
+            return %s; }''' % expression) == expected, expression
+
+
 def test_two_runs_are_compared_and_the_address_keeps_it(visit):
     page = visit()
     page.get_by_role('link', name='faces').click()
