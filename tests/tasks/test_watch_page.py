@@ -151,6 +151,10 @@ def test_it_shows_new_steps_and_sheets_by_itself(visit):
     assert page.locator('#facts').text_content().count('images/s') == 1
     assert 'faces' in page.title()
     page.locator('#judged .best').wait_for(timeout=SECONDS, state='attached')
+    assert re.search('smaller is better [0-9.]+, KID [0-9.e-]+',
+                     page.locator('#judged').text_content())
+    assert re.search('still to go[0-9,]+ steps, about', page.locator(
+        '#facts').text_content())
 
 
 def test_the_film_is_played_stopped_and_moved_by_keys(visit):

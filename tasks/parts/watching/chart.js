@@ -72,7 +72,7 @@ function nearest(values, x) {
 /**
  * A chart in an element. A line is {label, kind, step, mean, low, high, other}: kind is
  * the class of its colour, other says that it is of the run compared with; low and high
- * may be missing. options: title; note, a line below it; range, the ends of the axis; half, a line at 0.5;
+ * may be missing; also is [label, values] of another number that is told. options: title; note, a line below it; range, the ends of the axis; half, a line at 0.5;
  * powers, an axis of powers; best, a ring round the least value.
  */
 export class Chart {
@@ -231,14 +231,16 @@ export class Chart {
     const first = this.lines[0];
     const step = first.step[this.at === null ? first.step.length - 1
       : nearest(first.step, this.at)];
-    const values = this.lines.map(line => line.mean[nearest(line.step, step)]);
-    this.write(step, values);
+    const places = this.lines.map(line => nearest(line.step, step));
+    const values = this.lines.map((line, i) => line.mean[places[i]]);
+    this.write(step, this.lines.map((line, i) => this.text(values[i]) + (line.also
+      ? `, ${line.also[0]} ${digits(line.also[1][places[i]])}` : '')));
     const x = this.x(step);
     this.cursor.replaceChildren(...(this.at === null ? [] : [
       draw('line', { class: 'cursor', x1: x, x2: x, y1: TOP, y2: HEIGHT - BOTTOM }),
       ...this.lines.map((line, i) => draw('g', { class: line.kind }, ...(
         Number.isFinite(this.y(values[i])) ? [draw('circle', {
-          class: 'dot', r: 4, cx: this.x(line.step[nearest(line.step, step)]),
+          class: 'dot', r: 4, cx: this.x(line.step[places[i]]),
           cy: this.y(values[i]) })] : []))),
     ]));
   }
@@ -249,14 +251,15 @@ export class Chart {
       : digits(value);
   }
 
-  write(step, values) {
+  /** Write the texts of all lines at a step. */
+  write(step, texts) {
     this.legend.replaceChildren(
       ...this.lines.map((line, i) => make('li', {
         className: line.kind + (line.other ? ' other' : '') },
-      `${line.label} `, make('b', { textContent: this.text(values[i]) }))),
+      `${line.label} `, make('b', { textContent: texts[i] }))),
       make('li', { className: 'at', textContent: `${this.options.best ? '' : 'running means '}`
         + `at step ${count(step)}` }));
-    const said = this.lines.map((line, i) => `${line.label} ${this.text(values[i])}`);
+    const said = this.lines.map((line, i) => `${line.label} ${texts[i]}`);
     for (const [name, value] of Object.entries({
       'aria-valuemin': this.x0, 'aria-valuemax': this.x1, 'aria-valuenow': step,
       'aria-valuetext': `step ${count(step)}: ${said.join(', ')}`,

@@ -96,7 +96,8 @@ function showList() {
   list.runs.forEach((run, i) => {
     if (!items.has(run.id)) items.set(run.id, makeItem(run.id));
     const item = items.get(run.id);
-    if (page.runs.children[i] !== item) page.runs.insertBefore(item, page.runs.children[i]);
+    const there = page.runs.children[i];
+    if (there !== item) page.runs.insertBefore(item, there);
     fillItem(item, run);
   });
 }
@@ -176,7 +177,10 @@ function facts(run) {
   if (run.epoch) found.push(['epoch', of(run.epoch, run.epochs)]);
   if (run.state === 'training') {
     if (run.rate) found.push(['speed', `${speed(run)}, ${digits(1 / run.rate)} s a step`]);
-    if (run.left !== null) found.push(['still to go', `about ${span(run.left)}`]);
+  }
+  if (run.total > run.step) {
+    found.push(['still to go', `${count(run.total - run.step)} steps`
+      + (run.left === null ? '' : `, about ${span(run.left)}`)]);
   }
   if (run.seconds) found.push(['trained for', span(run.seconds)]);
   if (run.age !== null && run.step && (run.state !== 'training' || run.age > 20)) {
@@ -217,7 +221,7 @@ function showCharts(run, other) {
   for (const [by, chart] of charts) {
     const line = (run, other) => distances(run).filter(judged => judged.by === by)
       .map(judged => ({ ...judged, kind: 'g', other,
-        label: other ? run.name : 'smaller is better' }));
+        label: other ? run.name : 'smaller is better', also: ['KID', judged.kid] }));
     chart.show([...line(run, false), ...(other ? line(other, true) : [])]);
   }
 }
