@@ -257,6 +257,21 @@ def test_a_picture_stays_with_its_run(visit):
     until(page, '() => document.querySelector("#sheet").naturalWidth === 52')
 
 
+def test_the_run_that_was_chosen_last_is_shown(visit):
+    page = visit('#run=faces')
+    page.locator('#sheet').wait_for(timeout=SECONDS)
+
+    def wait(route):        # what was asked for first comes last
+        page.wait_for_timeout(1000)
+        route.continue_()
+    page.route('**/runs/one%20step.json', wait)
+    page.evaluate('''() => { location.hash = 'run=one%20step';
+        setTimeout(() => { location.hash = 'run=still'; }, 300); }''')
+    page.locator('#name', has_text='still').wait_for()
+    page.wait_for_timeout(2000)
+    assert page.locator('#name').text_content() == 'still'
+
+
 @pytest.mark.parametrize('name', [*ODD, 'link'])
 def test_odd_values_are_drawn_or_left_out(visit, name):
     page = visit('#run=%s&with=%s' % (quoted(name), quoted(HOSTILE)))

@@ -70,10 +70,14 @@ function nearest(values, x) {
 }
 
 /**
- * A chart in an element. A line is {label, kind, step, mean, low, high, other}: kind is
- * the class of its colour, other says that it is of the run compared with; low and high
- * may be missing; also is [label, values] of another number that is told. options: title; note, a line below it; range, the ends of the axis; half, a line at 0.5;
- * powers, an axis of powers; best, a ring round the least value.
+ * A chart in an element of its own.
+ *
+ * options: title; note, a line below it; range, the ends of the axis; half, a line at
+ * 0.5; share, that values are percents; powers, an axis of powers; best, a ring round
+ * the least value.
+ * A line is {label, kind, step, mean, low, high, other, also}: kind is the class of its
+ * colour; low and high may be missing; other says that it is of the run compared with;
+ * also is [label, values] of another number that is told.
  */
 export class Chart {
   constructor(options) {
@@ -257,8 +261,8 @@ export class Chart {
       ...this.lines.map((line, i) => make('li', {
         className: line.kind + (line.other ? ' other' : '') },
       `${line.label} `, make('b', { textContent: texts[i] }))),
-      make('li', { className: 'at', textContent: `${this.options.best ? '' : 'running means '}`
-        + `at step ${count(step)}` }));
+      make('li', { className: 'at', textContent: `${this.options.best ? ''
+        : 'running means '}at step ${count(step)}` }));
     const said = this.lines.map((line, i) => `${line.label} ${texts[i]}`);
     for (const [name, value] of Object.entries({
       'aria-valuemin': this.x0, 'aria-valuemax': this.x1, 'aria-valuenow': step,

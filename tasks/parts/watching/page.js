@@ -21,6 +21,7 @@ let list = { runs: [] };
 let shown = null; // the id of the run that is shown
 let drawn = null; // what the charts show
 let timer = null;
+let turn = 0; // the number of the newest refresh; what an older one brings is dropped
 
 page.loss.append(loss.element);
 page.accuracy.append(accuracy.element);
@@ -54,11 +55,11 @@ async function details(id) {
 
 /** Ask, show, and ask again after a while: never while nobody looks. */
 async function refresh() {
-  clearTimeout(timer);
+  const mine = turn += 1;
   try {
     list = await ask('runs.json') || list;
     page.alarm.hidden = true;
-    await show();
+    await show(mine);
   } catch (error) {
     if (!(error instanceof TypeError)) throw error; // what fetch says of no network
     set(page.alarm, 'textContent', 'The server does not answer. Was it ended? Start it '
@@ -70,15 +71,16 @@ async function refresh() {
   if (!document.hidden) timer = setTimeout(refresh, busy ? SOON : LATER);
 }
 
-async function show() {
+async function show(mine) {
   showList();
   page.none.hidden = list.runs.length > 0;
   const { run, with: other } = chosen();
   const id = list.runs.some(item => item.id === run) ? run : list.runs[0]?.id;
   const found = id === undefined ? null : await details(id);
+  const beside = found && other && other !== id ? await details(other) : null;
+  if (mine !== turn) return; // another run was chosen meanwhile
   page.run.hidden = !found;
-  if (!found) return;
-  showRun(found, other && other !== id ? await details(other) : null);
+  if (found) showRun(found, beside);
 }
 
 // --- the list ----------------------------------------------------------------------
@@ -118,8 +120,8 @@ function fillItem(item, run) {
   set(part('state'), 'className', `state ${run.state}`);
   set(part('far'), 'textContent', far(run));
   set(part('speed'), 'textContent', speed(run));
-  const thumb = part('thumb').firstChild, src = run.newest ? `pictures/${run.id}/${run.newest}` : '';
-  if (src && thumb.getAttribute('src') !== src) thumb.src = src;
+  const thumb = part('thumb').firstChild, src = `pictures/${run.id}/${run.newest}`;
+  if (run.newest && thumb.getAttribute('src') !== src) thumb.src = src;
   const current = run.id === (chosen().run || list.runs[0].id);
   const link = item.firstChild;
   if (current) link.setAttribute('aria-current', 'page');
