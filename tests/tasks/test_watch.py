@@ -238,6 +238,24 @@ def test_whatever_a_run_holds_it_is_answered_for(port, listed, name, step, note)
     assert len(run['curves']['step']) == {'wild': 4}.get(name, step)
 
 
+def test_folders_that_cannot_be_listed_are_left_out(tmp_path, monkeypatch):
+    write_history(tmp_path / 'r', 2)
+    write_sheets(tmp_path / 's' / 'r', 1)
+    (tmp_path / 'other').mkdir()
+    usual = os.listdir
+
+    def listdir(path='.'):
+        if os.path.basename(path) in ('r', 'other'):
+            raise PermissionError(13, 'Permission denied', path)
+        return usual(path)
+    monkeypatch.setattr(os, 'listdir', listdir)
+    found = shelf.Shelf(Config(checkpoint_dir=str(tmp_path), sample_dir=str(
+        tmp_path / 's')))
+    run, = found.list()['runs']
+    assert (run['name'], run['step'], run['newest']) == ('r', 2, None)
+    assert found.details('r')['sheets'] == []
+
+
 def test_a_lock_that_is_held_means_training(runs, port):
     path = runs / 'checkpoint' / 'whole' / '.lock'
     with open(str(path), 'w') as file:

@@ -119,7 +119,10 @@ class Watched:
         """Return the names of its sheets, in order; of points of the one picture."""
         if not plain.folder(self.run.sample_dir):
             return []
-        names = list(map(os.path.basename, folders.list_sheets(self.run)))
+        try:
+            names = list(map(os.path.basename, folders.list_sheets(self.run)))
+        except OSError:     # no leave to read it, or it has just gone
+            return []
         drawn = plain.changed(os.path.join(self.run.sample_dir, POINTS))
         return names or [POINTS] * bool(drawn)
 

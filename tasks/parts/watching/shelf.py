@@ -81,6 +81,9 @@ class Shelf:
 
 def is_run(folder):
     """Tell whether a folder is that of a run, or of one that begins."""
-    return os.path.isdir(folder) and (any(
-        plain.changed(os.path.join(folder, name)) for name in SIGNS)
-        or bool(folders.saved(folder)))
+    try:
+        return os.path.isdir(folder) and (any(
+            plain.changed(os.path.join(folder, name)) for name in SIGNS)
+            or bool(folders.saved(folder)))
+    except OSError:     # no leave to read it, or it has just gone
+        return False
