@@ -17,7 +17,7 @@ except ImportError as missing:
 from runs import process
 from settings.checks import GAUSSIAN
 from settings.errors import NO_ROOM, UserError
-from settings.flags import NETWORK, fields
+from settings.flags import NETWORK, READING, fields
 
 
 def main(words):
@@ -46,7 +46,6 @@ def train(config, given):
     """Train, from the newest checkpoint where there is one; return the exit status."""
     from dataset import batches
     from runs import room, start
-    from utils import steady_output
     run, settled = start.to_train(config, given, tell_by_shapes)
     if settled.eval_freq:
         from metrics import extractors
@@ -60,7 +59,7 @@ def train(config, given):
         start.check_classes(run, settled, data)
         settled = start_tensorflow('runs.sessions').at_hand(settled, given)
         return in_a_graph('train', 'rehearse', settled, run, data)
-    with start.locked(run), steady_output():
+    with start.locked(run), process.steady_output():
         settled = start.settle(run, settled, given)     # again: trained meanwhile?
         if settled.dataset != GAUSSIAN:
             start.check_classes(run, settled, data)
@@ -73,10 +72,10 @@ def train(config, given):
 def do_task(config, given):
     """Do a task; return the exit status.
 
-    A task on a checkpoint uses its run's config; --task curves only reads histories.
+    A task on a checkpoint uses its run's config; those of READING need none.
     """
-    if config.task == 'curves':
-        importlib.import_module('tasks.curves').main(config)
+    if config.task in READING:
+        importlib.import_module('tasks.' + config.task).main(config)
         return 0
     from runs import start
     run, restored = start.to_restore(config, given)

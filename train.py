@@ -16,9 +16,9 @@ from dataset.cache import cache_base
 from metrics import evaluation
 from model import ARCHITECTURES
 from runs import checkpoints, costs, epochs, history, inherit, sampling, sessions
-from runs.folders import make_folder, saved
+from runs.folders import list_sheets, make_folder, saved
 from runs.guard import WEIGHTS_EVERY, Diverged, check_variables, message
-from runs.record import ANIMATION, Record, list_sheets, remove_stale_sheets
+from runs.record import ANIMATION, Record, remove_stale_sheets
 from runs.stop import Stop
 from utils import make_gif, remove_leftovers, show_all_variables
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from dataset import pickles, unpack
 from dataset.files import read_member, walk
-from dataset.sources import choose, refuse_tables
+from dataset.sources import Source, choose, refuse_tables
 from settings.errors import NotFoundError, UserError
 
 DIGITS = tuple('0123456789')
@@ -63,8 +63,9 @@ def arrays(config, images, labels, classes, files):
         images, labels = images[:config.train_size], labels[:config.train_size]
         names = names[:config.train_size]
     groups, with_labels = labels.tolist(), config.conditional
-    return choose(config, list(images), names, groups, groups if with_labels else None,
-                  classes if with_labels else (), files)
+    return choose(config, Source(
+        list(images), names, groups if with_labels else None,
+        tuple(classes) if with_labels else (), files), groups)
 
 
 def read_mnist(folder, split):
@@ -221,10 +222,10 @@ def find_lsun(folder, config, known):
         raise UserError('--conditional needs two categories of LSUN or more; found '
                         'only %s.' % paths[0])
     labels = [label for label, names in enumerate(keys) for _ in names]
-    return choose(config, images, list(itertools.chain(*keys)), labels,
-                  labels if config.conditional else None,
-                  classes if config.conditional else (),
-                  [os.path.join(path, 'data.mdb') for path in paths])
+    return choose(config, Source(
+        images, list(itertools.chain(*keys)), labels if config.conditional else None,
+        tuple(classes) if config.conditional else (),
+        [os.path.join(path, 'data.mdb') for path in paths]), labels)
 
 
 def lsun_folders(folder):

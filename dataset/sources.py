@@ -1,4 +1,4 @@
-"""Where the images of a data set are, and their labels: folders and zip files.
+"""Where the images of a data set are: folders and zip files; and which are taken.
 
 A finder takes (folder, config, known) and returns a Source; `known` are names of data
 sets that an error may suggest. Those for MNIST, CIFAR-10 and LSUN: archives.py.
@@ -8,22 +8,20 @@ import collections
 import difflib
 import fnmatch
 import functools
-import itertools
 import os
 import typing
 
 import numpy as np
 from PIL import Image
 
-from dataset import layouts, tables
-from dataset.files import hidden, normal, walk, zip_members
+from dataset import layouts
+from dataset.files import hidden, walk, zip_members
+from dataset.labels import labels_of
 from dataset.pictures import kinds
 from settings import beside
 from settings.errors import NotFoundError, UserError
 
 CHOICE = 1 << 32        # keys the choice of --train_size, apart from the epochs' orders
-TABLES = ('.csv', '.tsv', '.json', '.jsonl')
-FEW = 20                # images, of which each may have a class of its own
 # Images that some versions of Pillow cannot open: the report then names them.
 MORE_EXTENSIONS = ('.avif', '.heic', '.heif', '.jxl', '.mpo', '.webp')
 
@@ -49,22 +47,22 @@ class Source(typing.NamedTuple):
 
 # --- which of the images -----------------------------------------------------
 
-def choose(config, images, names, groups, labels, classes, files, splits=None,
-           notes=()):
-    """Return the Source of the images that --train_size and config.part choose.
+def choose(config, source, groups, splits=None):
+    """Return the part of a Source that --train_size and config.part choose.
 
     groups: for each image what it is alike to, such as its folder, of which
-    --train_size takes a fair part; labels: of all images, or None; splits: 'train',
-    'held_out' or None of each, where the data set has a division of its own. Raises
-    NotFoundError where none is held out.
+    --train_size takes a fair part; splits: 'train', 'held_out' or None of each, where
+    the data set has a division of its own. Raises NotFoundError where none is held out.
     """
+    images, names, labels = source[:3]
     chosen = indices(config, groups, labels, splits or ['train'] * len(images),
                      splits is not None)
     if labels is not None and config.part == 'held_out':    # a test set may lack labels
         chosen = [i for i in chosen if labels[i] is not None]
-    return Source([images[i] for i in chosen], [names[i] for i in chosen],
-                  None if labels is None else [labels[i] for i in chosen],
-                  tuple(classes), files, len(chosen) < len(images), tuple(notes))
+    return source._replace(
+        images=[images[i] for i in chosen], names=[names[i] for i in chosen],
+        labels=None if labels is None else [labels[i] for i in chosen],
+        partial=len(chosen) < len(images))
 
 
 def indices(config, groups, labels, splits, divided):
@@ -152,60 +150,8 @@ def find_images(folder, config, known, hint='Put images there'):
     if config.labels or config.attributes or config.conditional:
         labels, classes = labels_of(folder, files, names, layout, config, notes)
     groups = [path[0] if path else None for path in layout.below]
-    return choose(config, images, names, groups, labels, classes, used, layout.splits,
-                  notes)
-
-
-def labels_of(folder, files, names, layout, config, notes):
-    """Return the label of each image, None where one that is held out has none, and
-    the classes; see find_images. Lines for the person are added to `notes`.
-    """
-    trained = [split == 'train' for split in layout.splits or ['train'] * len(names)]
-    if config.attributes is not None or config.labels:
-        table, column = chosen_table(folder, files, config)
-    else:
-        place = tables.find(folder, files, (tables.STYLEGAN,))
-        if not place or config.chosen_by is None:
-            return folder_labels(names, layout, trained, files)
-        table, column = tables.read(place), None
-        notes.append('labels: those of %s' % table.path)
-    rows, unused = tables.match(names, table)
-    if unused and config.labels:
-        notes.append('%s: %d of its lines are of no image here, such as %s'
-                     % (table.path, len(unused), unused[0]))
-    if config.attributes is not None:
-        classes = tuple(config.attributes.split(','))
-        labels = tables.attributes_of(rows, table, classes)
-        tables.require(keep(labels, trained), keep(names, trained), table)
-        return labels, classes
-    labels = tables.classes_of(rows, table, column)
-    tables.require(keep(labels, trained), keep(names, trained), table)
-    labels, classes = numbered(labels, trained,
-                               '%s: expected two classes or more' % table.path)
-    if 2 * len(classes) > sum(trained) > FEW:
-        raise UserError('%s: %d classes for %d images; expected classes that many '
-                        'images share. Is it the column of labels?'
-                        % (table.path, len(classes), sum(trained)))
-    return labels, classes
-
-
-def keep(values, wanted):
-    """Return the values whose place in `wanted` is true."""
-    return list(itertools.compress(values, wanted))
-
-
-def chosen_table(folder, files, config):
-    """Return (Table, column or None): that of --labels, else of the data set."""
-    if config.labels:
-        return tables.open_labels(config.labels, folder)
-    place = tables.find(folder, files)
-    if place is None:
-        raise NotFoundError(
-            'No %s in %s, which --attributes needs: a line of attributes, and lines '
-            'like `000001.jpg 1 -1`; or name a table by --labels. That of celebA comes '
-            'with `python download.py celebA`.'
-            % (' or '.join(tables.ATTRIBUTES), folder))
-    return tables.read(place), None
+    source = Source(images, names, labels, classes, used, notes=tuple(notes))
+    return choose(config, source, groups, layout.splits)
 
 
 def list_images(folder, files, config, hint):
@@ -263,34 +209,3 @@ def extensions():
     known = Image.registered_extensions()
     return tuple(sorted({ending for ending, kind in known.items()
                          if kind in there}.union(MORE_EXTENSIONS)))
-
-
-def folder_labels(names, layout, trained, files):
-    """Return the label of each image by its folder, and the classes; see labels_of."""
-    classes = [path[0] if path else None for path in layout.below]
-    loose = [name for name, label, here in zip(names, classes, trained)
-             if here and label is None]
-    if len(loose) == len(names) and '/' in normal(names[0]):    # all in one
-        classes, loose = [normal(name).split('/')[-2] for name in names], []
-    if loose:
-        beside = [path for path in files if path.lower().endswith(TABLES)]
-        raise UserError(
-            '--conditional takes labels from the folders that the images are in, but '
-            '%d lie in none, such as %s: move them into one%s.' % (
-                len(loose), loose[0], ', or take the labels of a table: --labels %s'
-                % beside[0] if beside else ', or name a table of labels by --labels'))
-    return numbered(classes, trained,
-                    '--conditional needs two folders of images or more')
-
-
-def numbered(labels, trained, needed):
-    """Return the number of each label, and the classes, those of training, in order.
-
-    Of an image held out whose label is none of them it is None. Raises UserError, which
-    begins with what is `needed`, for a single class.
-    """
-    classes = tuple(sorted(set(keep(labels, trained)), key=layouts.natural))
-    if len(classes) < 2:
-        raise UserError('%s; found only %s.' % (needed, ', '.join(classes)))
-    index = {name: i for i, name in enumerate(classes)}
-    return [index.get(label) for label in labels], classes

@@ -1,4 +1,4 @@
-"""Tables: which label, or which attributes, each picture has.
+"""Tables of labels or attributes: found, read, and which line is that of a picture.
 
 CelebA's text (a count, a line of attributes, a line of 1 and -1 for each picture), the
 same with commas as Kaggle gives it, CSV with a header, JSON lines, and JSON such as
@@ -7,7 +7,6 @@ StyleGAN's dataset.json. The forms are told apart by what is written, not by the
 
 import collections
 import csv
-import difflib
 import io
 import json
 import os
@@ -20,16 +19,11 @@ from settings.errors import NotFoundError, UserError, shown
 ATTRIBUTES = ('list_attr_celeba.txt', 'list_attr_celeba.csv', 'list_attr.txt',
               'list_attr.csv')
 STYLEGAN = 'dataset.json'
-# Names of columns, in lower case and without spaces, that hold the files or the labels
+# Names of columns, in lower case and without spaces, that hold the files
 FILES = ('file', 'filename', 'file_name', 'filepath', 'path', 'image', 'image_id',
          'imageid', 'image_name', 'image_path', 'img', 'img_name', 'picture', 'photo',
          'name', 'id')
-LABELS = ('label', 'labels', 'class', 'class_name', 'classname', 'category', 'target',
-          'y')
 PICTURE = re.compile(r'.\.[A-Za-z][A-Za-z0-9]{2,4}$')
-SIGNS = {'1': 1, '-1': -1, '0': -1, '1.0': 1, '-1.0': -1, '0.0': -1, 'true': 1,
-         'false': -1, 'yes': 1, 'no': -1}
-MOST_NAMED = 40             # columns that an error lists
 
 
 class Table(typing.NamedTuple):
@@ -70,6 +64,22 @@ def attribute_names(folder):
     return read(place).columns if place else ()
 
 
+def open_labels(given, folder):
+    """Return (Table, column or None) of --labels, a path or PATH:COLUMN.
+
+    It is looked for where the program was started, then in the data set's folder.
+    Raises NotFoundError where there is no such file.
+    """
+    path, mark, column = given.rpartition(':')
+    ways = [(given, None)] + [(path, column)] * bool(mark)
+    for path, column in ways:
+        for place in (path, os.path.join(folder, path)):
+            if os.path.isfile(place):
+                return read(place), column
+    raise NotFoundError('--labels %s: there is no such file, neither here nor in %s.'
+                        % (shown(given), folder))
+
+
 # --- reading -----------------------------------------------------------------
 
 def read(place):
@@ -98,25 +108,43 @@ def read_text(place):
 def from_lines(path, lines):
     """Return the Table of lines of cells, with a header; CelebA's begins with a count.
 
-    Raises UserError for a line that has more or fewer cells than the others.
+    Raises UserError where it has lines for more or fewer images than the count says.
     """
     count = lines.pop(0).strip() if lines and lines[0].strip().isdecimal() else None
-    first = 1 if count is None else 2           # number of the header's line
     cells = split(lines)
     if len(cells) < 2:
         raise UserError('%s holds no table: expected a line that names the columns and '
                         'a line for each picture, such as\nfile,label\n0001.jpg,cat'
                         % path)
+    header, cells, first = take_header(cells)
+    if count is not None and int(count) != len(cells):
+        raise UserError('%s: its first line says %s images, and it has lines for %d: '
+                        'fetch it again.' % (path, count[:20], len(cells)))
+    return from_cells(path, header, cells, first + (count is not None))
+
+
+def take_header(cells):
+    """Return (names of the columns, the other lines, the number of the first of them).
+
+    In CelebA's table the column of the files has no name; others have no names at all.
+    """
     header, width = [cell.strip() for cell in cells[0]], len(cells[1])
-    if len(header) == width - 1:    # CelebA's: the files' column has no name
+    if len(header) == width - 1:
         header.insert(0, '')
-    elif PICTURE.search(header[0]) and len(header) == width:    # no header at all
-        header = ['file'] + (['label'] if width == 2 else
-                             ['column %d' % i for i in range(2, width + 1)])
-        cells.insert(0, header)
-        first -= 1
-    column, rows, numbers = file_column(header, cells[1]), {}, {}
-    for number, row in enumerate(cells[1:], first + 1):
+    elif PICTURE.search(header[0]) and len(header) == width:
+        return ['file'] + (['label'] if width == 2 else
+                           ['column %d' % i for i in range(2, width + 1)]), cells, 1
+    return header, cells[1:], 2
+
+
+def from_cells(path, header, cells, first):
+    """Return the Table of lines of cells; `first` is the number of the first line.
+
+    Raises UserError for a line that has more or fewer cells than the others, and for a
+    picture that has two lines which differ.
+    """
+    column, rows, numbers = file_column(header, cells[0]), {}, {}
+    for number, row in enumerate(cells, first):
         if len(row) != len(header):
             raise UserError('%s, line %d: expected %d cells, as the line of the '
                             'columns has, found %s.'
@@ -127,9 +155,6 @@ def from_lines(path, lines):
             raise UserError('%s, line %d: %s has a line already, %d, with other labels.'
                             % (path, number, shown(name), numbers[name]))
         numbers.setdefault(name, number)
-    if count is not None and int(count) != len(cells) - 1:
-        raise UserError('%s: its first line says %s images, and it has lines for %d: '
-                        'fetch it again.' % (path, count[:20], len(cells) - 1))
     return Table(path, tuple(header[:column] + header[column + 1:]), rows, numbers)
 
 
@@ -263,88 +288,3 @@ def require(rows, names, table):
                         'move those images away.'
                         % (table.path, len(missing), len(names),
                            ', '.join(missing[:3])))
-
-
-# --- its labels --------------------------------------------------------------
-
-def classes_of(rows, table, column=None):
-    """Return the class of each row, a text, or None where it has none.
-
-    `column` is the name of that of the labels; by default the only one, or the one that
-    is called label, class, …; or numbers 0 and 1 of which each row has a single 1.
-    Raises UserError where several could be meant.
-    """
-    if column is None and len(table.columns) > 1:
-        named = [name for name in table.columns if plain(name) in LABELS]
-        if not named and all(row is None or sorted(
-                set_signs(row)) == [-1] * (len(row) - 1) + [1] for row in rows):
-            return [row and table.columns[set_signs(row).index(1)] for row in rows]
-        if len(named) != 1:
-            raise UserError(
-                '%s has several columns: %s. Say which is the label, as --labels '
-                '%s:%s, or learn some that are 1 or -1, as --attributes %s.' % (
-                    table.path, listed(table.columns), os.path.basename(table.path),
-                    table.columns[0], ','.join(table.columns[:2])))
-        column = named[0]
-    if not table.columns:
-        raise UserError('%s has a column of files and none of labels.' % table.path)
-    index = find_column(column, table) if column else 0
-    return [(row[index] or None) if row else None for row in rows]
-
-
-def set_signs(row):
-    """Return the ±1 of each cell of a row, 0 where it is neither."""
-    return [SIGNS.get(cell.lower(), 0) for cell in row]
-
-
-def attributes_of(rows, table, wanted):
-    """Return the ±1 of each of the columns `wanted` of each row, None for None.
-
-    Raises UserError where the table lacks a column, or a cell is no sign.
-    """
-    columns = [find_column(name, table) for name in wanted]
-    found = []
-    for row in rows:
-        signs = row and [SIGNS.get(row[i].lower()) for i in columns]
-        if signs and None in signs:
-            bad = signs.index(None)
-            name = next(key for key, cells in table.rows.items() if cells is row)
-            raise UserError('%s, line %d: expected 1 or -1 for %s of %s, found %s.' % (
-                table.path, table.lines[name], wanted[bad], name,
-                shown(row[columns[bad]][:80])))
-        found.append(signs)
-    return found
-
-
-def find_column(name, table):
-    """Return the index of a column. UserError names those near, or all."""
-    if name in table.columns:
-        return table.columns.index(name)
-    lower = {column.lower(): column for column in table.columns}
-    near = difflib.get_close_matches(name.lower(), lower, 3, 0.5)
-    raise UserError('%s has no column %r; %s.' % (
-        table.path, name, 'did you mean %s' % ' or '.join(lower[key] for key in near)
-        if near else 'expected some of %s' % listed(table.columns)))
-
-
-def listed(columns):
-    """Return the names of columns, not too many."""
-    more = len(columns) - MOST_NAMED
-    return ', '.join(columns[:MOST_NAMED]) + (
-        ' and %d more' % more if more > 0 else '')
-
-
-def open_labels(given, folder):
-    """Return (Table, column or None) of --labels, a path or PATH:COLUMN.
-
-    It is looked for where the program was started, then in the data set's folder.
-    Raises NotFoundError where there is no such file.
-    """
-    path, mark, column = given.rpartition(':')
-    ways = [(given, None)] + [(path, column)] * bool(mark)
-    for path, column in ways:
-        for place in (path, os.path.join(folder, path)):
-            if os.path.isfile(place):
-                return read(place), column
-    raise NotFoundError('--labels %s: there is no such file, neither here nor in %s.'
-                        % (shown(given), folder))

@@ -74,13 +74,17 @@ def divide(data, targets):
 def with_labels(config):
     """Return the Config that loads a data set with its attributes, else its labels.
 
-    Raises NotFoundError where there is no data set, UserError where it has neither.
+    A table of its own wins over that of --labels: so all runs of the data set have the
+    same classifier. Else what is learned is what --labels gives, or the folders. Raises
+    NotFoundError where there is no data set, UserError where it has neither.
     """
     config = config.replace(part='train', label=None)
     names = tables.attribute_names(catalog.folder_of(config))
     if names:
-        return config.replace(conditional=False, attributes=','.join(names))
-    config = config.replace(conditional=True, attributes=None)
+        return config.replace(conditional=False, attributes=','.join(names),
+                              labels=None)
+    if config.labels is None or config.attributes is None:
+        config = config.replace(conditional=True, attributes=None)
     try:
         catalog.find(config)
     except NotFoundError:

@@ -19,6 +19,7 @@ ELSEWHERE = 'Folders elsewhere: --checkpoint_dir, --sample_dir, --cache_dir.'
 MODEL_NAME = 'DCGAN.model'       # checkpoint files are DCGAN.model-<step>.*
 BEST = 'best'
 INDEX = re.compile(r'^(.+)-(\d+)\.index$')
+SHEET = re.compile(r'^train_(\d+)_(\d+)\.png$')     # of an epoch and a step
 
 
 class Run(typing.NamedTuple):
@@ -55,6 +56,14 @@ def saved(folder):
     found = [INDEX.match(name) for name in names]
     return sorted((int(m.group(2)), os.path.join(folder, m.string[:-len('.index')]))
                   for m in found if m)
+
+
+def list_sheets(run, after=-1):
+    """Return the paths of a run's sheets of the steps after `after`, in order."""
+    names = os.listdir(run.sample_dir) if os.path.isdir(run.sample_dir) else []
+    found = [SHEET.match(name) for name in names]
+    return [os.path.join(run.sample_dir, name) for step, name in sorted(
+        (int(m.group(2)), m.string) for m in found if m) if step > after]
 
 
 def chosen(run, which=None):

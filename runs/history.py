@@ -37,7 +37,8 @@ class History:
             for row in read_rows(path, step):
                 writer.writerow(dict(dict.fromkeys(COLUMNS, 'nan'), **row))
         self.seconds = float(row['seconds'])
-        self.file = open(path, 'a', encoding='utf-8', newline='')
+        # line by line, for those who watch the run
+        self.file = open(path, 'a', buffering=1, encoding='utf-8', newline='')
         self.writer = csv.writer(self.file, lineterminator='\n')
 
     def append(self, step, epoch, seconds, values):
@@ -129,14 +130,14 @@ def number(text):
         return float('nan')
 
 
-def smooth(values):
+def smooth(values, least=1):
     """Return the running mean over a fiftieth of the run; at its ends, over less.
 
-    Values that are not finite are left out.
+    It is over `least` values or more. Those that are not finite are left out.
     """
     def filtered(x):
         return uniform_filter1d(x, width, mode='constant')
-    width, known = max(1, len(values) // 50), np.isfinite(values)
+    width, known = max(1, least, len(values) // 50), np.isfinite(values)
     share = filtered(known.astype(float))
     share[share < 0.5 / width] = np.nan
     return filtered(np.where(known, values, 0.0)) / share

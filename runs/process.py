@@ -70,3 +70,56 @@ def may_handle():
 def terminate(number, frame):
     """Leave on a signal as on an exception, so that half-written files are removed."""
     sys.exit(128 + number)
+
+
+# --- output that may end ------------------------------------------------------
+
+class Steady:
+    """A text stream whose failing ends nothing: what is printed then goes nowhere.
+
+    Whoever read it has gone (`| head`), its disk is full, its terminal is closed: what
+    runs is worth more than its output. The first time it is said on stderr.
+    """
+
+    def __init__(self, stream):
+        self.stream = stream
+
+    def __getattr__(self, name):
+        return getattr(self.stream, name)
+
+    def write(self, text):
+        """Write a text; return its length."""
+        with self.steady():
+            self.stream.write(text)
+        return len(text)
+
+    def flush(self):
+        """Bring what was written to its place."""
+        with self.steady():
+            getattr(self.stream, 'flush', int)()    # not all have it
+
+    def isatty(self):
+        """Tell whether it is a terminal; a notebook's stream may not know."""
+        return bool(getattr(self.stream, 'isatty', bool)())
+
+    @contextlib.contextmanager
+    def steady(self):
+        """Let the stream be the null device from its first error on."""
+        try:
+            yield
+        except OSError as error:
+            from utils import silence  # not above: see the head
+
+            silence(self.stream)
+            self.stream = open(os.devnull, 'w')
+            with contextlib.suppress(OSError):
+                os.write(2, ('note: what is printed cannot be written any more (%s); '
+                             'the training goes on\n' % error.strerror).encode())
+
+
+@contextlib.contextmanager
+def steady_output():
+    """Make stdout and stderr Steady for a while."""
+    with contextlib.redirect_stdout(Steady(sys.stdout)), \
+            contextlib.redirect_stderr(Steady(sys.stderr)):
+        yield

@@ -6,9 +6,7 @@ a line an epoch on the terminal.
 
 import collections
 import contextlib
-import glob
 import os
-import re
 import socket
 import sys
 import time
@@ -19,6 +17,7 @@ from tqdm import tqdm
 from runs import history
 from runs.checkpoints import writing
 from runs.epochs import Epochs
+from runs.folders import list_sheets
 from runs.guard import Guard
 from runs.sampling import save_sheet
 from utils import remove
@@ -96,14 +95,6 @@ class Record:
         with contextlib.ExitStack() as stack:
             stack.callback(self.events.close)
             stack.callback(self.history.close)
-
-
-def list_sheets(run, after=-1):
-    """Return the paths of a run's sheets of the steps after `after`, in order."""
-    paths = glob.glob(os.path.join(glob.escape(run.sample_dir), 'train_*.png'))
-    found = [(re.search(r'train_\d+_(\d+)\.png$', path), path) for path in paths]
-    steps = sorted((int(match.group(1)), path) for match, path in found if match)
-    return [path for step, path in steps if step > after]
 
 
 def remove_stale_sheets(run, step):

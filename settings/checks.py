@@ -9,7 +9,7 @@ import math
 import re
 
 from settings.errors import shown, written
-from settings.flags import spelled
+from settings.flags import READING, spelled
 
 OF_CONVOLUTIONS = {'gf_dim', 'df_dim', 'kernel_size', 'd_head', 'bias'}
 AUGMENTATIONS = ('color', 'translation', 'cutout')
@@ -196,7 +196,7 @@ def points(config):
     found += ['--%s is of images: leave it out.' % name
               for name in ('separate', 'eval_freq', 'z', 'indices', 'dry_run')
               if getattr(config, name)]
-    if config.task not in (type(config).task, 'curves'):
+    if config.task not in (type(config).task, *READING):
         found.append('--task %s is of images: leave it out to sample points.'
                      % written(config.task))
     if config.z_dim > 1000:

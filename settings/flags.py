@@ -23,7 +23,9 @@ TASKS = {
     'score': "tell how real D takes each of --images to be: a CSV",
     'classify': "tell labels by D's features, with a linear SVM",
     'curves': 'lay the losses of several runs over one another',
+    'watch': 'show runs in a browser, while they train and after',
 }
+READING = ('curves', 'watch')       # those that read what runs wrote, no checkpoint
 TRAIN = 'train'     # what flags of training belong to, as others to tasks
 
 
@@ -143,7 +145,7 @@ class Flags:
 
     num_samples: int = option(
         None, TRAINING, 'how many images to draw; by default 64, or 10 for each label',
-        low=1, high=10**7, not_of='curves', group='Sampling')
+        low=1, high=10**7, not_of='curves watch', group='Sampling')
     separate: bool = option(
         False, CALL, 'write one PNG for each image, not a sheet of all',
         of='sample complete')
@@ -162,7 +164,7 @@ class Flags:
         'starts from them', of='sample walk')
     checkpoint: str = option(
         None, CALL, 'which of the saved weights: best, as --eval_freq found it, or the '
-        'number of a step; by default the newest', not_of='train curves')
+        'number of a step; by default the newest', not_of='train curves watch')
     features: str = option(
         None, FREE, "what images are compared by: inception (the FID's network), "
         'classifier (a small network, which learns the labels or attributes of the '
@@ -231,7 +233,10 @@ class Flags:
 
     runs: str = option(
         None, CALL, 'the runs to compare, as a,b,c; by default all of --checkpoint_dir',
-        of='curves', group='Curves')
+        of='curves', group='Looking at runs: --task curves, watch')
+    port: int = option(
+        None, CALL, 'where on this computer the page is served, http://127.0.0.1:PORT; '
+        'by default 8020, or the next one that is free', low=1, high=65535, of='watch')
 
     z_dim: int = option(
         100, NETWORK, 'how many numbers z has, from which an image is drawn',

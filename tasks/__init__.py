@@ -1,5 +1,5 @@
 """What can be done beside training: --task NAME is done by tasks/NAME.py.
 
 A task is a module with a function main(config, run, path) that prints what it wrote;
-`path` is the checkpoint's. curves, which needs no checkpoint, has main(config).
+`path` is the checkpoint's. curves and watch, which need none, have main(config).
 """

@@ -213,17 +213,6 @@ def test_quiet_prints_all_of_it_on_an_exception(capfd):
     assert capfd.readouterr().err == 'the reason'
 
 
-def test_a_stream_without_a_file_that_fails_is_given_up_once(capfd):
-    class Broken:
-        def write(self, text):
-            raise OSError(28, 'No space left on device')
-    stream = utils.Steady(Broken())
-    assert [stream.write('abc'), stream.write('de')] == [3, 2]
-    stream.flush()
-    assert not stream.isatty()
-    assert capfd.readouterr().err.count('No space left on device') == 1
-
-
 def test_two_threads_that_hide_stderr_put_it_back(capfd):
     def hide(seconds):
         with utils.quiet():

@@ -4,7 +4,7 @@ import typing
 
 import numpy as np
 
-from dataset import batches
+from dataset import batches, catalog, tables
 from runs import room as memory
 from settings.errors import NotFoundError, UserError
 
@@ -121,10 +121,23 @@ def labels_config(config):
     """
     names = config.attribute or config.attributes
     if names:
-        return config.replace(attributes=names, conditional=False)
+        return config.replace(attributes=names, conditional=False,
+                              labels=table_of(names.split(','), config))
     if config.conditional:
         return config
     return config.replace(conditional=True, train_size=None)
+
+
+def table_of(names, config):
+    """Return --labels; None where only the data set's own table has these columns."""
+    if config.labels is None:
+        return None
+    folder = catalog.folder_of(config)
+    table, _ = tables.open_labels(config.labels, folder)
+    if not set(names) <= set(table.columns) and (
+            set(names) <= set(tables.attribute_names(folder))):
+        return None
+    return config.labels
 
 
 def read(config):

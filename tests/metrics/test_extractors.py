@@ -184,6 +184,41 @@ def test_large_images_take_no_more_layers(side, maps):
     assert len([v for v in made.variables if '_conv/w' in v.op.name]) == maps
 
 
+def write_kinds(folder, count):
+    """Write a table of labels, which has not the columns of the faces."""
+    (folder.parent / 'kinds.csv').write_text('file,kind\n' + ''.join(
+        '%04d.png,%s\n' % (i, ('even', 'odd')[i % 2]) for i in range(count)))
+    return str(folder.parent / 'kinds.csv')
+
+
+def test_another_table_of_labels_does_not_take_the_place_of_that_of_attributes(
+        config, tmp_path):
+    write_faces(tmp_path / 'data/shapes', 40, table=True)
+    labels = write_kinds(tmp_path / 'data/shapes', 40)
+    given = config(labels=labels, conditional=True)
+    plain = classifier_data.load(config(), lambda text: None)
+    found = classifier_data.load(given, lambda text: None)
+    assert (found.classes, found.exclusive) == (('Bright', 'Red', 'Noise'), False)
+    assert found.digest == plain.digest     # one classifier for all runs of these data
+
+
+@pytest.mark.parametrize('given, classes', [
+    (dict(conditional=True), ('even', 'odd')),
+    (dict(conditional=True, labels='%s:kind'), ('even', 'odd')),
+    (dict(attributes='Noise,Red', labels='attributes'), ('Noise', 'Red'))])
+def test_where_there_is_no_other_table_it_learns_that_of_labels(
+        config, tmp_path, given, classes):
+    write_faces(tmp_path / 'data/shapes', 40, table=True)
+    os.rename(tmp_path / 'data/shapes/list_attr.txt', tmp_path / 'data/attributes')
+    kinds = write_kinds(tmp_path / 'data/shapes', 40)
+    labels = given.get('labels', '%s').replace('%s', kinds).replace(
+        'attributes', str(tmp_path / 'data/attributes'))
+    found = classifier_data.load(config(**dict(given, labels=labels)),
+                                 lambda text: None)
+    assert found.classes == classes
+    assert found.exclusive == ('conditional' in given)
+
+
 # --- the random network ---------------------------------------------------------
 
 @pytest.mark.parametrize('side, channels', [(28, 1), (64, 3)])

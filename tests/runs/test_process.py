@@ -157,3 +157,14 @@ def test_signals_end_as_exceptions_do_and_are_put_back():
         signal.raise_signal(signal.SIGTERM)
     assert end.value.code == 143
     assert list(map(signal.getsignal, HANDLED)) == before
+
+
+def test_a_stream_without_a_file_that_fails_is_given_up_once(capfd):
+    class Broken:
+        def write(self, text):
+            raise OSError(28, 'No space left on device')
+    stream = process.Steady(Broken())
+    assert [stream.write('abc'), stream.write('de')] == [3, 2]
+    stream.flush()
+    assert not stream.isatty()
+    assert capfd.readouterr().err.count('No space left on device') == 1

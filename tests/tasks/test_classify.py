@@ -199,6 +199,22 @@ def test_attributes_are_a_target_each(flat):
         np.testing.assert_array_equal(data.targets[1].test, mean > 128)
 
 
+def test_an_attribute_is_of_the_table_of_labels_or_else_of_the_data_sets_own(
+        flat, places):
+    (places / 'kinds.csv').write_text('file,kind,Second\n' + ''.join(
+        '%s/%02d.png,%s,%d\n' % (name, i, 'abc'[i % 3], 1 if i < 10 else -1)
+        for name in ('dark', 'light') for i in range(20)))
+    given = dict(labels=str(places / 'kinds.csv') + ':kind', conditional=True,
+                 classes=('a', 'b', 'c'))
+    assert svm_data.load(flat(**given), 100).train.classes == ('a', 'b', 'c')
+    for name in 'Second', 'Light':
+        data = svm_data.load(flat(attribute=name, **given), 100)
+        assert data.train.classes == (name,)
+        assert np.sum(data.train.labels > 0) == 20
+    with pytest.raises(UserError, match="kinds.csv has no column 'Lihgt'"):
+        svm_data.load(flat(attribute='Lihgt', **given), 100)
+
+
 def test_draws_are_even_and_differ(flat):
     draws = svm_data.load(flat(labels_per_class=4), 100).targets[0].draws
     labels = np.repeat([0, 1], 20)
