@@ -13,6 +13,7 @@ from model import ARCHITECTURES
 from ops import draw_z
 from runs import checkpoints, room, sessions
 from settings.config import COMBINED
+from settings.errors import UserError
 from utils import image_manifold_size, save_images
 
 FIXED = -1        # keys the z of sheets; a training step's key is the step, 0 or more
@@ -35,6 +36,17 @@ def restored(config, path):
         sess.run(tf.variables_initializer(
             [v for v in tf.global_variables() if v not in model.variables]))
         yield sess, model
+
+
+def build_sampler(config, weights):
+    """Return the model of the sampler alone, with {name: array} for its weights.
+
+    Raises UserError where these are not those of the config's network.
+    """
+    try:
+        return ARCHITECTURES[config.architecture](config, weights)
+    except ValueError as error:
+        raise UserError('The checkpoint does not fit the model:\n  %s' % error)
 
 
 def label_rows(config):
