@@ -5,6 +5,8 @@ their default values are left out: an older TensorFlow, which does not know the 
 ones, then reads what a newer one wrote.
 """
 
+import contextlib
+
 import tensorflow.compat.v1 as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
@@ -43,3 +45,19 @@ def meta_graph(config, weights, facts):
     name = tf.saved_model.signature_constants.DEFAULT_SERVING_SIGNATURE_DEF_KEY
     meta.signature_def[name].CopyFrom(signature)
     return meta
+
+
+@contextlib.contextmanager
+def drawing(meta):
+    """Give a function that draws the images [N, H, W, C] of z and y by a meta_graph.
+
+    y [N, y_dim] is not looked at where the network knows no labels.
+    """
+    with tf.Graph().as_default() as graph, tf.Session() as sess:
+        tf.import_graph_def(meta.graph_def, name='')
+        names = {node.name for node in graph.as_graph_def().node}
+
+        def draw(z, y):
+            feed = {'z:0': z, 'y:0': y} if 'y' in names else {'z:0': z}
+            return sess.run('images:0', feed)
+        yield draw

@@ -26,21 +26,33 @@ DEFINED = re.compile(r'^export (?:async )?(?:function|const|let) ([\w$]+)', re.M
 def build(model, facts):
     """Return the page of a network as text.
 
-    `model` are the bytes of the ONNX file. `facts` are those of facts.collect, with
-    `kinds`, the rows of the sheet, [{name, y}], and `directions`, the sliders, [{name,
-    low, high, vector}], if there are any.
+    `model` are the bytes of the ONNX file. `facts` are those of facts.collect, with the
+    name of the `dataset`, the `rows` of a sheet's labels [rows, y_dim], and the
+    `directions` of directions.find.
     """
-    facts = dict(dict(kinds=[], directions=[]), **facts)
     style, script = read('page.css'), join(FIRST)
     parts = dict(
         POLICY=POLICY % (digest(script), digest(style)), STYLE=style, SCRIPT=script,
-        NAME=html.escape(facts['name']), NUMBERS=numbers(facts), Z_DIM=facts['z_dim'],
-        ABOUT=html.escape(about(facts)), LICENCE=html.escape(read('runtime/LICENSE.txt')),
-        FACTS=json.dumps(facts, sort_keys=True).replace('<', '\\u003c'),
+        DATASET=html.escape(facts['dataset']), NUMBERS=numbers(facts),
+        Z_DIM=facts['z_dim'], ABOUT=html.escape(about(facts)),
+        LICENCE=html.escape(read('runtime/LICENSE.txt')), FACTS=as_script(facts),
         MODEL=packed(gzip.compress(model, 9, mtime=0)), RUNTIME=runtime(),
         WASM=packed(read('runtime/' + WASM, 'rb')))
     return re.sub('@([A-Z_]+)@', lambda found: str(parts[found.group(1)]),
                   read('page.html'))
+
+
+def as_script(facts):
+    """Return facts as JSON that may stand in <script>, the rows with their names."""
+    kinds = [{'name': kind(facts['names'], y), 'y': list(map(float, y))}
+             for y in facts['rows']]
+    facts = dict({name: facts[name] for name in facts if name != 'rows'}, kinds=kinds)
+    return json.dumps(facts, sort_keys=True).replace('<', '\\u003c')
+
+
+def kind(names, y):
+    """Return the name of a row of a sheet: of its labels or attributes."""
+    return ', '.join(name for name, value in zip(names, y) if value > 0) or 'none'
 
 
 def read(name, mode='r'):

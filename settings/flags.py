@@ -25,7 +25,7 @@ TASKS = {
     'export': 'write the network in forms that other programs read',
     'curves': 'lay the losses of several runs over one another',
 }
-FORMATS = 'frozen', 'saved_model', 'onnx'   # of --task export
+FORMATS = 'frozen', 'saved_model', 'onnx', 'page'   # of --task export
 TRAIN = 'train'     # what flags of training belong to, as others to tasks
 
 
@@ -233,7 +233,8 @@ class Flags:
 
     formats: str = option(
         ','.join(FORMATS), CALL, 'what to write, with commas between: frozen (a frozen '
-        'graph of TensorFlow), saved_model, onnx', of='export', group='Export')
+        'graph of TensorFlow), saved_model, onnx, page (one file that draws in a '
+        'browser)', of='export', group='Export')
 
     runs: str = option(
         None, CALL, 'the runs to compare, as a,b,c; by default all of --checkpoint_dir',

@@ -8,7 +8,7 @@ import os
 
 from dataset.preview import in_bytes
 from export import facts, frozen, onnx_graph
-from runs import checkpoints, folders
+from runs import checkpoints, folders, sampling
 from settings.errors import UserError
 from tasks.parts.outputs import output_path
 from utils import atomic_write, remove_leftovers
@@ -29,8 +29,14 @@ def onnx(network, half=False):
 
 def page(network):
     """Return the bytes of the page, which draws in a browser."""
+    from export import directions
     from export.page import build
-    return build(onnx(network, half=True), network.facts).encode('utf-8')
+    config, weights, about, graph = network
+    rows = sampling.label_rows(config)
+    with frozen.drawing(graph) as draw:
+        found = directions.find(config, weights, rows, draw)
+    about = dict(about, dataset=config.dataset, rows=rows, directions=found)
+    return build(onnx(network, half=True), about).encode('utf-8')
 
 
 FORMS = {
