@@ -79,7 +79,8 @@ def first_map(weights, z, y):
         gamma, beta, mean, variance = (weights['generator/g_bn0/' + part] for part in (
             'gamma', 'beta', 'moving_mean', 'moving_variance'))
         maps = h.reshape(len(h), -1, len(gamma))
-        h = ((maps - mean) / np.sqrt(variance + EPSILON) * gamma + beta).reshape(h.shape)
+        maps = (maps - mean) / np.sqrt(variance + EPSILON) * gamma + beta
+        h = maps.reshape(h.shape)
     return np.maximum(h, 0)
 
 

@@ -1,9 +1,9 @@
 """The page: one HTML file that draws in a browser, and asks nothing of any network.
 
-In it are the network as ONNX, onnxruntime-web, which runs it in WebAssembly, and what is
-in page/: HTML, CSS and JavaScript modules. A browser loads no module from another file
-of a disk, so they are joined into one script; nothing else is done to them. A policy in
-the page forbids every request, and every script but that one by its hash.
+In it are the network as ONNX, onnxruntime-web, which runs it in WebAssembly, and what
+is in page/: HTML, CSS and JavaScript modules. A browser loads no module from another
+file of a disk, so they are joined into one script; nothing else is done to them. A
+policy in the page forbids every request, and every script but that one by its hash.
 """
 
 import base64
@@ -17,8 +17,9 @@ import re
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'page')
 FIRST = 'main.js'
 RUNTIME, WASM = 'ort.wasm.bundle.min.mjs', 'ort-wasm-simd-threaded.wasm.gz'
-POLICY = ("default-src 'none'; script-src '%s' 'wasm-unsafe-eval' blob:; style-src '%s'; "
-          "img-src data: blob:; connect-src 'none'; base-uri 'none'; form-action 'none'")
+POLICY = ("default-src 'none'; script-src '%s' 'wasm-unsafe-eval' blob:; "
+          "style-src '%s'; img-src data: blob:; connect-src 'none'; base-uri 'none'; "
+          "form-action 'none'")
 IMPORT = re.compile(r"^import (?:\* as (\w+)|\{([^}]*)\}) from '\./(\S+)';\n", re.M)
 DEFINED = re.compile(r'^export (?:async )?(?:function|const|let) ([\w$]+)', re.M)
 
@@ -78,7 +79,7 @@ def runtime():
 
 
 def inert(text):
-    """Return a text that may stand in <script>. Raises ValueError where it would end it."""
+    """Return a text as it is. Raises ValueError where it would end its <script>."""
     if '<!--' in text or re.search('</script', text, re.I):
         raise ValueError('a script holds "<!--" or "</script", which would end it')
     return text

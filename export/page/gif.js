@@ -2,11 +2,13 @@
 
 const COLOURS = 256;
 const LONGEST_CODE = 12;      // bits
+const GRAYS = Array.from({length: COLOURS}, (_, i) => [i, i, i]);
 
 /** Return the bytes of a GIF that goes round for ever; `delay` in hundredths of a second. */
 export function animation(frames, width, height, delay) {
-  const palette = chooseColours(frames);
-  const nearest = finder(palette);
+  const gray = [...new Set(frames)].every(isGray);
+  const palette = gray ? GRAYS : chooseColours(frames);
+  const nearest = gray ? r => r : finder(palette);
   const written = new Map();
   const chunks = [Uint8Array.from(header(width, height, palette))];
   for (const frame of frames) {
@@ -85,6 +87,10 @@ function blocks(bytes) {
 // --- colours -----------------------------------------------------------------------
 
 const bin = (r, g, b) => r >> 2 << 12 | g >> 2 << 6 | b >> 2;     // 64 of each
+
+function isGray(frame) {
+  return frame.every((x, i) => i % 4 === 3 || x === frame[i - i % 4]);
+}
 
 /** Return at most 256 colours [r, g, b], by cutting the fullest box at its middle. */
 export function chooseColours(frames) {

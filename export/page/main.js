@@ -68,6 +68,7 @@ async function start() {
   await drawn;
   say('');
   window.addEventListener('hashchange', follow);
+  window.dcgan = {facts, draw: engine.draw};       // for the console
   document.body.dataset.ready = 'true';
 }
 

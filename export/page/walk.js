@@ -14,7 +14,8 @@ const ROUND = 5000;           // milliseconds from one to the other and back
 const FRAMES = 48, DELAY = 7; // of the animation; hundredths of a second
 const LARGEST = 256;          // pixels of its longer side, about
 
-let goal, playing = false, choosing = false;
+let goal, choosing = false;
+let playing = null;           // what goes by itself, while it goes
 let own = false;              // whether the change that is told of is that of play
 
 /** Return the walk that is on, or the one that would begin with what is taken up. */
@@ -77,11 +78,11 @@ export function taken(face) {
 // --- by itself ---------------------------------------------------------------------------
 
 function play() {
-  playing = true;
+  const mine = playing = {};
   setButton();
   const start = performance.now() - ROUND * Math.acos(1 - 2 * way().at) / (2 * Math.PI);
   async function frame(now) {
-    if (!playing) return;     // it was stopped since the last frame
+    if (playing !== mine) return;       // it was stopped since the last frame
     const turn = 2 * Math.PI * (now - start) / ROUND;
     own = true;
     step((1 - Math.cos(turn)) / 2, 'play');
@@ -93,8 +94,7 @@ function play() {
 }
 
 function stop() {
-  if (!playing) return;
-  playing = false;
+  playing = null;
   setButton();
 }
 

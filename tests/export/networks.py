@@ -14,11 +14,14 @@ from model import ARCHITECTURES
 from runs import checkpoints, folders, sessions
 from settings.config import Config
 
+HOSTILE = '</script><img src=x onerror=alert(1)>', '<!-- <script>', '&amp; "cats"'
 LABELS = dict(conditional=True, classes=('a', 'b', 'c'))
 MLP = dict(architecture='mlp', output_height=12, gf_dim=32, df_dim=32, c_dim=1)
 CASES = {
     'default': dict(output_height=64, gf_dim=8),
     'gray, labels': dict(output_height=28, c_dim=1, **LABELS),
+    'gray, hostile labels': dict(output_height=28, c_dim=1, **dict(
+        LABELS, classes=HOSTILE)),
     'odd, kernel 4': dict(output_height=33, output_width=47),
     'odd, kernel 3, labels': dict(output_height=33, output_width=47, kernel_size=3,
                                   **LABELS),

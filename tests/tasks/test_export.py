@@ -43,7 +43,7 @@ def files(folder):
             for path in folder.rglob('*') if path.is_file()}
 
 
-ALL = {'sampler.pb', 'saved_model/saved_model.pb', 'sampler.onnx'}
+ALL = {'sampler.pb', 'saved_model/saved_model.pb', 'sampler.onnx', 'index.html'}
 
 
 def test_all_forms_are_written_and_said_and_the_same_twice(flags, tmp_path, capsys):
