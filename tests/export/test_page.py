@@ -76,7 +76,8 @@ def test_the_sheet_has_a_row_for_each_label_and_names_do_no_harm(opened):
     tab = opened(LABELS)
     assert tab.page.locator('#sheet h3').all_inner_texts() == list(networks.HOSTILE)
     buttons = tab.page.locator('#kinds button')
-    assert [text.strip() for text in buttons.all_inner_texts()] == list(networks.HOSTILE)
+    assert [text.strip() for text in buttons.all_inner_texts()] == list(
+        networks.HOSTILE)
     assert tab.page.locator('img').count() == 0
     rows = tab.page.locator('#sheet .pictures').evaluate_all(
         'rows => rows.map(row => row.children.length)')
