@@ -8,7 +8,7 @@ import os
 
 from dataset.preview import in_bytes
 from export import facts, frozen, onnx_graph
-from runs import checkpoints, folders
+from runs import alone, folders
 from settings.errors import UserError
 from tasks.parts.outputs import output_path
 from utils import atomic_write, remove_leftovers
@@ -49,7 +49,7 @@ FORMS = {
 def main(config, run, path):
     """Write the forms of --formats of the checkpoint at `path`; say how to use them."""
     about = facts.collect(config, run, int(path.rpartition('-')[2]))
-    weights = checkpoints.sampler_weights(path, config)
+    weights = alone.weights(path, config)
     check_size(weights)
     network = Network(config, weights, about,
                       frozen.meta_graph(config, weights, about))

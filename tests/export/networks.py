@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from model import ARCHITECTURES
-from runs import checkpoints, folders, sessions
+from runs import alone, checkpoints, folders, sessions
 from settings.config import Config
 
 LABELS = dict(conditional=True, classes=('a', 'b', 'c'))
@@ -90,4 +90,4 @@ def case(name, number=5):
     feed = inputs(config, number)
     with tempfile.TemporaryDirectory() as folder:
         path, images = save(config, folder, feed)
-        return config, checkpoints.sampler_weights(path, config), feed, images
+        return config, alone.weights(path, config), feed, images
