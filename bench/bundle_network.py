@@ -30,9 +30,9 @@ from settings.flags import CALL, FREE, fields  # noqa: E402
 MOST = 3_000_000    # bytes
 
 
-def main():
+def main(words):
     """Write the folder anew; say how large it is."""
-    options = parse(sys.argv[1:])
+    options = parse(words)
     run = folders.Run('', options.run, '')
     step, path = folders.chosen(run, options.checkpoint)
     config = Config.load(run.config_path)
@@ -82,4 +82,4 @@ def as_bundled(config):
 
 
 if __name__ == '__main__':
-    main()
+    main(sys.argv[1:])

@@ -28,18 +28,23 @@ def draw(config, path, z, y):
         return sess.run(model.sampler_images, {model.z: z, model.y: y}), model
 
 
+@pytest.fixture(scope='module')
+def root(tmp_path_factory):
+    """Save a tiny run and bundle its network, as that of a program; return the folder.
+    """
+    root = tmp_path_factory.mktemp('alone')
+    tiny_runs.save(root, 'tiny', ('a', 'b'))
+    bundle_network.main([str(root / 'tiny'), '--trained_by', 'THE COMMAND', '--out',
+                         str(root / 'program' / 'data' / 'toonfaces' / 'network')])
+    return root
+
+
 @pytest.fixture
-def bundled(tmp_path, monkeypatch):
-    """Bundle a tiny network in place of the program's own; go into an empty folder."""
-    tiny_runs.save(tmp_path, 'tiny', ('a', 'b'))
-    program, here = tmp_path / 'program', tmp_path / 'here'
-    here.mkdir()
-    monkeypatch.chdir(here)
-    monkeypatch.setattr(beside, 'PROGRAM', str(program))
-    monkeypatch.setattr('sys.argv', [
-        'bundle_network.py', str(tmp_path / 'tiny'), '--trained_by', 'THE COMMAND'])
-    bundle_network.main()
-    return program / 'data' / 'toonfaces' / 'network'
+def bundled(root, tmp_path, monkeypatch):
+    """Put it in place of the program's own; go into an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(beside, 'PROGRAM', str(root / 'program'))
+    return root / 'program' / 'data' / 'toonfaces' / 'network'
 
 
 def test_the_bundled_network_is_small_and_draws_faces(tmp_path, monkeypatch, capsys):
@@ -56,13 +61,13 @@ def test_the_bundled_network_is_small_and_draws_faces(tmp_path, monkeypatch, cap
     assert not os.path.exists('checkpoint')
 
 
-def test_it_is_the_sampler_in_half_precision(bundled, tmp_path):
+def test_it_is_the_sampler_in_half_precision(bundled, root):
     run = folders.Run('', str(bundled), '')
     config = Config.load(run.config_path)
     rng, path = np.random.RandomState(0), folders.latest(str(bundled))[1]
     z, y = rng.randn(6, 8).astype('f'), np.eye(2)[[0, 1] * 3]
     found, model = draw(config, path, z, y)
-    wanted, _ = draw(config, str(tmp_path / 'tiny' / 'DCGAN.model-1'), z, y)
+    wanted, _ = draw(config, str(root / 'tiny' / 'DCGAN.model-1'), z, y)
     assert model.variables == [] and not alone.has_D(path)
     levels = [inverse_transform(images).astype(int) for images in (found, wanted)]
     assert np.abs(levels[0] - levels[1]).max() <= 1
@@ -97,8 +102,8 @@ def test_whoever_means_another_run_does_not_get_it(bundled, capsys, words):
     assert 'To train one, add --train.' in capsys.readouterr().err
 
 
-def test_a_run_of_ones_own_comes_first(bundled, tmp_path, capsys):
-    shutil.copytree(tmp_path / 'tiny', 'checkpoint/mine')
+def test_a_run_of_ones_own_comes_first(bundled, root, capsys):
+    shutil.copytree(root / 'tiny', 'checkpoint/mine')
     path = os.path.join('checkpoint', 'mine', 'config.json')
     Config.load(path).replace(dataset='toonfaces', name='mine').save(path)
     assert call('--dataset', 'toonfaces', '--num_samples', 4) == 0
