@@ -2,6 +2,7 @@
 
 import json
 
+MOST_SAID = 100     # labels that are printed
 PRIORS = {'normal01': 'drawn from N(0, 1)',
           'uniform_signed': 'drawn evenly from [-1, 1)',
           'uniform_unsigned': 'drawn evenly from [0, 1)'}
@@ -31,8 +32,10 @@ def describe(facts):
     if facts['labels'] != 'none':
         what = {'classes': '1 for the class, 0 for the others',
                 'attributes': '1 for an attribute that is there, -1 for others'}
-        lines.append('y: float32 [N, %d], %s, in this order: %s' % (
-            len(facts['names']), what[facts['labels']], ', '.join(facts['names'])))
+        names, more = facts['names'][:MOST_SAID], len(facts['names']) - MOST_SAID
+        lines.append('y: float32 [N, %d], %s, in this order: %s%s' % (
+            len(facts['names']), what[facts['labels']], ', '.join(names),
+            ' and %d more' % more if more > 0 else ''))
     lines.append('images: float32 [N, %d, %d, %d], from -1 to 1' % (
         facts['height'], facts['width'], facts['c_dim']))
     return lines

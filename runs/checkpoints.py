@@ -239,24 +239,6 @@ def load(sess, saver, variables, path, whole=False):
                         % (path, type(error).__name__))
 
 
-def sampler_weights(path, config):
-    """Return {name: float32 array} of the weights that a checkpoint's sampler takes.
-
-    They are the averages, of a run with --ema, by the names of the variables that they
-    are averages of. Raises UserError where the checkpoint is damaged.
-    """
-    scope = 'ema/generator/' if config.ema else 'generator/'
-    start = scope.index('generator/')
-    try:
-        reader = tf.train.NewCheckpointReader(path)
-        return {name[start:]: reader.get_tensor(name).astype(np.float32)
-                for name in sorted(reader.get_variable_to_shape_map())
-                if name.startswith(scope)}
-    except DAMAGE as error:
-        raise UserError('The checkpoint %s cannot be read: %s'
-                        % (path, str(error).partition('\n')[0]))
-
-
 def shapes(path):
     """Return {name: shape} of a checkpoint. Raises UserError where it is damaged."""
     try:

@@ -11,9 +11,8 @@ from tqdm import tqdm
 
 from model import ARCHITECTURES
 from ops import draw_z
-from runs import checkpoints, room, sessions
+from runs import alone, checkpoints, room, sessions
 from settings.config import COMBINED
-from settings.errors import UserError
 from utils import image_manifold_size, save_images
 
 FIXED = -1        # keys the z of sheets; a training step's key is the step, 0 or more
@@ -27,8 +26,14 @@ def restored(config, path):
     """Give (session, model) of a run with the weights of the checkpoint at `path`.
 
     What only training needs (see DCGAN.variables) has its first value. The caller
-    initialises variables that it makes itself. Raises what checkpoints.load does.
+    initialises variables that it makes itself. Of a checkpoint without D the model is
+    the sampler alone. Raises what checkpoints.load does.
     """
+    if not alone.has_D(path):
+        model = alone.build(config, alone.weights(path, config))
+        with sessions.open_session(config) as sess:
+            yield sess, model
+        return
     model = ARCHITECTURES[config.architecture](config)
     with sessions.open_session(config) as sess:
         saver = checkpoints.make_saver(model.variables)
@@ -36,17 +41,6 @@ def restored(config, path):
         sess.run(tf.variables_initializer(
             [v for v in tf.global_variables() if v not in model.variables]))
         yield sess, model
-
-
-def build_sampler(config, weights):
-    """Return the model of the sampler alone, with {name: array} for its weights.
-
-    Raises UserError where these are not those of the config's network.
-    """
-    try:
-        return ARCHITECTURES[config.architecture](config, weights)
-    except ValueError as error:
-        raise UserError('The checkpoint does not fit the model:\n  %s' % error)
 
 
 def label_rows(config):

@@ -6,9 +6,11 @@ What each of them is, and five lines of code to use it: docs/export.md.
 import collections
 import os
 
+import numpy as np
+
 from dataset.preview import in_bytes
 from export import facts, frozen, onnx_graph
-from runs import checkpoints, folders, sampling
+from runs import alone, folders, sampling
 from settings.errors import UserError
 from tasks.parts.outputs import output_path
 from utils import atomic_write, remove_leftovers
@@ -55,8 +57,8 @@ FORMS = {
 def main(config, run, path):
     """Write the forms of --formats of the checkpoint at `path`; say how to use them."""
     about = facts.collect(config, run, int(path.rpartition('-')[2]))
-    weights = checkpoints.sampler_weights(path, config)
-    check_size(weights)
+    weights = alone.weights(path, config)
+    check(weights, path)
     network = Network(config, weights, about,
                       frozen.meta_graph(config, weights, about))
     made = {name: form.make(network) for name, form in FORMS.items()
@@ -70,8 +72,12 @@ def main(config, run, path):
         print('%s (%s): %s' % (whole, in_bytes(len(content)), usage(name, about)))
 
 
-def check_size(weights):
-    """Raise UserError where the weights are too many for one file."""
+def check(weights, path):
+    """Raise UserError where weights are no numbers, or too many for one file."""
+    wrong = [name for name, value in weights.items() if not np.isfinite(value).all()]
+    if wrong:
+        raise UserError('The checkpoint %s has NaN or infinity in %s. Take an earlier '
+                        'one: --checkpoint STEP.' % (path, wrong[0]))
     size = sum(value.nbytes for value in weights.values())
     if size > MOST:
         raise UserError('The weights of G are %s: the files of --task export hold up '

@@ -151,6 +151,13 @@ def test_onnx_carries_the_facts_of_its_run():
         labels='classes', names=['a', 'b', 'c'], seed=0)
 
 
+def test_of_many_labels_some_are_said():
+    config = networks.make_config(conditional=True, classes=tuple(map(str, range(999))))
+    said = facts.describe(about(config))[1]
+    assert said.startswith('y: float32 [N, 999], ') and said.endswith(
+        ' 98, 99 and 899 more')
+
+
 def test_weights_of_another_network_are_named():
     config, weights, _, _ = networks.case('gray, labels')
     other = config.replace(gf_dim=8)

@@ -157,6 +157,19 @@ def test_too_many_weights_for_a_file_are_refused(flags, tmp_path, capsys, monkey
     assert not (tmp_path / 'plain' / 'export').exists()
 
 
+def test_weights_that_are_no_numbers_are_refused(tmp_path, capsys):
+    values = reference.random_values(reference.variable_shapes(1, z_dim=3))
+    values['generator/g_bn1/gamma'][0] = np.nan
+    os.makedirs(tmp_path / 'his')
+    reference.write_checkpoint(str(tmp_path / 'his'), values)
+    assert call('--checkpoint_dir', tmp_path / 'his', '--sample_dir', tmp_path / 's',
+                '--task', 'export') == 2
+    error = capsys.readouterr().err
+    assert str(tmp_path / 'his' / 'DCGAN.model-1002') in error
+    assert 'NaN or infinity in generator/g_bn1/gamma' in error
+    assert not (tmp_path / 's').exists()
+
+
 def test_a_config_that_does_not_fit_the_checkpoint_is_said(root, flags, capsys):
     shutil.copytree(root / 'plain', root / 'other')
     path = root / 'other' / folders.CONFIG
