@@ -31,14 +31,29 @@ def onnx(network, half=False):
 
 def page(network):
     """Return the bytes of the page, which draws in a browser."""
-    from export import directions
     from export.page import build
-    config, weights, about, graph = network
+    config, _, about, _ = network
     rows = sampling.label_rows(config)
-    with frozen.drawing(graph) as draw:
-        found = directions.find(config, weights, rows, draw)
-    about = dict(about, dataset=config.dataset, rows=rows, directions=found)
+    about = dict(about, dataset=config.dataset, rows=rows,
+                 directions=directions(network, rows))
     return build(onnx(network, half=True), about).encode('utf-8')
+
+
+def directions(network, rows):
+    """Return the page's sliders; see export.directions.find.
+
+    They are named by attributes where a classifier of the data set was trained.
+    """
+    from export.directions import find
+    from metrics import classifier
+    config, weights, _, graph = network
+    critic = classifier.kept(config, onnx_graph.shape_of(config))
+    try:
+        with frozen.drawing(graph) as draw:
+            return find(config, weights, rows, draw, critic)
+    finally:
+        if critic:
+            critic.close()
 
 
 FORMS = {
