@@ -14,6 +14,8 @@ import json
 import os
 import re
 
+from export.preview import per_kind
+
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'page')
 FIRST = 'main.js'
 RUNTIME, WASM = 'ort.wasm.bundle.min.mjs', 'ort-wasm-simd-threaded.wasm.gz'
@@ -28,14 +30,15 @@ def build(model, facts):
     """Return the page of a network as text.
 
     `model` are the bytes of the ONNX file. `facts` are those of facts.collect, with the
-    name of the `dataset`, the `rows` of a sheet's labels [rows, y_dim], and the
-    `directions` of directions.find.
+    name of the `dataset`, the `rows` of a sheet's labels [rows, y_dim], the
+    `directions` of directions.find and the `preview` of preview.draw_sheet.
     """
     style, script = read('page.css'), join(FIRST)
     parts = dict(
         POLICY=POLICY % (digest(script), digest(style)), STYLE=style, SCRIPT=script,
         DATASET=html.escape(facts['dataset']), NUMBERS=numbers(facts),
-        Z_DIM=facts['z_dim'], ABOUT=html.escape(about(facts)),
+        Z_DIM=facts['z_dim'], PREVIEW=picture(facts['preview']),
+        ABOUT=html.escape(about(facts)),
         LICENCE=html.escape(read('runtime/LICENSE.txt')), FACTS=as_script(facts),
         MODEL=packed(gzip.compress(model, 9, mtime=0)), RUNTIME=runtime(),
         WASM=packed(read('runtime/' + WASM, 'rb')))
@@ -47,7 +50,9 @@ def as_script(facts):
     """Return facts as JSON that may stand in <script>, the rows with their names."""
     kinds = [{'name': kind(facts['names'], y), 'y': list(map(float, y))}
              for y in facts['rows']]
-    facts = dict({name: facts[name] for name in facts if name != 'rows'}, kinds=kinds)
+    facts = dict(facts, kinds=kinds, per_kind=per_kind(facts['rows']))
+    for name in 'rows', 'preview':
+        facts.pop(name)
     return json.dumps(facts, sort_keys=True).replace('<', '\\u003c')
 
 
@@ -91,6 +96,14 @@ def numbers(facts):
     """Return the words for what a picture is drawn from."""
     words = '%d random numbers' % facts['z_dim']
     return words if facts['labels'] == 'none' else words + ' and a label'
+
+
+def picture(preview):
+    """Return the element of the sheet that was drawn beforehand, if it was."""
+    if not preview:
+        return ''
+    return ('<img id="preview" alt="samples" width="%(width)d" height="%(height)d" '
+            'src="%(url)s">' % preview)
 
 
 def about(facts):

@@ -34,23 +34,24 @@ def page(network):
     from export.page import build
     config, _, about, _ = network
     rows = sampling.label_rows(config)
-    about = dict(about, dataset=config.dataset, rows=rows,
-                 directions=directions(network, rows))
+    about = dict(about, dataset=config.dataset, rows=rows, **seen(network, rows))
     return build(onnx(network, half=True), about).encode('utf-8')
 
 
-def directions(network, rows):
-    """Return the page's sliders; see export.directions.find.
+def seen(network, rows):
+    """Return the page's sliders and its first sheet, as {directions, preview}.
 
-    They are named by attributes where a classifier of the data set was trained.
+    Sliders are named by attributes where a classifier of the data set was trained.
     """
-    from export.directions import find
+    from export import directions, preview
     from metrics import classifier
     config, weights, _, graph = network
     critic = classifier.kept(config, onnx_graph.shape_of(config))
     try:
         with frozen.drawing(graph) as draw:
-            return find(config, weights, rows, draw, critic)
+            return dict(
+                directions=directions.find(config, weights, rows, draw, critic),
+                preview=preview.draw_sheet(config, rows, draw))
     finally:
         if critic:
             critic.close()

@@ -20,16 +20,21 @@ function pick(face) {
   if (innerWidth < 700) $('stage').scrollIntoView({behavior: 'smooth'});
 }
 
+/** Return {seed, n, numbers} of the address; a link without a seed is of the run's. */
+function wanted() {
+  const found = address.read(location.hash, facts.z_dim + facts.names.length);
+  return {...found, seed: found.seed ?? facts.seed};
+}
+
 /** Show the sheet and the picture that the address names, the first ones without it. */
 async function follow() {
-  const found = address.read(location.hash, facts.z_dim + facts.names.length);
-  const seed = found.seed ?? facts.seed;
+  const found = wanted(), {seed} = found;
   const drawn = seed === sheet.seedNow() ? null : sheet.show(seed);
-  state.show(named(found, seed));
+  state.show(named(found));
   await drawn;
 }
 
-function named({n, numbers}, seed) {
+function named({seed, n, numbers}) {
   if (numbers) {
     return {point: numbers.slice(0, facts.z_dim), y: numbers.slice(facts.z_dim)};
   }
@@ -55,6 +60,7 @@ function build() {
 
 async function start() {
   build();
+  await sheet.preview(wanted().seed);
   try {
     await engine.start();
   } catch (error) {

@@ -8,12 +8,11 @@ import {generator, normals} from './numbers.js';
 import {paint} from './pictures.js';
 import * as state from './state.js';
 
-const MANY = 48, FEW = 24;    // pictures without labels, and on a narrow screen
+const FEW = 24;               // pictures without labels on a narrow screen
 const PIECE = 8;              // pictures that appear together
 
 const kinds = facts.kinds.length ? facts.kinds : [{name: '', y: []}];
-const perKind = kinds.length === 1 ? (innerWidth < 700 ? FEW : MANY)
-  : Math.max(2, Math.min(10, Math.ceil(80 / kinds.length)));
+const perKind = kinds.length === 1 && innerWidth < 700 ? FEW : facts.per_kind;
 let seed, faces = [], buttons = [];
 
 export const seedNow = () => seed;
@@ -27,6 +26,19 @@ export function faceOf(ofSeed, n) {
   for (let i = 0; i < column; i++) normals(random, facts.z_dim);
   const y = kinds[kinds.length === 1 ? 0 : Math.floor(n / perKind) % kinds.length].y;
   return {point: normals(random, facts.z_dim), y: Float32Array.from(y)};
+}
+
+/** Show the sheet that was drawn beforehand, if there is one, and it is that of a seed. */
+export async function preview(ofSeed) {
+  const image = $('preview');
+  if (!image) return;
+  image.remove();
+  if (ofSeed !== facts.seed) return;
+  await image.decode();
+  const {height, width} = facts, columns = image.width / width;
+  buttons.forEach(({canvas}, n) => canvas.getContext('2d').drawImage(
+    image, n % columns * width, Math.floor(n / columns) * height, width, height,
+    0, 0, width, height));
 }
 
 /** Make the buttons; `onpick` is called with the face of the one that is pressed. */

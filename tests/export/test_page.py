@@ -1,5 +1,7 @@
 """The exported page in a real browser: what it draws, and that every control works."""
 
+import base64
+import io
 import json
 import re
 
@@ -113,6 +115,7 @@ def test_every_control_changes_the_picture_and_undo_takes_it_back(opened):
     changes(lambda: page.locator('#way').fill('0.5'))
     changes(lambda: page.locator('#from button').click())
     page.click('#every summary')
+    page.wait_for_selector('#numbers input')
     assert page.locator('#numbers input').count() == 8      # z_dim
     changes(lambda: page.locator('#numbers input').last.fill('-3.5'))
     for wanted in reversed(seen[:-1]):
@@ -343,3 +346,18 @@ def test_the_same_network_makes_the_same_page(make):
     vectors = np.array([each['vector'] for each in told['directions']])
     assert vectors.shape == (8, config.z_dim)
     np.testing.assert_allclose(vectors @ vectors.T, np.eye(8), atol=1e-3)
+
+
+@pytest.mark.parametrize('name', [LABELS, PLAIN])
+def test_the_sheet_that_stands_at_once_is_the_one_that_is_drawn(opened, make, name):
+    tab = opened(name)
+    told = re.search(r'<img id="preview"[^>]* src="data:image/jpeg;base64,([^"]+)">',
+                     make(name)[0].read_text(encoding='utf-8')).group(1)
+    sheet = np.asarray(Image.open(io.BytesIO(base64.b64decode(told))).convert('RGB'))
+    shown = np.array(tab.page.locator('#sheet canvas').nth(8).evaluate(
+        '''canvas => Array.from(canvas.getContext('2d').getImageData(
+            0, 0, canvas.width, canvas.height).data)''')).reshape(-1, 4)[:, :3]
+    (height, width), columns = make(name)[2].shape[1:3], {LABELS: 10, PLAIN: 6}[name]
+    row, column = divmod(8, columns)
+    tile = sheet[row * height:(row + 1) * height, column * width:(column + 1) * width]
+    assert np.abs(tile.reshape(-1, 3).astype(int) - shown).mean() < 12

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from scipy import special
 
-from export import page
+from export import page, preview
 from tasks.parts import latent
 
 
@@ -29,23 +29,18 @@ def call(browser, serve):
     tab.close()
 
 
-def mulberry32(seed, count):
-    """Yield numbers as numbers.generator draws them, in Python."""
-    mask = 2**32 - 1
-    for _ in range(count):
-        seed = (seed + 0x6d2b79f5) & mask
-        t = (seed ^ seed >> 15) * (seed | 1) & mask
-        t = (t + ((t ^ t >> 7) * (t | 61) & mask) ^ t) & mask
-        yield ((t ^ t >> 14) & mask) / 2**32
-
-
 def test_a_seed_draws_the_same_everywhere(call):
     for seed in (0, 7, 2**32 - 1):
         drawn = call.tab.evaluate('''async seed => {
             const {generator} = await import('/numbers.js');
             return Array.from({length: 5}, generator(seed));
         }''', seed)
-        assert drawn == list(mulberry32(seed, 5))
+        assert drawn == list(preview.uniforms(seed, 5))
+        normal = call.tab.evaluate('''async seed => {
+            const {generator, normals} = await import('/numbers.js');
+            return Array.from(normals(generator(seed), 6));
+        }''', seed)
+        assert np.allclose(preview.points(seed, 2, 3).ravel(), normal, atol=1e-6)
 
 
 def test_normal_numbers_are_normal(call):
