@@ -23,7 +23,15 @@ export function pictureButton(label, onclick) {
   return Object.assign(button, {canvas});
 }
 
-/** Say something below the heading, also to a screen reader. */
+const READ = 8000;            // milliseconds that a message stays
+let timer;
+
+/** Say something at the foot of the window, also to a screen reader; not for long. */
 export function say(text) {
   $('status').textContent = text;
+  clearTimeout(timer);
+  timer = setTimeout(() => { $('status').textContent = ''; }, READ);
 }
+
+/** Whether the sheet, the picture and its controls stand one below the other. */
+export const narrow = () => innerWidth < 700;

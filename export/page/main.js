@@ -2,7 +2,7 @@
 // names. Everything happens in the browser; no request leaves the page.
 
 import * as address from './address.js';
-import {$, say} from './dom.js';
+import {$, narrow, say} from './dom.js';
 import * as engine from './engine.js';
 import {facts} from './facts.js';
 import * as labels from './labels.js';
@@ -17,7 +17,7 @@ import * as walk from './walk.js';
 function pick(face) {
   if (walk.taken(face)) return;
   state.show(face);
-  if (innerWidth < 700) $('stage').scrollIntoView({behavior: 'smooth'});
+  if (narrow()) $('stage').scrollIntoView({behavior: 'smooth'});
 }
 
 /** Return {seed, n, numbers} of the address; a link without a seed is of the run's. */
@@ -64,7 +64,7 @@ async function start() {
   try {
     await engine.start();
   } catch (error) {
-    say(`This browser cannot run the network: ${error.message}`);
+    $('status').textContent = `This browser cannot run the network: ${error.message}`;
     throw error;
   }
   const drawn = follow();

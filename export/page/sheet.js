@@ -1,7 +1,7 @@
 // The sheet of samples: a row of pictures for each kind where there are labels, else
 // all together. Picture n is the same for a seed on every machine.
 
-import {$, make, pictureButton} from './dom.js';
+import {$, make, narrow, pictureButton} from './dom.js';
 import {draw} from './engine.js';
 import {facts} from './facts.js';
 import {generator, normals} from './numbers.js';
@@ -12,7 +12,7 @@ const FEW = 24;               // pictures without labels on a narrow screen
 const PIECE = 8;              // pictures that appear together
 
 const kinds = facts.kinds.length ? facts.kinds : [{name: '', y: []}];
-const perKind = kinds.length === 1 && innerWidth < 700 ? FEW : facts.per_kind;
+const perKind = kinds.length === 1 && narrow() ? FEW : facts.per_kind;
 let seed, faces = [], buttons = [];
 
 export const seedNow = () => seed;

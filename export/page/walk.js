@@ -1,6 +1,6 @@
 // The walk from what is taken up to another picture: by hand, by itself, as an animation.
 
-import {$, pictureButton, say} from './dom.js';
+import {$, narrow, pictureButton, say} from './dom.js';
 import {draw} from './engine.js';
 import {facts} from './facts.js';
 import {animation} from './gif.js';
@@ -60,7 +60,9 @@ function choose(on) {
   choosing = on;
   document.body.classList.toggle('choosing', on);
   $('goal').setAttribute('aria-pressed', on);
-  if (on) say('Now choose a picture of the sheet: the walk goes there.');
+  if (!on) return;
+  say('Now choose a picture of the samples: the walk goes there.');
+  if (narrow()) $('sheet').scrollIntoView({behavior: 'smooth'});
 }
 
 /** Take a picture as the end of the walk, if one is being chosen; tell whether it was. */
