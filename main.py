@@ -85,6 +85,7 @@ def do_task(config, given):
         if restored is None:
             restored = tell_by_shapes(copy, config, given)
             restored.check_label()
+        start_tensorflow('runs.alone').check(copy, restored)
         restored = start_tensorflow('runs.sessions').at_hand(restored, given)
         if restored.dataset == GAUSSIAN:
             in_a_graph('toy', 'sample', restored, run, copy)

@@ -32,13 +32,19 @@ class DCGAN:
     Placeholders: `images` float32 [N, H, W, C] in [-1, 1]; `y` float32 [N, y_dim],
     None without labels; `step`, int64, keys the noise; `z` float32 [N, z_dim], drawn
     from (seed, step) where it is not fed.
+
+    With `weights`, {name: array}, it is the sampler alone, with these as constants: see
+    build_sampler.
     """
 
-    def __init__(self, config):
+    def __init__(self, config, weights=None):
         self.config = config
         self.sizes = map_sizes(config.output_height, config.output_width)
         self.choose_variants()
-        self.build_model()
+        if weights is None:
+            self.build_model()
+        else:
+            self.build_sampler(weights)
 
     def choose_variants(self):
         """Decide what the variants change: how variables are made, and D's batch norm.
@@ -73,6 +79,20 @@ class DCGAN:
         self.variables = tf.global_variables('generator/|discriminator/|ema/')
         self.d_vars = tf.trainable_variables('discriminator/')
         self.g_vars = tf.trainable_variables('generator/')
+
+    def build_sampler(self, weights):
+        """Build the generator alone, to draw with: z and y in, `sampler_images` out.
+
+        There is no variable, no D and no other placeholder. Raises ValueError where a
+        weight is missing or of another shape.
+        """
+        c = self.config
+        self.variables, self.averages = [], {}
+        self.g_getter = getters.constants(weights)
+        self.z = tf.placeholder(tf.float32, [None, c.z_dim], 'z')
+        self.y = tf.placeholder(tf.float32, [None, c.y_dim], 'y') if c.y_dim else None
+        self.sampler_images = tf.identity(
+            self.generator(self.z, self.y, train=False), 'images')
 
     def generator(self, z, y=None, train=True, reuse=False, change=None):
         """Draw images [N, H, W, C] in [-1, 1] from z [N, z_dim] and labels y.
@@ -362,7 +382,8 @@ class MLP(DCGAN):
 
     def generator(self, z, y=None, train=True, reuse=False):
         """Draw images [N, H, W, C] in [-1, 1] from z [N, z_dim] and labels y."""
-        size = self.images.shape.as_list()[1:]
+        c = self.config
+        size = [c.output_height, c.output_width, c.c_dim]
         with tf.variable_scope('generator', reuse=reuse, custom_getter=self.g_getter):
             h = tf.nn.relu(linear(concat_label(z, y), HIDDEN, name='g_h0_lin'))
             h = linear(h, int(np.prod(size)), name='g_h1_lin')

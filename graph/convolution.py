@@ -13,6 +13,7 @@ docs/performance.md has the figures.
 """
 
 import collections
+import contextlib
 import functools
 
 import tensorflow.compat.v1 as tf
@@ -20,6 +21,7 @@ import tensorflow.compat.v1 as tf
 from utils import quiet
 
 FEW_PLACES, FEW_CHANNELS = 16, 4
+PLAIN = 'plain_layers'
 
 # One side of a map: its size, the size of the map of patches, the padding before and
 # after, and the pairs of lines after padding.
@@ -55,13 +57,25 @@ def conv2d_transpose(x, w, size, stride=2):
 def kind_of_layer(size, c, stride):
     """Return deep, narrow or plain for the layer between a map and the halved one.
 
-    `size` and `c` are those of the larger map. With a GPU all are plain.
+    `size` and `c` are those of the larger map. With a GPU, and within plain(), all are
+    plain.
     """
-    if stride != 2 or has_gpu():
+    if stride != 2 or tf.get_collection(PLAIN) or has_gpu():
         return 'plain'
     if ((size[0] + 1) // 2) * ((size[1] + 1) // 2) <= FEW_PLACES:
         return 'deep'
     return 'narrow' if c <= FEW_CHANNELS else 'plain'
+
+
+@contextlib.contextmanager
+def plain():
+    """Let the layers that are built within be tf.nn's own, for other programs."""
+    within = tf.get_collection_ref(PLAIN)
+    within.append(True)
+    try:
+        yield
+    finally:
+        within.pop()
 
 
 @functools.lru_cache(maxsize=None)

@@ -24,6 +24,25 @@ def xavier(getter, name, *args, **kwargs):
     return getter(name, *args, **kwargs)
 
 
+def constants(values):
+    """Return a getter that gives a variable's value in {name: array} as a constant.
+
+    Under the variable's own name. Raises ValueError where it is missing or of another
+    shape.
+    """
+    made = {}
+
+    def constant(getter, name, shape=None, *args, **kwargs):
+        found = list(values[name].shape) if name in values else 'missing'
+        if found != list(shape):
+            raise ValueError('%s: %s here, %s there' % (name, list(shape), found))
+        if name not in made:
+            with tf.name_scope(None):
+                made[name] = tf.constant(values[name], name=name)
+        return made[name]
+    return constant
+
+
 class SpectralNorm:
     """A getter that divides weights by their largest singular value.
 

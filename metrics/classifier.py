@@ -20,6 +20,7 @@ from utils import atomic_write, transform
 
 FOLDER = 'classifiers'      # in --checkpoint_dir; holds no checkpoint, so is no run
 VERSION = 2                 # of the network and its training: part of the digest
+ENDING = '-%d' % VERSION
 WIDTH, MAPS, MOST = 128, 32, 256    # features; the fewest and the most maps
 SEED, BATCH = 0, 128
 STEPS, EPOCHS = 1000, 20    # whichever is fewer
@@ -120,9 +121,7 @@ def make(config, echo=print):
     data = classifier_data.load(config, echo)
     shape = data.train[0].shape[1:]
     classifier = Classifier(shape, data.classes, data.exclusive).start(config)
-    name = '%s_%dx%dx%d-' % ((config.dataset,) + shape)
-    classifier.path = os.path.join(config.checkpoint_dir, FOLDER,
-                                   name + data.digest[:8] + '-%d' % VERSION)
+    classifier.path = path_of(config, shape, data.digest[:8])
     if not classifier.restore():
         echo('training a classifier of %d %s (once; kept in %s.npz)' % (
             len(data.classes), 'labels' if data.exclusive else 'attributes',
@@ -134,6 +133,35 @@ def make(config, echo=print):
                              exclusive=data.exclusive, digest=data.digest))
     echo('features: %s' % classifier.label)
     return classifier
+
+
+def path_of(config, shape, digest):
+    """Return where the classifier of a data set is kept, without its ending."""
+    name = '%s_%dx%dx%d-' % ((config.dataset,) + tuple(shape))
+    return os.path.join(config.checkpoint_dir, FOLDER, name + digest + ENDING)
+
+
+def kept(config, shape):
+    """Return the newest Classifier of attributes that was trained before, or None."""
+    folder, name = os.path.split(path_of(config, shape, ''))
+    start, end = name[:-len(ENDING)], ENDING + '.json'
+    found = [os.path.join(folder, file) for file in (
+        os.listdir(folder) if os.path.isdir(folder) else [])
+        if file.startswith(start) and file.endswith(end)]
+    for path in sorted(found, key=os.path.getmtime, reverse=True):
+        try:
+            with open(path, encoding='utf-8') as file:
+                meta = json.load(file)
+            classes, exclusive = tuple(meta['classes']), meta['exclusive']
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if not exclusive and classes:
+            classifier = Classifier(shape, classes, False).start(config)
+            classifier.path = path[:-len('.json')]
+            if classifier.restore():
+                return classifier
+            classifier.close()
+    return None
 
 
 def train(classifier, images, targets, indices):

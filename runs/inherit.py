@@ -50,11 +50,14 @@ def begin(sess, config, variables, echo=print):
 
 
 def read(path, names):
-    """Return {name: array} of those of `names` that a checkpoint has."""
+    """Return {name: array} of those of `names` that a checkpoint has.
+
+    Of one that holds averages alone (the bundled network's) these are the weights too.
+    """
     try:
         reader = tf.train.NewCheckpointReader(path)
-        found = {name: reader.get_tensor(name) for name in names
-                 if reader.has_tensor(name)}
+        found = {name: reader.get_tensor(stored) for name in names
+                 for stored in (AVERAGES + name, name) if reader.has_tensor(stored)}
     except checkpoints.DAMAGE as error:
         raise UserError('The checkpoint %s cannot be read (%s). Take another: --from '
                         'RUN@STEP.' % (path, str(error).partition('\n')[0]))

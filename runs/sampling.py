@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from model import ARCHITECTURES
 from ops import draw_z
-from runs import checkpoints, room, sessions
+from runs import alone, checkpoints, room, sessions
 from settings.config import COMBINED
 from utils import image_manifold_size, save_images
 
@@ -26,8 +26,14 @@ def restored(config, path):
     """Give (session, model) of a run with the weights of the checkpoint at `path`.
 
     What only training needs (see DCGAN.variables) has its first value. The caller
-    initialises variables that it makes itself. Raises what checkpoints.load does.
+    initialises variables that it makes itself. Of a checkpoint without D the model is
+    the sampler alone. Raises what checkpoints.load does.
     """
+    if not alone.has_D(path):
+        model = alone.build(config, alone.weights(path, config))
+        with sessions.open_session(config) as sess:
+            yield sess, model
+        return
     model = ARCHITECTURES[config.architecture](config)
     with sessions.open_session(config) as sess:
         saver = checkpoints.make_saver(model.variables)

@@ -46,8 +46,10 @@ def at_hand(config, given, echo=print):
 
     bfloat16 of config.json, which this call's flags did not ask for, is auto where the
     machine lacks it. Where a run is computed otherwise than it was trained, that is
-    said.
+    said. An export is always in float32.
     """
+    if config.task == 'export':
+        return config.replace(precision='float32')
     trained = config.trained_in or config.precision     # older runs: as it was decided
     if (config.precision == 'bfloat16' and 'precision' not in given
             and not (has_bfloat16() and knows_bfloat16())):

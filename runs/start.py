@@ -10,13 +10,15 @@ import os
 
 from dataset import catalog
 from runs import folders, origin
-from settings import parser
+from settings import beside, parser
 from settings.config import Config
 from settings.errors import NotFoundError, UserError, shown, written
 from settings.flags import CALL, NETWORK, TRAIN, TRAINING, fields, spelled
 from utils import claim
 
 LOCK = '.lock'
+BUNDLED_RUN = 'toonfaces_network'     # where what it draws goes
+TRAINED_BY = 'trained_by.txt'         # beside it: the command
 FROM_STEP = (' To train on from a checkpoint begin a new run with it: --from RUN@STEP '
              '--name NEW.')
 
@@ -199,14 +201,12 @@ def to_restore(config, given, echo=print):
 
     None stands for a checkpoint without config.json. Without --name, and where the
     default name does not exist, the newest run of the data set is taken, of those that
-    the given flags fit. Raises NotFoundError, with the list of runs, where there is
-    none, and UserError.
+    the given flags fit, or else the bundled one. Raises NotFoundError, with the list of
+    runs, where there is none, and UserError.
     """
     run = folders.at(config)
     if not folders.saved(run.checkpoint_dir):
-        run = folders.at(config, folders.newest(
-            config, 'dataset' in given, lambda made: allows(restore, made, given)))
-        echo('taking the newest run: %s' % run.checkpoint_dir)
+        run = another(config, given, echo)
     folders.checked(run)
     folders.check_folders(run.sample_dir)
     folders.chosen(run, config.checkpoint)      # refuses where there is none
@@ -215,6 +215,43 @@ def to_restore(config, given, echo=print):
     restored = restore(Config.load(run.config_path), given)
     restored.check_label()
     return run, restored
+
+
+def another(config, given, echo):
+    """Return the newest Run that fits; or the bundled one; see to_restore."""
+    try:
+        run = folders.at(config, folders.newest(
+            config, 'dataset' in given, lambda made: allows(restore, made, given)))
+    except NotFoundError:
+        run = bundled(config, given)
+        if run is None:
+            raise
+        with open(os.path.join(run.checkpoint_dir, TRAINED_BY)) as file:
+            echo('no run of %s yet: taking the network that comes with the program, '
+                 'trained by\n  %s' % (config.dataset, file.read().strip()))
+    else:
+        echo('taking the newest run: %s' % run.checkpoint_dir)
+    return run
+
+
+def bundled(config, given):
+    """Return the Run of the network that comes with the program, or None.
+
+    None where another data set, a name or a folder is given, or flags that do not fit.
+    """
+    folder = bundled_folder()
+    run = folders.Run(BUNDLED_RUN, folder, os.path.join(
+        config.sample_dir, BUNDLED_RUN))
+    if (given.get('dataset') == catalog.BUNDLED and folders.saved(folder)
+            and not {'name', 'checkpoint_dir'} & set(given)
+            and allows(restore, Config.load(run.config_path), given)):
+        return run
+    return None
+
+
+def bundled_folder():
+    """Return the folder of the network that comes with the program."""
+    return os.path.join(beside.PROGRAM, 'data', catalog.BUNDLED, 'network')
 
 
 def restore(old, given):

@@ -9,7 +9,7 @@ import math
 import re
 
 from settings.errors import shown, written
-from settings.flags import READING, spelled
+from settings.flags import FORMATS, READING, spelled
 
 OF_CONVOLUTIONS = {'gf_dim', 'df_dim', 'kernel_size', 'd_head', 'bias'}
 AUGMENTATIONS = ('color', 'translation', 'cutout')
@@ -164,6 +164,10 @@ def variants(config):
 def calls(config):
     """List what cannot be in one call of main.py."""
     found = []
+    if config.task == 'export' and not (
+            set(config.formats.split(',')) <= set(FORMATS)):
+        found.append('--formats %s: expected some of %s, with commas between.'
+                     % (shown(config.formats), ', '.join(FORMATS)))
     if config.train and config.task != type(config).task:
         found.append('--task %s is done with a checkpoint: leave out --train.'
                      % written(config.task))

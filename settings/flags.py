@@ -22,10 +22,12 @@ TASKS = {
     'complete': 'fill the hidden part of --images, or of held-out images',
     'score': "tell how real D takes each of --images to be: a CSV",
     'classify': "tell labels by D's features, with a linear SVM",
+    'export': 'write the network in forms that other programs read',
     'curves': 'lay the losses of several runs over one another',
     'watch': 'show runs in a browser, while they train and after',
 }
 READING = ('curves', 'watch')       # those that read what runs wrote, no checkpoint
+FORMATS = 'frozen', 'saved_model', 'onnx', 'page'   # of --task export
 TRAIN = 'train'     # what flags of training belong to, as others to tasks
 
 
@@ -145,7 +147,7 @@ class Flags:
 
     num_samples: int = option(
         None, TRAINING, 'how many images to draw; by default 64, or 10 for each label',
-        low=1, high=10**7, not_of='curves watch', group='Sampling')
+        low=1, high=10**7, not_of='curves watch export', group='Sampling')
     separate: bool = option(
         False, CALL, 'write one PNG for each image, not a sheet of all',
         of='sample complete')
@@ -230,6 +232,11 @@ class Flags:
         None, CALL, 'what drop makes the generator forget, as Eyeglasses; of classify '
         'what is told apart, as Smiling,Male; by default what the run learned, or else '
         'classes', of='classify drop')
+
+    formats: str = option(
+        ','.join(FORMATS), CALL, 'what to write, with commas between: frozen (a frozen '
+        'graph of TensorFlow), saved_model, onnx, page (one file that draws in a '
+        'browser)', of='export', group='Export')
 
     runs: str = option(
         None, CALL, 'the runs to compare, as a,b,c; by default all of --checkpoint_dir',
@@ -327,7 +334,7 @@ class Flags:
     precision: str = option(
         'auto', FREE, 'of convolutions and products: float32; bfloat16, for processors '
         'with AMX or AVX512-BF16; or auto, bfloat16 where there are AMX and no GPU',
-        choices=('auto', 'float32', 'bfloat16'))
+        choices=('auto', 'float32', 'bfloat16'), not_of='export')
     threads: int = option(
         None, FREE, 'how many threads compute; by default one a core', low=1, high=4096)
 

@@ -46,8 +46,8 @@ REPLACED = {
                  '--walk dimensions (1), dimensions_random (2), dimensions_each (3) or '
                  'dimensions_merged (4)',
     'generate_test_images': 'use --num_samples, with --separate for one file each',
-    'export': 'use the checkpoint: its variables restore by their names',
-    'freeze': 'use the checkpoint: its variables restore by their names',
+    'export': 'use --task export, which writes a SavedModel among others',
+    'freeze': 'use --task export, which writes a frozen graph among others',
     'G_img_sum': 'the sheets are always among the TensorBoard summaries',
     'is_train': 'use --train',
     'is_crop': 'use --crop',

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import zipfile
 
 import numpy as np
@@ -73,11 +74,13 @@ def test_classifier_of_class_folders(config, tmp_path, capsys):
     features = made.extract(both)[0]
     assert features.shape == (6, 128) and features.dtype == np.float32
     np.testing.assert_array_equal(made.attributes(both), judged)
+    assert classifier.kept(config(), (16, 16, 3)) is None      # not of attributes
     made.close()
 
 
 def test_classifier_of_attributes(config, tmp_path):
     write_faces(tmp_path / 'data/shapes', 400, table=True)
+    assert classifier.kept(config(), (16, 16, 3)) is None
     made = classifier.make(config(), lambda text: None)
     assert made.classes == ('Bright', 'Red', 'Noise') and not made.exclusive
     with open(made.path + '.json', encoding='utf-8') as file:
@@ -90,7 +93,18 @@ def test_classifier_of_attributes(config, tmp_path):
     assert made.extract(images(2, 16, 16, 3))[1] is None
     judged = made.attributes(np.full((1, 16, 16, 3), [0.6, 0, 0], np.float32))
     assert judged.shape == (1, 3) and judged[0, :2].min() > 0.9
+    shutil.rmtree(tmp_path / 'data')        # it is found without its data
+    kept = classifier.kept(config(), (16, 16, 3))
+    assert kept.path == made.path and kept.classes == made.classes
+    batch = images(4, 16, 16, 3)
+    np.testing.assert_array_equal(kept.attributes(batch), made.attributes(batch))
+    assert classifier.kept(config(), (16, 16, 1)) is None
+    kept.close()
     made.close()
+    for damage in ('', '{}', '[]', '{"classes": 3, "exclusive": false}'):
+        with open(made.path + '.json', 'w', encoding='utf-8') as file:
+            file.write(damage)
+        assert classifier.kept(config(), (16, 16, 3)) is None
 
 
 def test_classifier_is_kept_and_used_again(config, tmp_path, monkeypatch):

@@ -14,6 +14,7 @@ import tempfile
 import zipfile
 
 import compare
+import exports
 from PIL import Image
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -27,9 +28,10 @@ def main(other):
     with tempfile.TemporaryDirectory(prefix='tf1 check ') as folder:
         make_images(os.path.join(folder, 'data', 'faces'))
         check_core(Core(sys.executable, folder))
-        tf1, tf2, largest = compare.agree(
-            Core(sys.executable, folder),
-            Core(os.path.abspath(shutil.which(other)), folder))
+        one, two = (Core(python, folder) for python in (
+            sys.executable, os.path.abspath(shutil.which(other))))
+        tf1, tf2, largest = compare.agree(one, two)
+        exports.agree({tf1: one, tf2: two}, 'case2')    # labels, averages, 64 x 64
     print('TensorFlow %s on Python %s: trained, resumed, sampled; agrees with '
           'TensorFlow %s within %.1e (limit %g)' % (
               tf1, platform.python_version(), tf2, largest, compare.LIMIT))

@@ -1,0 +1,80 @@
+"""The table of docs/export.md: exported files, in all programs that read them.
+
+python bench/export_table.py --out FOLDER
+
+Train three small networks on the bundled faces (with attributes, without labels, of
+33 x 47 pixels), where FOLDER has none yet; export each; let each program draw, and
+print the largest difference from the run's own samples. The column of TensorFlow 1.15
+needs .venv-tf1, which tests/tf1/check.sh installs.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from bench import expected_images  # noqa: E402
+from tasks.parts.outputs import markdown  # noqa: E402
+
+RUNS = {'attributes': '--attributes Smiling,Eyeglasses --output_height 64 --gf_dim 16',
+        'plain': '--output_height 64 --gf_dim 16',
+        '33x47': '--output_height 33 --output_width 47 --gf_dim 16'}
+TRAINING = '--dataset toonfaces --train --df_dim 16 --epoch 2'
+TF1 = str(ROOT / '.venv-tf1/bin/python')
+COLUMNS = [('2.21 session', sys.executable, 'session'),
+           ('2.21 eager', sys.executable, 'eager'),
+           ('TFLite', sys.executable, 'tflite'), ('1.15.5 session', TF1, 'session'),
+           ('onnxruntime', sys.executable, 'onnxruntime')]
+FILES = 'sampler.pb', 'saved_model', 'sampler.onnx'
+
+
+def main():
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
+    parser.add_argument('--out', required=True, help='folder of the runs')
+    out = parser.parse_args().out
+    rows = [['run', 'file'] + [title for title, _, _ in COLUMNS]]
+    for name in RUNS:
+        folder = prepare(out, name)
+        found = [read(python, folder, way) for _, python, way in COLUMNS]
+        rows += [[name, file] + ['%.1e' % way[file] if file in way else ''
+                                 for way in found] for file in FILES]
+    print(markdown(rows, left=2))
+
+
+def prepare(out, name):
+    """Train a run where need be, export it; return the folder of its files."""
+    places = ['--checkpoint_dir', os.path.join(out, 'checkpoint'), '--sample_dir',
+              os.path.join(out, 'samples'), '--cache_dir', os.path.join(out, 'cache'),
+              '--name', name]
+    if not os.path.exists(os.path.join(out, 'samples', name, 'training.gif')):
+        call(TRAINING.split() + RUNS[name].split() + places)
+    call(['--task', 'export'] + places)
+    folder = os.path.join(out, 'samples', name, 'export')
+    expected_images.main(os.path.join(out, 'checkpoint', name),
+                         os.path.join(folder, 'expected.npz'))
+    return folder
+
+
+def call(words):
+    """Run main.py."""
+    subprocess.run([sys.executable, str(ROOT / 'main.py')] + words, check=True,
+                   stdout=sys.stderr)
+
+
+def read(python, folder, way):
+    """Return {file: difference} as another process finds it; {} without that Python."""
+    if not os.path.exists(python):
+        return {}
+    done = subprocess.run([python, str(ROOT / 'bench' / 'read_export.py'), folder, way],
+                          check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    return json.loads(done.stdout)[way]
+
+
+if __name__ == '__main__':
+    main()

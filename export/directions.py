@@ -1,0 +1,158 @@
+"""Directions of z in which the pictures change most: the sliders of the page.
+
+Where a classifier of attributes was trained, they are those along which it sees an
+attribute come and go, such as eyeglasses. Else, and to make them eight, those of
+Härkönen et al., "GANSpace", 2020: the principal directions of what an early layer makes
+of many z, told as directions of z by least squares. Here the layer is the first map; of
+its directions those are kept that change the pictures most. No TensorFlow.
+
+A direction is of the normal numbers that z is or, where it is uniform, is made of; see
+page/numbers.js. All have the length 1 and are at right angles, so that a slider moves
+what no other does.
+"""
+
+import numpy as np
+from scipy import special
+
+from export import looks
+
+COUNT = 8           # directions that are kept
+CANDIDATES = 20     # of which they are chosen
+POINTS = 2000       # by which they are found
+TRIED = 16          # pictures by which they are chosen
+SEEN = 64           # pictures by which they are named
+REACH = 3           # to both sides, in standard deviations of z
+SURER = 0.25        # by how much an attribute must be likelier at the far end
+NOT = 'No_'         # begins an attribute that says what is not there
+APART = 0.7         # of a direction's length that must be new, beside those before it
+EPSILON = 1e-5      # of ops.batch_norm
+DIGITS = 4          # that are kept, so that sums in another order make no difference
+
+
+class Painter:
+    """Draws what is seen of some points: `draw` returns images [N, H, W, C] of z, y.
+
+    `rows` are the labels of a sheet, [rows, y_dim], of which each point has one.
+    """
+
+    def __init__(self, config, rows, draw):
+        rng = np.random.RandomState(0)
+        self.z_dist, self.draw = config.z_dist, draw
+        self.points = rng.standard_normal((POINTS, config.z_dim))
+        self.y = np.zeros((POINTS, 0), np.float32)
+        if len(rows):
+            self.y = np.asarray(rows, np.float32)[rng.randint(len(rows), size=POINTS)]
+
+    @property
+    def z(self):
+        """The z of the points."""
+        return to_z(self.points, self.z_dist)
+
+    def images(self, count):
+        """Return the images of the first points."""
+        return np.concatenate([
+            self.draw(to_z(self.points[i:i + SEEN], self.z_dist), self.y[i:i + SEEN])
+            for i in range(0, count, SEEN)])[:count]
+
+    def ends(self, vector, count):
+        """Return the images of the first points, moved to both ends of a direction."""
+        points = self.points[:count]
+        points = points - np.outer(points @ vector, vector)
+        return [self.draw(to_z(points + value * vector, self.z_dist), self.y[:count])
+                for value in (-REACH, REACH)]
+
+
+def find(config, weights, rows, draw, critic=None):
+    """Return at most COUNT directions, those of attributes first.
+
+    Each is a dict of `name`, `vector`, a list of z_dim numbers, and `low` and `high`,
+    what is seen at its ends, or '' where that cannot be told. `weights` are {name:
+    array} of the generator; see Painter for `rows` and `draw`. `critic` is a
+    metrics.classifier of attributes.
+    """
+    painter = Painter(config, rows, draw)
+    names, vectors = attributes(painter, critic) if critic else ((), [])
+    vectors = list(vectors) + list(principal(painter, weights))
+    kept, vectors = square(vectors)
+    of_attributes = [i for i in kept if i < len(names)]
+    words = [('less', 'more', 1)] * len(of_attributes) + looks.name_all(
+        [painter.ends(vector, SEEN) for vector in vectors[len(of_attributes):]],
+        painter.images(SEEN))
+    return [dict(name=names[i] if i < len(names) else 'Direction %d' % number,
+                 low=low, high=high, vector=[round(float(sign * x), DIGITS) for x in v])
+            for number, (i, v, (low, high, sign)) in enumerate(
+                zip(kept, vectors, words), 1)]
+
+
+def to_z(points, z_dist):
+    """Return the z [N, z_dim] of points, which are normal; see numbers.js."""
+    if z_dist == 'normal01':
+        return points.astype(np.float32)
+    low = -1 if z_dist == 'uniform_signed' else 0
+    return (low + (1 - low) * special.ndtr(points)).astype(np.float32)
+
+
+def unit(vectors):
+    """Return vectors [N, z_dim] divided by their lengths."""
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+
+
+def square(vectors):
+    """Return the numbers of at most COUNT vectors, and these at right angles.
+
+    Each loses what those before it have; one of which little would stay is left out.
+    """
+    numbers, kept = [], np.zeros((0, len(vectors[0])))
+    for number, vector in enumerate(vectors):
+        rest = vector - kept.T @ (kept @ vector)
+        if len(kept) < COUNT and np.linalg.norm(rest) > APART:
+            numbers.append(number)
+            kept = np.vstack([kept, unit(rest)])
+    return numbers, kept
+
+
+# --- of attributes -----------------------------------------------------------
+
+def attributes(painter, critic):
+    """Return the names and vectors along which attributes come, the surest first."""
+    likely = np.clip(critic.attributes(painter.images(POINTS)), 1e-3, 1 - 1e-3)
+    logits = np.log(likely / (1 - likely))
+    vectors = unit(np.linalg.lstsq(
+        painter.points, logits - logits.mean(axis=0), rcond=None)[0].T + 1e-9)
+    gains = []
+    for number, vector in enumerate(vectors):
+        low, high = (critic.attributes(images)[:, number]
+                     for images in painter.ends(vector, TRIED))
+        gains.append(np.mean(high - low))
+    best = [i for i in np.argsort(gains)[::-1] if gains[i] >= SURER]
+    signs = [-1 if critic.classes[i].startswith(NOT) else 1 for i in best]
+    return ([critic.classes[i].replace(NOT, '').replace('_', ' ').capitalize()
+             for i in best],
+            vectors[best] * np.reshape(signs, (-1, 1)))
+
+
+# --- of the first map --------------------------------------------------------
+
+def principal(painter, weights):
+    """Return vectors along which first maps differ, those first that change most."""
+    from sklearn.decomposition import PCA
+    maps = first_map(weights, painter.z, painter.y)
+    number = min(CANDIDATES, painter.points.shape[1], maps.shape[1])
+    places = PCA(number, svd_solver='randomized', random_state=0).fit_transform(maps)
+    vectors = unit(np.linalg.lstsq(places, painter.points, rcond=None)[0])
+    changes = [np.abs(np.subtract(*painter.ends(vector, TRIED))).mean()
+               for vector in vectors]
+    return vectors[np.argsort(changes)[::-1]]
+
+
+def first_map(weights, z, y):
+    """Return what the generator's first layer makes of z and y, flat: [N, size]."""
+    h = np.hstack([z, y]) @ weights['generator/g_h0_lin/Matrix']
+    h = h + weights.get('generator/g_h0_lin/bias', 0)
+    if 'generator/g_bn0/gamma' in weights:
+        gamma, beta, mean, variance = (weights['generator/g_bn0/' + part] for part in (
+            'gamma', 'beta', 'moving_mean', 'moving_variance'))
+        maps = h.reshape(len(h), -1, len(gamma))
+        maps = (maps - mean) / np.sqrt(variance + EPSILON) * gamma + beta
+        h = maps.reshape(h.shape)
+    return np.maximum(h, 0)

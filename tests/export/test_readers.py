@@ -1,0 +1,55 @@
+"""What reads the files: a session, TensorFlow 2 eagerly, TFLite, onnxruntime."""
+
+import json
+import os
+import subprocess
+import sys
+
+import networks
+import numpy as np
+import pytest
+
+import main
+from bench import read_export
+from export import facts, frozen, onnx_graph
+from runs.folders import Run
+
+LIMIT = 2e-5
+ROOT = os.path.dirname(os.path.abspath(main.__file__))
+
+
+def export(name, folder):
+    """Write all forms of a case; return its feed, and the images that it draws."""
+    config, weights, feed, images = networks.case(name)
+    about = facts.collect(config, Run('run', '', ''), 3)
+    meta = frozen.meta_graph(config, weights, about)
+    (folder / 'saved_model').mkdir()
+    (folder / 'sampler.pb').write_bytes(frozen.frozen(meta))
+    (folder / 'saved_model' / 'saved_model.pb').write_bytes(frozen.saved_model(meta))
+    (folder / 'sampler.onnx').write_bytes(onnx_graph.build(config, weights, about))
+    np.savez(str(folder / 'expected.npz'), images=images, **feed)
+    return feed, images
+
+
+@pytest.mark.parametrize('name', ['gray, labels', 'odd, kernel 5, biases'])
+def test_a_session_draws_the_same(name, tmp_path):
+    feed, images = export(name, tmp_path)
+    for way in 'session', 'onnxruntime':
+        for file, draw in read_export.WAYS[way].items():
+            found = read_export.difference(draw, str(tmp_path / file), feed, images)
+            assert found < LIMIT, (way, file)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', ['gray, labels', 'odd, kernel 5, biases', 'mlp'])
+def test_tensorflow_2_and_tflite_draw_the_same(name, tmp_path):
+    export(name, tmp_path)
+    # In a process of its own: the program turns TensorFlow 2's behaviour off.
+    done = subprocess.run(
+        [sys.executable, os.path.join(ROOT, 'bench', 'read_export.py'), str(tmp_path),
+         'eager', 'tflite'], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert {way: set(files) for way, files in found.items()} == {
+        'eager': {'sampler.pb', 'saved_model'}, 'tflite': {'saved_model'}}
+    assert max(value for files in found.values() for value in files.values()) < LIMIT
