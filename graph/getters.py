@@ -29,11 +29,11 @@ class SpectralNorm:
 
     Miyato et al., 2018: a vector u for each layer, one step of power iteration a
     training step. Every call of the network in a step sees the same weights; `updates`
-    are the ops that move u, for whoever builds D's update to run.
+    makes the ops that move u, for whoever builds D's update to run.
     """
 
     def __init__(self):
-        self.weights, self.updates = {}, []
+        self.weights, self.moved = {}, []
 
     def __call__(self, getter, name, *args, **kwargs):
         """Return the variable, divided if it holds weights."""
@@ -53,8 +53,12 @@ class SpectralNorm:
         new_u = tf.nn.l2_normalize(tf.matmul(v, w))
         v, new_u = tf.stop_gradient(v), tf.stop_gradient(new_u)
         norm = tf.reduce_sum(tf.matmul(v, w) * new_u)
-        self.updates.append(u.assign(new_u))
+        self.moved.append((u, new_u))
         return variable / norm
+
+    def updates(self):
+        """Return ops that move each u by its step."""
+        return [u.assign(new_u) for u, new_u in self.moved]
 
 
 def compose(getters):

@@ -120,6 +120,12 @@ def memory():
                           '--gf_dim or --df_dim' % error.message.partition('\n')[0])
 
 
+def gpu_memory(sess):
+    """Return the bytes of the GPU that a session may take; 0 without one."""
+    return max([device.memory_limit_bytes for device in sess.list_devices()
+                if device.device_type == 'GPU'] or [0])
+
+
 def open_session(config):
     """Return a tf.Session with the run's ConfigProto; started quietly."""
     with quiet():
