@@ -38,7 +38,8 @@ class Fed:
 
     def __init__(self, config, data, most):
         self.config, self.data, self.most = config, data, most
-        self.shape = [most, config.d_steps, config.batch_size]
+        # None: as in the model itself. A known size TensorFlow rounds in other ways
+        self.shape = [most, config.d_steps, None]
 
     def build(self):
         """Return {'images': uint8 [most, d_steps, N, H, W, C], 'y': float32 …}."""
@@ -64,7 +65,7 @@ class Fed:
         What is left of `most` steps is zeros.
         """
         c = self.config
-        chosen = np.zeros([len(numbers)] + self.shape[1:], np.int32)
+        chosen = np.zeros(numbers.shape + (c.batch_size,), np.int32)
         for place in np.ndindex(*numbers.shape):
             chosen[place] = self.data.chosen(numbers[place], c.batch_size, c.seed)
         feed = self.feed_images(chosen)

@@ -67,8 +67,9 @@ class Steps:
         self.names = sorted(model.scalars)
         self.count = tf.placeholder(tf.int32, [])
         self.numbers = tf.placeholder(tf.int64, [self.most, model.config.d_steps])
-        inputs = dict(source.build(), number=self.numbers, z=self.draw_z())
-        # Drawn outside the loop: XLA would draw other z from the same seed
+        inputs = dict(source.build(), number=self.numbers)
+        # outside the loop: XLA would draw other z from the same seed
+        inputs['z'] = self.draw_z(tf.shape(inputs['images'])[2])
         loop = tf.function(self.loop, autograph=False,
                            **({'jit_compile': True} if xla else {}))
         self.rows, self.watched = loop(self.count, inputs)
@@ -92,12 +93,12 @@ class Steps:
 
     # --- in the graph --------------------------------------------------------
 
-    def draw_z(self):
-        """Return the z of all batches, [most, d_steps, N, z_dim]."""
+    def draw_z(self, batch):
+        """Return the z of all batches, [most, d_steps, batch, z_dim]."""
         c = self.model.config
-        z = [draw_z(c.z_dist, [c.batch_size, c.z_dim], [np.int64(c.seed), number])
+        z = [draw_z(c.z_dist, [batch, c.z_dim], [np.int64(c.seed), number])
              for number in tf.unstack(tf.reshape(self.numbers, [-1]))]
-        return tf.reshape(tf.stack(z), [self.most, c.d_steps, c.batch_size, c.z_dim])
+        return tf.reshape(tf.stack(z), [self.most, c.d_steps, batch, c.z_dim])
 
     def loop(self, count, inputs):
         """Take `count` steps; return the losses of each, and WATCHED of the last."""
