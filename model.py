@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from graph import augmentation, getters, losses
+from graph.convolution import has_gpu
 from graph.maps import map_channels, map_sizes
 from ops import (
     batch_norm,
@@ -48,10 +49,11 @@ class DCGAN:
         """
         c = self.config
         initial = [getters.xavier] if c.init == 'xavier' else []
+        narrow = [getters.bfloat16] if c.precision == 'bfloat16' and has_gpu() else []
         self.spectral_norm = getters.SpectralNorm() if c.spectral_norm else None
-        self.g_getter = getters.compose(initial)
+        self.g_getter = getters.compose(narrow + initial)
         self.d_getter = getters.compose(
-            ([self.spectral_norm] if c.spectral_norm else []) + initial)
+            narrow + ([self.spectral_norm] if c.spectral_norm else []) + initial)
         self.d_norm = c.penalty == 'none' and not c.spectral_norm
         self.before_norm = 'apart' if c.bias else 'none'
 
@@ -148,8 +150,9 @@ class DCGAN:
                 w = tf.get_variable(
                     'w', [height, width, int(h.shape[3]), 1],
                     initializer=tf.random_normal_initializer(stddev=0.02))
-                h = tf.nn.conv2d(h, w, strides=[1, 1, 1, 1], padding='VALID')
-            return tf.reshape(h, [-1, 1])
+                h = tf.nn.conv2d(tf.cast(h, w.dtype), w, strides=[1, 1, 1, 1],
+                                 padding='VALID')
+            return tf.reshape(tf.cast(h, tf.float32), [-1, 1])
         if self.config.d_head == 'pool':
             h = tf.reduce_mean(h, [1, 2])
         else:
@@ -214,12 +217,14 @@ class DCGAN:
         seed = self.key + [(which + 1) << 50, 0]
         draw = tf.random.stateless_uniform([tf.shape(images)[0]], seed + [0, 1])
         begun = self.step >= c.augment_after * c.d_steps
-        return tf.cond(
-            tf.logical_and(begun, self.augment_p > 0),
-            lambda: tf.where(
-                draw < self.augment_p,
-                augmentation.augment(images, c.augment.split(','), seed), images),
-            lambda: tf.identity(images))
+
+        def change(share):
+            return tf.where(draw < share, augmentation.augment(
+                images, c.augment.split(','), seed), images)
+        if has_gpu():       # which is faster than the processor can branch for it
+            return change(self.augment_p * tf.cast(begun, tf.float32))
+        return tf.cond(tf.logical_and(begun, self.augment_p > 0),
+                       lambda: change(self.augment_p), lambda: tf.identity(images))
 
     def adapt_augment_p(self):
         """Return the op that changes more images where D is surer than its target.

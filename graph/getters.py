@@ -2,7 +2,7 @@
 
 A custom getter stands between a layer that asks for a variable and the variable. So the
 layers, and the networks made of them, read the same with a variant and without: other
-initial values, spectral norm. WGAN's clipping is here too.
+initial values, spectral norm, bfloat16. WGAN's clipping is here too.
 """
 
 import tensorflow.compat.v1 as tf
@@ -22,6 +22,15 @@ def xavier(getter, name, *args, **kwargs):
     elif name.endswith('/gamma'):
         kwargs['initializer'] = tf.ones_initializer()
     return getter(name, *args, **kwargs)
+
+
+def bfloat16(getter, name, *args, **kwargs):
+    """Hand weights out in bfloat16; a layer computes in the type of its weights.
+
+    For GPUs: on processors a rewrite of TensorFlow's does it, see sessions.py.
+    """
+    variable = getter(name, *args, **kwargs)
+    return tf.cast(variable, tf.bfloat16) if is_weight(name) else variable
 
 
 class SpectralNorm:
