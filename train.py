@@ -150,7 +150,9 @@ class Trainer:
             took = (time.time() - began) / len(rows)
             for done, values in enumerate(rows, first + 1):
                 record.add_step(done, took, values, self.evaluate(done))
-            if done // WEIGHTS_EVERY > first // WEIGHTS_EVERY:
+            # many steps: the losses tell it, and weights are looked at before they are
+            # saved or drawn by
+            if not self.steps and done % WEIGHTS_EVERY == 0:
                 self.check_weights(done)
             bar.set_postfix_str('%.0f images/s' % (record.images_per_step / took),
                                 False)

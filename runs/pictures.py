@@ -116,8 +116,8 @@ class OnCard(Fed):
 def load(sess, images):
     """Return a variable that holds pictures; no checkpoint and no list knows it."""
     value = tf.placeholder(tf.uint8, images.shape)
-    page = tf.Variable(value, trainable=False, collections=[tf.GraphKeys.LOCAL_VARIABLES],
-                       name='pictures')
+    page = tf.Variable(value, trainable=False, name='pictures',
+                       collections=[tf.GraphKeys.LOCAL_VARIABLES])
     sess.run(page.initializer, {value: images})
     return page
 

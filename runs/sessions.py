@@ -79,8 +79,8 @@ def able_bfloat16():
 def check_bfloat16():
     """Raise UserError where TensorFlow does not know bfloat16, or nothing here does."""
     if not (is_ampere() if has_gpu() else has_bfloat16()):
-        raise UserError('--precision bfloat16 needs %s: it would be slower, not faster. '
-                        'Take --precision float32.' % (
+        raise UserError('--precision bfloat16 needs %s: it would be slower, not '
+                        'faster. Take --precision float32.' % (
                             'a GPU of the kind Ampere or later, and this one is older'
                             if has_gpu() else 'a processor with AMX or AVX512-BF16, '
                             'and this one has neither'))

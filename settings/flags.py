@@ -326,11 +326,12 @@ class Flags:
         'bfloat16 where there are AMX and no GPU',
         choices=('auto', 'float32', 'tf32', 'bfloat16'))
     xla: str = option(
-        'auto', FREE, "compile the training step with XLA, TensorFlow's compiler: true, "
-        'false, or auto, with a GPU', choices=('auto', 'true', 'false'), of='train')
+        'auto', FREE, "compile the training step with XLA, TensorFlow's compiler: "
+        'true, false, or auto, with a GPU', choices=('auto', 'true', 'false'),
+        of='train')
     steps_per_run: int = option(
-        None, FREE, 'training steps in one run of TensorFlow; by default 50 with a GPU, '
-        'which takes longer to start than to compute, else 1', low=1, high=1000,
+        None, FREE, 'training steps in one run of TensorFlow; by default 50 with a '
+        'GPU, which takes longer to start than to compute, else 1', low=1, high=1000,
         of='train')
     threads: int = option(
         None, FREE, 'how many threads compute; by default one a core', low=1, high=4096)

@@ -207,7 +207,8 @@ class Bench:
         """Write all that is known so far."""
         with open(self.options.out, 'w') as file:
             json.dump({'card': card(), 'date': time.strftime('%Y-%m-%d %H:%M'),
-                       'seconds': round(time.time() - self.began), 'failed': self.failed,
+                       'seconds': round(time.time() - self.began),
+                       'failed': self.failed,
                        'sides': {name: dict(found, share=self.share(name))
                                  for name, found in self.results.items()}},
                       file, indent=1)
@@ -233,8 +234,8 @@ def main(words):
     parser.add_argument('--budget', type=float, default=210, help='seconds')
     parser.add_argument('--grace', type=float, default=20, help='more seconds, for '
                         'sides that have begun')
-    parser.add_argument('--longest', type=int, default=30, help='seconds that measuring '
-                        'a side may take')
+    parser.add_argument('--longest', type=int, default=30, help='seconds that '
+                        'measuring a side may take')
     parser.add_argument('--seconds', type=float, default=SECONDS)
     parser.add_argument('--tiny', action='store_true')
     options = parser.parse_args(words)
