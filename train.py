@@ -40,10 +40,9 @@ def train(config, run, data):
     `data` is a batches.Dataset. The status is 0; 1 if the training diverged; or 128 +
     the signal's number after Ctrl-C or SIGTERM, and then the run is saved first.
     """
-    with sessions.memory():
-        trainer = Trainer(config, run, data)
+    trainer = Trainer(config, run, data)
     try:
-        with Stop() as stop, sessions.memory():
+        with Stop() as stop:
             trainer.train(stop)
     except Diverged as error:
         print('error: %s' % error, file=sys.stderr)
@@ -283,11 +282,9 @@ def rehearse(config, run, data):
     if not os.path.exists(sheet):
         preview.save_sheet(data.images, sheet)
     print('%s images; how they were prepared: %s' % (format(len(data), ','), sheet))
-    with sessions.memory():
-        trainer = Rehearsal(config, run, data)
+    trainer = Rehearsal(config, run, data)
     try:
-        with sessions.memory():
-            trainer.rehearse()
+        trainer.rehearse()
     except Diverged as error:
         print('error: %s' % error, file=sys.stderr)
         return 1

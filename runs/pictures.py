@@ -36,6 +36,8 @@ def transform(images):
 class Fed:
     """Pictures and labels of up to `most` steps, fed to each run."""
 
+    said = ''       # of it, at the start
+
     def __init__(self, config, data, most):
         self.config, self.data, self.most = config, data, most
         # None: as in the model itself. A known size TensorFlow rounds in other ways
@@ -85,6 +87,8 @@ class Fed:
 
 class OnCard(Fed):
     """Pictures that are in the GPU's memory; the indices of each batch are fed."""
+
+    said = "; the pictures are in the GPU's memory"
 
     def __init__(self, config, data, most, sess):
         super().__init__(config, data, most)

@@ -12,6 +12,11 @@ from settings.errors import UserError
 from utils import quiet
 
 CPUINFO = '/proc/cpuinfo'
+# What TensorFlow says where a GPU has no memory left, for itself or for its libraries
+FULL = re.compile(
+    'out of memory|OOM when allocating|Dst tensor is not initialized|DNN library is not'
+    '|CU(DNN|BLAS)_STATUS_(NOT_INITIALIZED|ALLOC_FAILED|INTERNAL_ERROR)'
+    '|could not create (cudnn|cublas) handle|CUDA_ERROR_OUT_OF_MEMORY', re.I)
 
 
 def config_proto(config):
@@ -142,16 +147,31 @@ def peaks():
 
 @contextlib.contextmanager
 def memory():
-    """Let what TensorFlow raises where the memory is too small be a MemoryError."""
+    """Let what TensorFlow raises where the memory is too small be a MemoryError.
+
+    That of a GPU a UserError: mostly another program has taken it.
+    """
     try:
         yield
     except tf.errors.OpError as error:
+        if has_gpu() and FULL.search(error.message):
+            raise UserError(
+                "The GPU's memory is full (%s). If `nvidia-smi` shows another program "
+                'on it, end that or wait for it; or take another GPU by '
+                'CUDA_VISIBLE_DEVICES=1, the processor by CUDA_VISIBLE_DEVICES=-1. If '
+                'it shows none, try a smaller --batch_size, --gf_dim or --df_dim.'
+                % first_line(error))
         # the text: what TensorFlow says of a constant that it finds no room for
         if not (isinstance(error, tf.errors.ResourceExhaustedError)
                 or 'Cannot parse tensor from proto' in error.message):
             raise
         raise MemoryError('not enough memory (%s): try a smaller --batch_size, '
-                          '--gf_dim or --df_dim' % error.message.partition('\n')[0])
+                          '--gf_dim or --df_dim' % first_line(error))
+
+
+def first_line(error):
+    """Return the first line of what TensorFlow says."""
+    return error.message.strip().partition('\n')[0]
 
 
 def gpu_memory(sess):
@@ -162,5 +182,11 @@ def gpu_memory(sess):
 
 def open_session(config):
     """Return a tf.Session with the run's ConfigProto; started quietly."""
-    with quiet():
-        return tf.Session(config=config_proto(config))
+    with quiet():       # which would show all that it hid, if it were left by an error
+        try:
+            return tf.Session(config=config_proto(config))
+        except tf.errors.OpError as error:
+            if not FULL.search(error.message):
+                raise
+            full = error
+    raise full

@@ -11,7 +11,7 @@ import tensorflow.compat.v1 as tf
 
 from graph.convolution import has_gpu
 from ops import draw_z
-from runs import pictures
+from runs import pictures, sessions
 from settings.errors import UserError
 from utils import quiet
 
@@ -34,25 +34,31 @@ def make(model, data, sess, echo=print):
     if most == 1 and not xla:
         return None
     source = pictures.source(config, data, most, sess)
-    if xla:
-        try:
-            return compiled(model, source, sess, echo)
-        except (tf.errors.OpError, TypeError, ValueError) as error:
-            reason = str(getattr(error, 'message', error)).strip().partition('\n')[0]
-            if config.xla == 'true':
-                raise UserError('--xla true: XLA does not work here (%s). Take --xla '
-                                'false.' % reason)
-            echo('note: XLA does not work here (%s); going on without it' % reason)
-    return Steps(model, source) if most > 1 else None
+    steps, failure = compiled(model, source, sess, echo) if xla else (None, None)
+    if failure and config.xla == 'true':
+        raise UserError('--xla true: XLA does not work here (%s). Take --xla false.'
+                        % failure)
+    if failure:
+        echo('note: XLA does not work here (%s); going on without it' % failure)
+    steps = steps or (Steps(model, source) if most > 1 else None)
+    if steps:
+        echo('%d step%s in one run of TensorFlow%s%s' % (
+            most, 's' * (most > 1), ' at most' * (most > 1), source.said))
+    return steps
 
 
 def compiled(model, source, sess, echo):
-    """Return Steps that XLA has compiled."""
+    """Return (Steps that XLA has compiled, None), or (None, why it could not)."""
     echo('compiling the step with XLA, once a start; --xla false leaves it out')
-    with quiet():
-        steps = Steps(model, source, xla=True)
-        steps.run(sess, [])         # no step: only compiles
-    return steps
+    with quiet():       # which would show all that it hid, if it were left by an error
+        try:
+            steps = Steps(model, source, xla=True)
+            steps.run(sess, [])         # no step: only compiles
+            return steps, None
+        except tf.errors.OpError as error:
+            return None, sessions.first_line(error)
+        except (TypeError, ValueError) as error:    # TensorFlow before 2.5
+            return None, str(error)
 
 
 class Steps:
