@@ -182,9 +182,10 @@ def gpu_memory(sess):
 
 def open_session(config):
     """Return a tf.Session with the run's ConfigProto; started quietly."""
+    proto = config_proto(config)
     with quiet():       # which would show all that it hid, if it were left by an error
         try:
-            return tf.Session(config=config_proto(config))
+            return tf.Session(config=proto)
         except tf.errors.OpError as error:
             if not FULL.search(error.message):
                 raise

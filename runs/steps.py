@@ -57,8 +57,8 @@ def compiled(model, source, sess, echo):
             return steps, None
         except tf.errors.OpError as error:
             return None, sessions.first_line(error)
-        except (TypeError, ValueError) as error:    # TensorFlow before 2.5
-            return None, str(error)
+        except TypeError:
+            return None, 'it needs TensorFlow 2.5 or later; this is ' + tf.__version__
 
 
 class Steps:
