@@ -74,7 +74,8 @@ class Steps:
         self.count = tf.placeholder(tf.int32, [])
         self.numbers = tf.placeholder(tf.int64, [self.most, model.config.d_steps])
         inputs = dict(source.build(), number=self.numbers)
-        # outside the loop: XLA would draw other z from the same seed
+        # outside the loop: XLA draws other numbers from the same seed, as it does for
+        # --augment and --penalty
         inputs['z'] = self.draw_z(tf.shape(inputs['images'])[2])
         loop = tf.function(self.loop, autograph=False,
                            **({'jit_compile': True} if xla else {}))

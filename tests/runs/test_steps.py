@@ -139,24 +139,29 @@ def test_a_run_of_many_ends_where_there_is_more_to_do(tiny_config, first, expect
     assert train.Trainer.pause(trainer, first) == expected
 
 
-def test_a_signal_saves_after_the_run_of_many(make):
-    trainer = make(steps_per_run=4, epoch=4)
-    run = finish(trainer, status=143)
-    assert [step for step, _ in folders.saved(run.checkpoint_dir)] == [4]
-    assert len(history.read(run.history_path)['step']) == 4
-
-
-def test_a_loss_that_is_no_number_is_that_of_its_step(make, monkeypatch):
-    trainer, usual = make(steps_per_run=5, epoch=4), steps.Steps.run
-
-    def run(self, sess, numbers):
-        rows = usual(self, sess, numbers)
-        rows[2]['g_loss'] = np.nan if numbers[0] == [5] else 0.5
+@pytest.fixture
+def fake(make):
+    """Return a Trainer whose runs of five steps compute nothing."""
+    def run(sess, numbers):
+        rows = [dict.fromkeys(guard.COLUMNS, 0.5) for _ in numbers]
+        if numbers[0] == [5]:
+            rows[2]['g_loss'] = np.nan
         return rows
-    monkeypatch.setattr(steps.Steps, 'run', run)
+    trainer = make(epoch=4)
+    trainer.steps = types.SimpleNamespace(most=5, run=run)
+    return trainer
+
+
+def test_a_signal_saves_after_the_run_of_many(fake):
+    run = finish(fake, status=143)
+    assert [step for step, _ in folders.saved(run.checkpoint_dir)] == [5]
+    assert len(history.read(run.history_path)['step']) == 5
+
+
+def test_a_loss_that_is_no_number_is_that_of_its_step(fake, monkeypatch):
     monkeypatch.setattr(checkpoints, 'save', None)
     with pytest.raises(guard.Diverged, match='step 8: g_loss is nan'):
-        trainer.train(types.SimpleNamespace(status=0))
+        finish(fake)
 
 
 # --- pictures ----------------------------------------------------------------
@@ -202,19 +207,20 @@ def broken(*arguments, **options):
     return types.SimpleNamespace(most=2)
 
 
-def test_without_xla_it_goes_on_and_says_so(make, monkeypatch, capsys):
+def test_without_xla_it_goes_on_and_says_so(make, monkeypatch):
+    trainer, lines = make(xla='auto'), []
+    assert trainer.steps is None        # a processor: single steps, not compiled
     monkeypatch.setattr(steps, 'Steps', broken)
     monkeypatch.setattr(steps, 'has_gpu', lambda: True)
-    trainer = make(xla='auto', steps_per_run=2)
-    assert ('note: XLA does not work here (libdevice not found); going on without it'
-            in capsys.readouterr().out)
-    assert trainer.steps.most == 2
+
+    def again(**changes):
+        trainer.model.config = trainer.config.replace(**changes)
+        return steps.make(trainer.model, trainer.data, trainer.sess, lines.append)
+    assert again(xla='auto').most == 2
+    assert lines[1:] == ['note: XLA does not work here (libdevice not found); going on '
+                         'without it', '50 steps in one run of TensorFlow at most']
     with pytest.raises(UserError, match='^--xla true: .* here .libdevice.*--xla false'):
-        make(xla='true')
-
-
-def test_a_processor_takes_single_steps_without_xla(make):
-    assert make(xla='auto').steps is None
+        again(xla='true')
 
 
 def distance(rows, others):
@@ -227,7 +233,7 @@ def distance(rows, others):
 
 @pytest.mark.slow
 def test_xla_learns_as_without(make):
-    changes = dict(updates='alternate', augment_target=0, epoch=100, ema=0.99)
+    changes = dict(updates='alternate', augment='none', epoch=100, ema=0.99)
     (rows, _), (others, _) = (taken(make(steps_per_run=25, xla=xla, **changes), 200)
                               for xla in ('false', 'true'))
     first = max(abs(rows[i][name] - others[i][name]) for i in range(20)
