@@ -110,7 +110,8 @@ def in_a_graph(module, function, config, *arguments):
     """
     function = getattr(start_tensorflow(module), function)
     print(start_tensorflow('runs.machine').where(config))
-    with start_tensorflow('tensorflow.compat.v1').Graph().as_default():
+    with start_tensorflow('tensorflow.compat.v1').Graph().as_default(), (
+            start_tensorflow('runs.sessions').memory()):
         return function(config, *arguments)
 
 

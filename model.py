@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from graph import augmentation, getters, losses
+from graph.convolution import has_gpu
 from graph.maps import map_channels, map_sizes
 from ops import (
     batch_norm,
@@ -31,18 +32,19 @@ class DCGAN:
 
     Placeholders: `images` float32 [N, H, W, C] in [-1, 1]; `y` float32 [N, y_dim],
     None without labels; `step`, int64, keys the noise; `z` float32 [N, z_dim], drawn
-    from (seed, step) where it is not fed.
+    from (seed, step) where it is not fed. Whoever has tensors in their place gives
+    them as `inputs`, in this order.
 
     With `weights`, {name: array}, it is the sampler alone, with these as constants: see
     build_sampler.
     """
 
-    def __init__(self, config, weights=None):
+    def __init__(self, config, inputs=None, weights=None):
         self.config = config
         self.sizes = map_sizes(config.output_height, config.output_width)
         self.choose_variants()
         if weights is None:
-            self.build_model()
+            self.build_model(inputs)
         else:
             self.build_sampler(weights)
 
@@ -53,16 +55,17 @@ class DCGAN:
         """
         c = self.config
         initial = [getters.xavier] if c.init == 'xavier' else []
+        narrow = [getters.bfloat16] if c.precision == 'bfloat16' and has_gpu() else []
         self.spectral_norm = getters.SpectralNorm() if c.spectral_norm else None
-        self.g_getter = getters.compose(initial)
+        self.g_getter = getters.compose(narrow + initial)
         self.d_getter = getters.compose(
-            ([self.spectral_norm] if c.spectral_norm else []) + initial)
+            narrow + ([self.spectral_norm] if c.spectral_norm else []) + initial)
         self.d_norm = c.penalty == 'none' and not c.spectral_norm
         self.before_norm = 'apart' if c.bias else 'none'
 
-    def build_model(self):
+    def build_model(self, inputs=None):
         """Build the networks, the losses, and the lists of what is trained."""
-        self.build_inputs()
+        self.build_inputs(inputs)
         self.G = self.generator(self.z, self.y)
         self.g_stats = take_batch_stats()
         self.build_averages()
@@ -167,26 +170,31 @@ class DCGAN:
                 w = tf.get_variable(
                     'w', [height, width, int(h.shape[3]), 1],
                     initializer=tf.random_normal_initializer(stddev=0.02))
-                h = tf.nn.conv2d(h, w, strides=[1, 1, 1, 1], padding='VALID')
-            return tf.reshape(h, [-1, 1])
+                h = tf.nn.conv2d(tf.cast(h, w.dtype), w, strides=[1, 1, 1, 1],
+                                 padding='VALID')
+            return tf.reshape(tf.cast(h, tf.float32), [-1, 1])
         if self.config.d_head == 'pool':
             h = tf.reduce_mean(h, [1, 2])
         else:
             h = tf.reshape(h, [-1, height * width * channels])
         return linear(concat_label(h, y), 1, name=name + 'lin')
 
-    def build_inputs(self):
-        """Make the placeholders."""
+    def build_inputs(self, inputs=None):
+        """Take the inputs, or make placeholders; draw z by the seed and the step."""
         c = self.config
-        self.images = tf.placeholder(
-            tf.float32, [None, c.output_height, c.output_width, c.c_dim], 'images')
-        self.y = (tf.placeholder(tf.float32, [None, c.y_dim], 'y')
-                  if c.y_dim else None)
-        self.step = tf.placeholder_with_default(
-            np.int64(0), [], name='step')
+        self.images, self.y, self.step, self.z = inputs or self.placeholders()
         self.key = tf.stack([np.int64(c.seed), self.step])
-        z = draw_z(c.z_dist, [tf.shape(self.images)[0], c.z_dim], self.key)
-        self.z = tf.placeholder_with_default(z, [None, c.z_dim], name='z')
+        if not inputs:
+            z = draw_z(c.z_dist, [tf.shape(self.images)[0], c.z_dim], self.key)
+            self.z = tf.placeholder_with_default(z, [None, c.z_dim], name='z')
+
+    def placeholders(self):
+        """Return placeholders for images, y and step, and None for z."""
+        c = self.config
+        images = tf.placeholder(
+            tf.float32, [None, c.output_height, c.output_width, c.c_dim], 'images')
+        y = tf.placeholder(tf.float32, [None, c.y_dim], 'y') if c.y_dim else None
+        return images, y, tf.placeholder_with_default(np.int64(0), [], 'step'), None
 
     def build_averages(self):
         """Make the moving average of each of the generator's variables, with --ema.
@@ -229,12 +237,14 @@ class DCGAN:
         seed = self.key + [(which + 1) << 50, 0]
         draw = tf.random.stateless_uniform([tf.shape(images)[0]], seed + [0, 1])
         begun = self.step >= c.augment_after * c.d_steps
-        return tf.cond(
-            tf.logical_and(begun, self.augment_p > 0),
-            lambda: tf.where(
-                draw < self.augment_p,
-                augmentation.augment(images, c.augment.split(','), seed), images),
-            lambda: tf.identity(images))
+
+        def change(share):
+            return tf.where(draw < share, augmentation.augment(
+                images, c.augment.split(','), seed), images)
+        if has_gpu():       # which is faster than the processor can branch for it
+            return change(self.augment_p * tf.cast(begun, tf.float32))
+        return tf.cond(tf.logical_and(begun, self.augment_p > 0),
+                       lambda: change(self.augment_p), lambda: tf.identity(images))
 
     def adapt_augment_p(self):
         """Return the op that changes more images where D is surer than its target.
@@ -279,28 +289,29 @@ class DCGAN:
                tf.summary.histogram('d_', self.D_)])
 
     def build_optimizers(self):
-        """Make d_optim and g_optim, and `updates`, the ops of a whole training step.
+        """Make d_optim and g_optim, then what build_step makes of them.
 
         Each of the two also runs alone, and leaves the other network untouched. With
         d_optim, D's moving averages take the real batch, then the generated one; with
-        g_optim, G's move. `step_loss` is G's loss as the step's first update of G
-        lowers it.
+        g_optim, G's move.
         """
         c = self.config
-        with tf.variable_scope('d_optim'):
-            train = self.minimize(self.make_optimizer(c.d_learning_rate), self.d_loss,
-                                  self.d_vars)
-            real = move_averages(self.d_stats_real)
-            fake = move_averages(self.d_stats_fake, after=real)
-            adapted = [self.adapt_augment_p()] if self.adaptive else []
-            self.d_optim = tf.group(train, *fake, *adapted, *self.constrain([train]))
-        optimizer = self.make_optimizer(c.g_learning_rate)
-        self.g_optim = self.update_G(optimizer, self.g_loss, self.g_stats)
-        self.updates, self.step_loss = (self.d_optim, self.g_optim), self.g_loss
-        if c.updates == 'alternate':
-            self.alternate(optimizer)
+        self.optimizers = [self.make_optimizer(rate)
+                           for rate in (c.d_learning_rate, c.g_learning_rate)]
+        self.d_optim = self.update_D()
+        self.g_optim = self.update_G(self.g_loss, self.g_stats)
+        self.build_step()
 
-    def alternate(self, optimizer):
+    def build_step(self):
+        """Make `updates`, the ops of a whole training step.
+
+        `step_loss` is G's loss as the step's first update of G lowers it.
+        """
+        self.updates, self.step_loss = (self.d_optim, self.g_optim), self.g_loss
+        if self.config.updates == 'alternate':
+            self.alternate()
+
+    def alternate(self):
         """Let a step update D first, then G by the answers of the new D.
 
         The new D judges the images that G has drawn already. Each further update of G
@@ -319,7 +330,7 @@ class DCGAN:
                 _, logits = self.discriminator(seen, self.y, reuse=True)
                 take_batch_stats()      # D's averages have moved already
                 loss = losses.LOSSES[self.config.loss](self.D_logits, logits)[2]
-                done = self.update_G(optimizer, loss, stats)
+                done = self.update_G(loss, stats)
             if not index:
                 self.step_loss = loss
         self.updates = done
@@ -337,10 +348,19 @@ class DCGAN:
         return optimizer.minimize(loss, var_list=var_list,
                                   gate_gradients=tf.train.Optimizer.GATE_NONE)
 
-    def update_G(self, optimizer, loss, stats):
+    def update_D(self):
+        """Return the op that updates D, its moving averages and the share augmented."""
+        with tf.variable_scope('d_optim'):
+            train = self.minimize(self.optimizers[0], self.d_loss, self.d_vars)
+            real = move_averages(self.d_stats_real)
+            fake = move_averages(self.d_stats_fake, after=real)
+            adapted = [self.adapt_augment_p()] if self.adaptive else []
+            return tf.group(train, *fake, *adapted, *self.constrain([train]))
+
+    def update_G(self, loss, stats):
         """Return the op that updates G by a loss, its moving averages and --ema's."""
         with tf.variable_scope('g_optim'):
-            train = self.minimize(optimizer, loss, self.g_vars)
+            train = self.minimize(self.optimizers[1], loss, self.g_vars)
             updates = [train] + move_averages(stats)
             return tf.group(*updates, *self.follow(updates))
 
@@ -348,7 +368,7 @@ class DCGAN:
         """Return ops that hold D in bounds after `updates`, as its variants ask."""
         c = self.config
         if c.spectral_norm:
-            return list(self.spectral_norm.updates)
+            return self.spectral_norm.updates()
         with tf.control_dependencies(updates):
             clipped = c.loss == 'wgan' and c.penalty == 'none'
             return getters.clip(self.d_vars) if clipped else []

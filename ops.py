@@ -65,7 +65,7 @@ def linear(x, size, stddev=0.02, name='linear', bias=True):
     with tf.variable_scope(name):
         matrix = tf.get_variable('Matrix', [channels_of(x), size],
                                  initializer=tf.random_normal_initializer(stddev=stddev))
-        x = tf.matmul(x, matrix)
+        x = tf.cast(tf.matmul(tf.cast(x, matrix.dtype), matrix), x.dtype)
         if not bias:
             return x
         return tf.nn.bias_add(x, tf.get_variable(

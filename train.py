@@ -1,4 +1,4 @@
-"""The training loop: one session.run a step."""
+"""The training loop: one session.run a step, or with a GPU for many of them."""
 
 import contextlib
 import os
@@ -15,14 +15,23 @@ from dataset.batches import batch_number
 from dataset.cache import cache_base
 from metrics import evaluation
 from model import ARCHITECTURES
-from runs import checkpoints, costs, epochs, history, inherit, sampling, sessions
+from runs import (
+    checkpoints,
+    costs,
+    epochs,
+    history,
+    inherit,
+    sampling,
+    sessions,
+    steps,
+)
 from runs.folders import list_sheets, make_folder, saved
 from runs.guard import WEIGHTS_EVERY, Diverged, check_variables, message
 from runs.record import ANIMATION, Record, remove_stale_sheets
 from runs.stop import Stop
 from utils import make_gif, remove_leftovers, show_all_variables
 
-MEASURED = 3        # steps of a dry run, after a first one
+MEASURED = 3        # runs of a step, or of many, of a dry run, after a first one
 
 
 def train(config, run, data):
@@ -31,10 +40,9 @@ def train(config, run, data):
     `data` is a batches.Dataset. The status is 0; 1 if the training diverged; or 128 +
     the signal's number after Ctrl-C or SIGTERM, and then the run is saved first.
     """
-    with sessions.memory():
-        trainer = Trainer(config, run, data)
+    trainer = Trainer(config, run, data)
     try:
-        with Stop() as stop, sessions.memory():
+        with Stop() as stop:
             trainer.train(stop)
     except Diverged as error:
         print('error: %s' % error, file=sys.stderr)
@@ -48,7 +56,7 @@ def train(config, run, data):
 class Trainer:
     """A run in training: its graph, its session and what it writes down."""
 
-    sess = record = judge = None    # until they are open
+    sess = record = judge = steps = None    # until they are open
 
     def __init__(self, config, run, data):
         self.start, self.newest = checkpoints.newest(run.checkpoint_dir) or (0, None)
@@ -89,6 +97,8 @@ class Trainer:
                 self.config = config.replace(
                     origin=inherit.begin(self.sess, config, variables))
         self.sample_z = self.sess.run(z)
+        if self.start < self.total:
+            self.steps = steps.make(self.model, self.data, self.sess)
         self.sess.graph.finalize()
         self.say_where()
         self.begin()
@@ -130,18 +140,22 @@ class Trainer:
 
     def train(self, stop):
         """Take the steps that are left, or those until `stop` has a status."""
-        config, record = self.config, self.record
-        bar = tqdm(range(self.start, self.total), 'training', self.total,
-                   initial=self.start, disable=None, unit='step', smoothing=0.1)
-        for step in bar:
-            began = time.time()
-            values = self.train_step(step)
-            done, took = step + 1, time.time() - began
-            record.add_step(done, took, values, self.evaluate(done))
-            if done % WEIGHTS_EVERY == 0:
+        config, record, done = self.config, self.record, self.start
+        bar = tqdm(None, 'training', self.total, initial=done, disable=None,
+                   unit='step', smoothing=0.1)
+        while done < self.total:
+            began, first = time.time(), done
+            rows = self.train_steps(first)
+            took = (time.time() - began) / len(rows)
+            for done, values in enumerate(rows, first + 1):
+                record.add_step(done, took, values, self.evaluate(done))
+            # many steps: the losses tell it, and weights are looked at before they are
+            # saved or drawn by
+            if not self.steps and done % WEIGHTS_EVERY == 0:
                 self.check_weights(done)
             bar.set_postfix_str('%.0f images/s' % (record.images_per_step / took),
                                 False)
+            bar.update(len(rows))
             last = done == self.total
             # before saving: a run that goes on from there will not draw this sheet
             if done % config.sample_freq == 0 or last:
@@ -152,6 +166,33 @@ class Trainer:
             if stopping:    # printed last: Ctrl-C may have ended the `tee` we print to
                 tqdm.write('stopping: the run is saved after step %d' % done)
                 break
+        bar.close()
+
+    def train_steps(self, first):
+        """Take the step after `first`, or as many as one run covers; return the values.
+
+        These are those of train_step, of each step.
+        """
+        if not self.steps:
+            return [self.train_step(first)]
+        numbers = [[batch_number(step * self.config.d_steps + i)
+                    for i in range(self.config.d_steps)]
+                   for step in range(first, self.pause(first))]
+        rows = self.steps.run(self.sess, numbers)
+        done = first + len(rows)
+        if self.record and done % self.config.summary_freq == 0:
+            with histograms(done):
+                summary = self.steps.summary(self.sess)
+            self.record.events.add_summary(summary, done)
+        return rows
+
+    def pause(self, first):
+        """Return the step with which a run of many ends: where there is more to do."""
+        c, most = self.config, first + self.steps.most
+        often = [c.sample_freq, c.ckpt_freq, c.summary_freq, c.eval_freq or c.ckpt_freq]
+        most = min([most, self.total] + [first - first % freq + freq for freq in often])
+        return next((done for done in range(first + 1, most) if self.epochs.ends(done)),
+                    max(most, first + 1))
 
     def train_step(self, step):
         """Update D, then G, in one session.run; return the losses and accuracies.
@@ -241,11 +282,9 @@ def rehearse(config, run, data):
     if not os.path.exists(sheet):
         preview.save_sheet(data.images, sheet)
     print('%s images; how they were prepared: %s' % (format(len(data), ','), sheet))
-    with sessions.memory():
-        trainer = Rehearsal(config, run, data)
+    trainer = Rehearsal(config, run, data)
     try:
-        with sessions.memory():
-            trainer.rehearse()
+        trainer.rehearse()
     except Diverged as error:
         print('error: %s' % error, file=sys.stderr)
         return 1
@@ -265,16 +304,17 @@ class Rehearsal(Trainer):
         """Write nothing."""
 
     def rehearse(self):
-        """Take MEASURED steps; print what they take, and how long all will take."""
+        """Take some steps; print what they take, and how long all will take."""
         if self.start >= self.total:
             return
-        took = []
-        for step in range(self.start, self.start + 1 + MEASURED):
+        took, done = [], self.start
+        for _ in range(1 + MEASURED):
             began = time.time()
-            self.train_step(step)
-            took.append(time.time() - began)
+            count = len(self.train_steps(done))
+            took.append((time.time() - began) / count)
+            done += count
         step = statistics.median(took[1:])      # the first one also plans the others
-        self.check_weights(self.start + len(took))
+        self.check_weights(done)
         began = time.time()
         sampling.draw(self.sess, self.model, self.sample_z,
                       sampling.make_labels(len(self.sample_z), self.config))

@@ -46,16 +46,19 @@ class Dataset:
         batch_number. With `flip` each image is mirrored, left to right, or not, by
         (seed, number).
         """
+        images, y = self.take(self.chosen(number, batch_size, seed))
+        if flip:
+            mirrored = mirror(number, batch_size, seed)
+            images[mirrored] = images[mirrored, :, ::-1]
+        return images, y
+
+    def chosen(self, number, batch_size, seed):
+        """Return the indices of the images of the batch of that number."""
         epoch, index = divmod(number, self.steps_per_epoch(batch_size))
         if self.order_of != (seed, epoch):
             rng = np.random.default_rng([seed, epoch])
             self.order, self.order_of = rng.permutation(len(self)), (seed, epoch)
-        images, y = self.take(self.order[index * batch_size:(index + 1) * batch_size])
-        if flip:
-            rng = np.random.default_rng([seed, FLIPS, number])
-            mirrored = rng.random(batch_size) < 0.5
-            images[mirrored] = images[mirrored, :, ::-1]
-        return images, y
+        return self.order[index * batch_size:(index + 1) * batch_size]
 
     def take(self, chosen):
         """Return (images float32 in [-1, 1], y) of the images with these indices."""
@@ -68,6 +71,12 @@ class Dataset:
         if self.labels.ndim == 2:
             return self.labels[chosen]
         return one_hot(self.labels[chosen], len(self.classes))
+
+
+def mirror(number, batch_size, seed):
+    """Return which images of the batch of that number --flip mirrors: bool [N]."""
+    rng = np.random.default_rng([seed, FLIPS, number])
+    return rng.random(batch_size) < 0.5
 
 
 def batch_number(index, rank=0, size=1):

@@ -29,7 +29,12 @@ Side = collections.namedtuple('Side', 'size small before after pairs')
 
 
 def conv2d(x, w, stride=2):
-    """Convolve [N, H, W, C] to [N, ceil(H / stride), ceil(W / stride), channels]."""
+    """Convolve [N, H, W, C] to [N, ceil(H / stride), ceil(W / stride), channels].
+
+    In the type of w, which may be narrower than that of x and the result.
+    """
+    if w.dtype != x.dtype:
+        return tf.cast(conv2d(tf.cast(x, w.dtype), w, stride), x.dtype)
     strides, size = [1, stride, stride, 1], x.shape.as_list()[1:3]
     kind = kind_of_layer(size, int(w.shape[2]), stride)
     if kind == 'deep':
@@ -42,8 +47,10 @@ def conv2d(x, w, stride=2):
 def conv2d_transpose(x, w, size, stride=2):
     """Convolve, transposed, [N, ceil(H / stride), …, channels] to [N, H, W, C].
 
-    `size` is (H, W).
+    `size` is (H, W). For the type see conv2d.
     """
+    if w.dtype != x.dtype:
+        return tf.cast(conv2d_transpose(tf.cast(x, w.dtype), w, size, stride), x.dtype)
     c = int(w.shape[2])
     kind = kind_of_layer(size, c, stride)
     if kind == 'plain':

@@ -2,7 +2,7 @@
 
 A custom getter stands between a layer that asks for a variable and the variable. So the
 layers, and the networks made of them, read the same with a variant and without: other
-initial values, spectral norm. WGAN's clipping is here too.
+initial values, spectral norm, bfloat16. WGAN's clipping is here too.
 """
 
 import tensorflow.compat.v1 as tf
@@ -43,16 +43,25 @@ def constants(values):
     return constant
 
 
+def bfloat16(getter, name, *args, **kwargs):
+    """Hand weights out in bfloat16; a layer computes in the type of its weights.
+
+    For GPUs: on processors a rewrite of TensorFlow's does it, see sessions.py.
+    """
+    variable = getter(name, *args, **kwargs)
+    return tf.cast(variable, tf.bfloat16) if is_weight(name) else variable
+
+
 class SpectralNorm:
     """A getter that divides weights by their largest singular value.
 
     Miyato et al., 2018: a vector u for each layer, one step of power iteration a
     training step. Every call of the network in a step sees the same weights; `updates`
-    are the ops that move u, for whoever builds D's update to run.
+    makes the ops that move u, for whoever builds D's update to run.
     """
 
     def __init__(self):
-        self.weights, self.updates = {}, []
+        self.weights, self.moved = {}, []
 
     def __call__(self, getter, name, *args, **kwargs):
         """Return the variable, divided if it holds weights."""
@@ -72,8 +81,12 @@ class SpectralNorm:
         new_u = tf.nn.l2_normalize(tf.matmul(v, w))
         v, new_u = tf.stop_gradient(v), tf.stop_gradient(new_u)
         norm = tf.reduce_sum(tf.matmul(v, w) * new_u)
-        self.updates.append(u.assign(new_u))
+        self.moved.append((u, new_u))
         return variable / norm
+
+    def updates(self):
+        """Return ops that move each u by its step."""
+        return [u.assign(new_u) for u, new_u in self.moved]
 
 
 def compose(getters):

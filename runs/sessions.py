@@ -12,6 +12,11 @@ from settings.errors import UserError
 from utils import quiet
 
 CPUINFO = '/proc/cpuinfo'
+# What TensorFlow says where a GPU has no memory left, for itself or for its libraries
+FULL = re.compile(
+    'out of memory|OOM when allocating|Dst tensor is not initialized|DNN library is not'
+    '|CU(DNN|BLAS)_STATUS_(NOT_INITIALIZED|ALLOC_FAILED|INTERNAL_ERROR)'
+    '|could not create (cudnn|cublas) handle|CUDA_ERROR_OUT_OF_MEMORY', re.I)
 
 
 def config_proto(config):
@@ -24,20 +29,28 @@ def config_proto(config):
         proto.intra_op_parallelism_threads = config.threads
         proto.inter_op_parallelism_threads = config.threads
     if choose_precision(config) == 'bfloat16':
+        check_bfloat16()
+    if choose_precision(config) == 'bfloat16' and not has_gpu():    # else: getters.py
         proto.graph_options.rewrite_options.MergeFrom(bfloat16_rewrite())
     return proto
 
 
 def choose_precision(config):
-    """Return --precision, float32 or bfloat16; auto is decided by the machine.
+    """Return --precision: float32, tf32 or bfloat16; auto is decided by the machine.
 
-    It takes bfloat16 where the processor has AMX, with which a step is twice as fast,
-    TensorFlow knows the rewrite and sees no GPU. Points, a toy, are float32.
+    It takes tf32 where a GPU has it, as TensorFlow does by itself; and bfloat16 where
+    there is no GPU and the processor has AMX, with which a step is twice as fast, if
+    TensorFlow knows the rewrite. Points, a toy, are float32.
     """
+    tf32 = is_ampere() and knows_tf32()
     if config.precision != 'auto':
-        return config.precision
-    fast = (has_bfloat16('amx_bf16', unknown=False) and knows_bfloat16()
-            and config.dataset != GAUSSIAN and not has_gpu())
+        return 'float32' if config.precision == 'tf32' and not tf32 else (
+            config.precision)
+    if config.dataset == GAUSSIAN:
+        return 'float32'
+    if has_gpu():
+        return 'tf32' if tf32 else 'float32'
+    fast = has_bfloat16('amx_bf16', unknown=False) and knows_bfloat16()
     return 'bfloat16' if fast else 'float32'
 
 
@@ -46,36 +59,62 @@ def at_hand(config, given, echo=print):
 
     bfloat16 of config.json, which this call's flags did not ask for, is auto where the
     machine lacks it. Where a run is computed otherwise than it was trained, that is
-    said. An export is always in float32.
+    said; not of tf32, which older runs call float32. From here on TensorFlow takes TF32
+    or does not: it knows no such setting of a session. An export is always in float32.
     """
     if config.task == 'export':
         return config.replace(precision='float32')
     trained = config.trained_in or config.precision     # older runs: as it was decided
     if (config.precision == 'bfloat16' and 'precision' not in given
-            and not (has_bfloat16() and knows_bfloat16())):
+            and not able_bfloat16()):
         config = config.replace(precision='auto')
     here = choose_precision(config)
-    if trained not in ('auto', here):
+    if trained != 'auto' and trained.replace('tf', 'float') != here.replace(
+            'tf', 'float'):
         echo('note: the run was trained in %s; here it is computed in %s (see '
              '--precision)' % (trained, here))
+    if knows_tf32():
+        tf.config.experimental.enable_tensor_float_32_execution(here != 'float32')
     return config
 
 
-def bfloat16_rewrite():
-    """Return the rewrite of convolutions and products to bfloat16, for processors.
+def able_bfloat16():
+    """Tell whether TensorFlow can compute in bfloat16 here."""
+    return knows_bfloat16() and (is_ampere() if has_gpu() else has_bfloat16())
 
-    Raises UserError where this TensorFlow does not know it or the processor does not.
-    """
-    if not has_bfloat16():
-        raise UserError('--precision bfloat16 needs a processor with AMX or '
-                        'AVX512-BF16, and this one has neither: it would be slower, '
-                        'not faster. Take --precision float32.')
-    options = tf.ConfigProto().graph_options.rewrite_options
+
+def check_bfloat16():
+    """Raise UserError where TensorFlow does not know bfloat16, or nothing here does."""
+    if not (is_ampere() if has_gpu() else has_bfloat16()):
+        raise UserError('--precision bfloat16 needs %s: it would be slower, not '
+                        'faster. Take --precision float32.' % (
+                            'a GPU of the kind Ampere or later, and this one is older'
+                            if has_gpu() else 'a processor with AMX or AVX512-BF16, '
+                            'and this one has neither'))
     if not knows_bfloat16():
         raise UserError('--precision bfloat16 needs TensorFlow 2.9 or later; this is '
                         '%s. Leave it out to train in float32.' % tf.__version__)
+
+
+def bfloat16_rewrite():
+    """Return the rewrite of convolutions and products to bfloat16, for processors."""
+    options = tf.ConfigProto().graph_options.rewrite_options
     options.auto_mixed_precision_onednn_bfloat16 = 1        # RewriterConfig.ON
     return options
+
+
+def is_ampere():
+    """Tell whether the first GPU has TF32 and bfloat16, as those since Ampere have."""
+    devices = tf.config.experimental
+    with quiet():
+        gpus = devices.list_physical_devices('GPU') if has_gpu() else []
+        details = getattr(devices, 'get_device_details', lambda gpu: {})    # since 2.4
+        return bool(gpus) and details(gpus[0]).get('compute_capability', (0,))[0] >= 8
+
+
+def knows_tf32():
+    """Tell whether this TensorFlow has a switch for TF32; since 2.4."""
+    return hasattr(tf.config.experimental, 'enable_tensor_float_32_execution')
 
 
 def knows_bfloat16():
@@ -110,19 +149,47 @@ def peaks():
 
 @contextlib.contextmanager
 def memory():
-    """Let what TensorFlow raises where the memory is too small be a MemoryError."""
+    """Let what TensorFlow raises where the memory is too small be a MemoryError.
+
+    That of a GPU a UserError: mostly another program has taken it.
+    """
     try:
         yield
     except tf.errors.OpError as error:
+        if has_gpu() and FULL.search(error.message):
+            raise UserError(
+                "The GPU's memory is full (%s). If `nvidia-smi` shows another program "
+                'on it, end that or wait for it; or take another GPU by '
+                'CUDA_VISIBLE_DEVICES=1, the processor by CUDA_VISIBLE_DEVICES=-1. If '
+                'it shows none, try a smaller --batch_size, --gf_dim or --df_dim.'
+                % first_line(error))
         # the text: what TensorFlow says of a constant that it finds no room for
         if not (isinstance(error, tf.errors.ResourceExhaustedError)
                 or 'Cannot parse tensor from proto' in error.message):
             raise
         raise MemoryError('not enough memory (%s): try a smaller --batch_size, '
-                          '--gf_dim or --df_dim' % error.message.partition('\n')[0])
+                          '--gf_dim or --df_dim' % first_line(error))
+
+
+def first_line(error):
+    """Return the first line of what TensorFlow says."""
+    return error.message.strip().partition('\n')[0]
+
+
+def gpu_memory(sess):
+    """Return the bytes of the GPU that a session may take; 0 without one."""
+    return max([device.memory_limit_bytes for device in sess.list_devices()
+                if device.device_type == 'GPU'] or [0])
 
 
 def open_session(config):
     """Return a tf.Session with the run's ConfigProto; started quietly."""
-    with quiet():
-        return tf.Session(config=config_proto(config))
+    proto = config_proto(config)
+    with quiet():       # which would show all that it hid, if it were left by an error
+        try:
+            return tf.Session(config=proto)
+        except tf.errors.OpError as error:
+            if not FULL.search(error.message):
+                raise
+            full = error
+    raise full

@@ -332,9 +332,19 @@ class Flags:
     allow_growth: bool = option(
         True, FREE, 'take GPU memory as it is needed, not all at once')
     precision: str = option(
-        'auto', FREE, 'of convolutions and products: float32; bfloat16, for processors '
-        'with AMX or AVX512-BF16; or auto, bfloat16 where there are AMX and no GPU',
-        choices=('auto', 'float32', 'bfloat16'), not_of='export')
+        'auto', FREE, 'of convolutions and products: float32; tf32, float32 rounded to '
+        '10 bits in them, for GPUs since Ampere; bfloat16, 7 bits, for these and for '
+        'processors with AMX or AVX512-BF16; or auto, tf32 where a GPU has it, '
+        'bfloat16 where there are AMX and no GPU',
+        choices=('auto', 'float32', 'tf32', 'bfloat16'), not_of='export')
+    xla: str = option(
+        'auto', FREE, "compile the training step with XLA, TensorFlow's compiler: "
+        'true, false, or auto, with a GPU', choices=('auto', 'true', 'false'),
+        of='train')
+    steps_per_run: int = option(
+        None, FREE, 'training steps in one run of TensorFlow; by default 50 with a '
+        'GPU, which takes longer to start than to compute, else 1', low=1, high=1000,
+        of='train')
     threads: int = option(
         None, FREE, 'how many threads compute; by default one a core', low=1, high=4096)
 
@@ -349,7 +359,7 @@ class Flags:
     # how many pictures it was trained on, from which step; see runs/epochs.py
     pictures: str = option(None, TRAINING)
     # what --precision was when it was last trained, auto as it was decided there
-    trained_in: str = option(None, FREE, choices=('float32', 'bfloat16'))
+    trained_in: str = option(None, FREE, choices=('float32', 'tf32', 'bfloat16'))
 
 
 def spelled(name):

@@ -76,7 +76,7 @@ def build_calibration(model):
     With --spectral_norm the power iteration goes on too. Without this an untrained D
     would squash each map more than the last.
     """
-    updates = list(model.spectral_norm.updates) if model.spectral_norm else []
+    updates = model.spectral_norm.updates() if model.spectral_norm else []
     return tf.group(*(updates + move_averages(model.d_stats_real)))
 
 

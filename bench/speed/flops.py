@@ -41,3 +41,15 @@ def count(sess, fetches, feed):
               sess.run({t.name: t for t in tensors}, feed).items()}
     return int(sum(work(op, [shapes[t.name] for t in op.inputs],
                         shapes[op.outputs[0].name]) for op in ops))
+
+
+def count_static(fetches, batch):
+    """Return what count does, from the shapes in the graph; None in them is `batch`.
+
+    For a graph of plain convolutions, as with a GPU.
+    """
+    def shape(tensor):
+        return [batch if size is None else size for size in tensor.shape.as_list()]
+    ops = [op for op in reachable(fetches) if op.type in PRODUCTS]
+    return int(sum(work(op, [shape(t) if t.shape.ndims else () for t in op.inputs],
+                        shape(op.outputs[0])) for op in ops))

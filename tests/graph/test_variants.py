@@ -231,9 +231,10 @@ def test_spectral_norm_divides_by_the_largest_singular_value(graph, tiny_config)
     assert set(normed) == {n for n in raw if getters.is_weight(n)}
     assert not any('_bn' in name for name in raw)
     assert not any(name.endswith('_u') for name in raw)
+    updates = model.spectral_norm.updates()
     with start() as sess:
         for _ in range(100):
-            sess.run(model.spectral_norm.updates)
+            sess.run(updates)
         for name, weights in sess.run(normed).items():
             matrix = weights.reshape(-1, weights.shape[-1])
             assert np.linalg.svd(matrix)[1][0] == pytest.approx(1, abs=0.02)

@@ -20,7 +20,8 @@ def on(monkeypatch, tmp_path):
         monkeypatch.setattr(tf.config.experimental, 'list_physical_devices',
                             lambda kind: devices)
         monkeypatch.setattr(tf.config.experimental, 'get_device_details', lambda gpu: {
-            'device_name': seen[devices.index(gpu)]}, raising=False)
+            'device_name': seen[devices.index(gpu)], 'compute_capability': (8, 0)},
+            raising=False)
         monkeypatch.setattr(sessions, 'has_gpu', lambda: bool(seen))
         monkeypatch.setattr(room, 'SIGNS', [str(tmp_path / 'nvidia*')])
         monkeypatch.setattr(room.shutil, 'which', lambda name: smi)
@@ -47,9 +48,9 @@ def test_a_processor_with_amx(on, tiny_config):
 
 
 @pytest.mark.parametrize('seen, text', [
-    (['NVIDIA A100'], 'the GPU NVIDIA A100, in float32'),
-    (['A', 'B'], 'the GPU A, the first of 2, in float32'),
-    ([None], 'the GPU /physical_device:GPU:0, in float32')])
+    (['NVIDIA A100'], 'the GPU NVIDIA A100, in tf32'),
+    (['A', 'B'], 'the GPU A, the first of 2, in tf32'),
+    ([None], 'the GPU /physical_device:GPU:0, in tf32')])
 def test_a_gpu(on, tiny_config, seen, text):
     on(seen, signs=['nvidia0'], flags='amx_bf16')
     assert machine.where(tiny_config(precision='auto')) == 'computing on ' + text

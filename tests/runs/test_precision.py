@@ -94,6 +94,63 @@ def test_a_processor_without_it_is_refused_with_the_remedy(tiny_config, monkeypa
         sessions.config_proto(tiny_config(precision='bfloat16'))
 
 
+# --- a GPU -------------------------------------------------------------------
+
+@pytest.fixture
+def card(monkeypatch, processor):
+    """Return a function that sets the GPU's compute capability."""
+    def make(*capability):
+        processor('amx_bf16')
+        monkeypatch.setattr(sessions, 'has_gpu', lambda: True)
+        devices = tf.config.experimental
+        monkeypatch.setattr(devices, 'list_physical_devices', lambda kind: ['gpu'])
+        monkeypatch.setattr(devices, 'get_device_details', lambda gpu: dict(
+            [('compute_capability', capability)] if capability else []), raising=False)
+    return make
+
+
+@pytest.mark.parametrize('capability, wanted, chosen', [
+    ((9, 0), 'auto', 'tf32'), ((8, 0), 'tf32', 'tf32'), ((9, 0), 'float32', 'float32'),
+    ((7, 5), 'auto', 'float32'), ((7, 5), 'tf32', 'float32'), ((), 'auto', 'float32'),
+    ((9, 0), 'bfloat16', 'bfloat16')])
+def test_a_gpu_takes_tf32_where_it_has_it(
+        card, tiny_config, capability, wanted, chosen):
+    card(*capability)
+    config = tiny_config(precision=wanted)
+    assert sessions.choose_precision(config) == chosen
+    options = sessions.config_proto(config).graph_options.rewrite_options
+    assert options.auto_mixed_precision_onednn_bfloat16 == 0
+
+
+def test_float32_turns_tf32_off(card, tiny_config, monkeypatch):
+    card(9, 0)
+    set_to = []
+    monkeypatch.setattr(tf.config.experimental, 'enable_tensor_float_32_execution',
+                        set_to.append, raising=False)
+    for precision in 'float32', 'auto', 'bfloat16':
+        sessions.at_hand(tiny_config(precision=precision), {})
+    assert set_to == [False, True, True]
+
+
+@pytest.mark.parametrize('trained, said', [
+    ('float32', 0), ('tf32', 0), ('bfloat16', 1), (None, 0)])
+def test_tf32_and_float32_are_not_told_apart(card, tiny_config, trained, said):
+    card(9, 0)
+    config, lines = tiny_config(precision='auto', trained_in=trained), []
+    sessions.at_hand(config, {}, lines.append)
+    assert len(lines) == said
+
+
+def test_a_gpu_without_bfloat16_is_refused_with_the_remedy(card, tiny_config):
+    card(7, 5)
+    with pytest.raises(UserError, match='Ampere or later, and this .* float32.$'):
+        sessions.config_proto(tiny_config(precision='bfloat16'))
+
+
+def test_tf32_is_float32_on_a_processor(tiny_config):
+    assert sessions.choose_precision(tiny_config(precision='tf32')) == 'float32'
+
+
 # --- a run on another machine -------------------------------------------------
 
 NOTE = 'note: the run was trained in %s; here it is computed in %s (see --precision)'

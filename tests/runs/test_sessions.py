@@ -6,9 +6,12 @@ import sys
 
 import pytest
 import tensorflow.compat.v1 as tf
+import tiny_runs
 
+import main
 from runs import checkpoints, sessions
 from settings.config import Config
+from settings.errors import UserError
 from utils import quiet
 
 
@@ -37,6 +40,64 @@ def test_precision_turns_the_rewrite_on(monkeypatch):
     on = proto(precision='bfloat16').graph_options.rewrite_options
     off = proto(precision='float32').graph_options.rewrite_options
     assert (getattr(on, name), getattr(off, name)) == (1, 0)
+
+
+# What TensorFlow says on a GPU whose memory another program holds
+FULL = [tf.errors.ResourceExhaustedError(None, None, 'OOM when allocating a\nHint'),
+        tf.errors.InternalError(None, None, 'cudaSetDevice() on GPU:0 failed. Status: '
+                                'out of memory'),
+        tf.errors.InternalError(None, None, 'Dst tensor is not initialized.'),
+        tf.errors.NotFoundError(None, None, 'No algorithm worked! CUDNN_STATUS_'
+                                'ALLOC_FAILED'),
+        tf.errors.InternalError(None, None, 'CUBLAS_STATUS_NOT_INITIALIZED')]
+
+
+@pytest.mark.parametrize('error', FULL, ids=lambda error: error.message[:12])
+def test_a_full_gpu_is_one_line_with_the_remedy(error, monkeypatch, capsys):
+    monkeypatch.setattr(sessions, 'has_gpu', lambda: True)
+
+    def session(config):
+        os.write(2, b'noise')
+        raise error
+    monkeypatch.setattr(tf, 'Session', session)
+    with pytest.raises(UserError) as raised, sessions.memory():
+        sessions.open_session(Config.make({'precision': 'float32'}, {}))
+    said = str(raised.value)
+    assert '\n' not in said and error.message.partition('\n')[0] in said
+    for part in 'nvidia-smi', 'CUDA_VISIBLE_DEVICES=-1', '--batch_size':
+        assert part in said
+
+
+def test_what_is_no_lack_of_memory_stays_an_error(monkeypatch):
+    monkeypatch.setattr(sessions, 'has_gpu', lambda: True)
+    with pytest.raises(tf.errors.InternalError), sessions.memory():
+        raise tf.errors.InternalError(None, None, 'something else')
+    monkeypatch.setattr(sessions, 'has_gpu', lambda: False)
+    with pytest.raises(MemoryError, match='not enough memory .OOM.*--gf_dim'), (
+            sessions.memory()):
+        raise FULL[0]
+
+
+@pytest.mark.parametrize('train', [True, False])
+def test_a_full_gpu_ends_training_and_tasks_with_status_2(
+        tmp_path, make_images, monkeypatch, capfd, train):
+    tiny_runs.save(tmp_path / 'c', 'flat')
+    make_images(str(tmp_path / 'data' / 'flat'), 8)
+
+    def session(config):
+        os.write(2, b'noise')
+        raise FULL[1]
+    monkeypatch.setattr(sessions, 'has_gpu', lambda: True)
+    monkeypatch.setattr(tf, 'Session', session)
+    status = main.main([
+        '--dataset', 'flat', '--data_dir', str(tmp_path / 'data'), '--batch_size', '8',
+        '--checkpoint_dir', str(tmp_path / 'c'), '--sample_dir', str(tmp_path / 's'),
+        '--output_height', '16', '--gf_dim', '4', '--df_dim', '4'] + (
+            ['--train', '--name', 'new'] if train else ['--name', 'flat']))
+    error = capfd.readouterr().err
+    assert status == 2
+    assert error.startswith("error: The GPU's memory is full")
+    assert error.count('\n') == 1
 
 
 def test_only_the_newest_checkpoints_are_kept(graph, tmp_path):

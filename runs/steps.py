@@ -1,0 +1,178 @@
+"""Steps: many of them in one session.run, by a loop in the graph around the step.
+
+On a GPU a step of a small network is over before Python and TensorFlow have started the
+next one. So one run covers up to MOST steps there; XLA may compile them to one program.
+The step is the model's own, built once more inside the loop on the same variables: on a
+processor, without XLA, its numbers are those of single steps, bit for bit.
+"""
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from graph.convolution import has_gpu
+from ops import draw_z
+from runs import pictures, sessions
+from settings.errors import UserError
+from utils import quiet
+
+MOST = 50           # steps in one run, with a GPU
+# What a summary is made of: tensors of the model, of the last step of a run
+WATCHED = ('d_loss_real', 'd_loss_fake', 'g_loss', 'd_acc_real', 'd_acc_fake', 'd_loss',
+           'd_penalty', 'augment_p', 'z', 'D', 'D_')
+
+
+def make(model, data, sess, echo=print):
+    """Return the Steps of a model with optimizers; None where each step is a run.
+
+    With --xla auto the compiler is tried, and left where it does not work here. Raises
+    UserError where --xla true cannot be had.
+    """
+    config = model.config
+    most = min(config.steps_per_run or (MOST if has_gpu() else 1),
+               pictures.most_steps(config, data))
+    xla = config.xla == 'true' or config.xla == 'auto' and has_gpu()
+    if most == 1 and not xla:
+        return None
+    source = pictures.source(config, data, most, sess)
+    steps, failure = compiled(model, source, sess, echo) if xla else (None, None)
+    if failure and config.xla == 'true':
+        raise UserError('--xla true: XLA does not work here (%s). Take --xla false.'
+                        % failure)
+    if failure:
+        echo('note: XLA does not work here (%s); going on without it' % failure)
+    steps = steps or (Steps(model, source) if most > 1 else None)
+    if steps:
+        echo('%d step%s in one run of TensorFlow%s%s' % (
+            most, 's' * (most > 1), ' at most' * (most > 1), source.said))
+    return steps
+
+
+def compiled(model, source, sess, echo):
+    """Return (Steps that XLA has compiled, None), or (None, why it could not)."""
+    echo('compiling the step with XLA, once a start; --xla false leaves it out')
+    with quiet():       # which would show all that it hid, if it were left by an error
+        try:
+            steps = Steps(model, source, xla=True)
+            steps.run(sess, [])         # no step: only compiles
+            return steps, None
+        except tf.errors.OpError as error:
+            return None, sessions.first_line(error)
+        except TypeError:
+            return None, 'it needs TensorFlow 2.5 or later; this is ' + tf.__version__
+
+
+class Steps:
+    """The loop around the step of a model that has its optimizers.
+
+    `source` is where the images come from, a pictures.Fed. With `xla` all of the loop
+    is one program. `model.config` says how many updates a step has.
+    """
+
+    def __init__(self, model, source, xla=False):
+        self.model, self.source, self.most = model, source, source.most
+        self.names = sorted(model.scalars)
+        self.count = tf.placeholder(tf.int32, [])
+        self.numbers = tf.placeholder(tf.int64, [self.most, model.config.d_steps])
+        inputs = dict(source.build(), number=self.numbers)
+        # outside the loop: XLA draws other numbers from the same seed, as it does for
+        # --augment and --penalty
+        inputs['z'] = self.draw_z(tf.shape(inputs['images'])[2])
+        loop = tf.function(self.loop, autograph=False,
+                           **({'jit_compile': True} if xla else {}))
+        self.rows, self.watched = loop(self.count, inputs)
+
+    def run(self, sess, numbers):
+        """Take the steps whose batches have these numbers, [steps, d_steps].
+
+        Return the losses and accuracies of each, {name: float}.
+        """
+        padded = np.zeros(self.numbers.shape.as_list(), np.int64)
+        padded[:len(numbers)] = np.reshape(numbers, [-1, padded.shape[1]])
+        feed = dict(self.source.feed(padded[:len(numbers)]))
+        feed.update({self.count: len(numbers), self.numbers: padded})
+        rows, self.last = sess.run([self.rows, self.watched], feed)
+        return [dict(zip(self.names, map(float, row))) for row in rows[:len(numbers)]]
+
+    def summary(self, sess):
+        """Return the summary of the last step that was taken."""
+        return sess.run(self.model.summary, {
+            getattr(self.model, name): value for name, value in self.last.items()})
+
+    # --- in the graph --------------------------------------------------------
+
+    def draw_z(self, batch):
+        """Return the z of all batches, [most, d_steps, batch, z_dim]."""
+        c = self.model.config
+        z = [draw_z(c.z_dist, [batch, c.z_dim], [np.int64(c.seed), number])
+             for number in tf.unstack(tf.reshape(self.numbers, [-1]))]
+        return tf.reshape(tf.stack(z), [self.most, c.d_steps, batch, c.z_dim])
+
+    def loop(self, count, inputs):
+        """Take `count` steps; return the losses of each, and WATCHED of the last."""
+        def take(i, rows, watched):
+            row, watched, done = self.step(
+                {name: value[i] for name, value in inputs.items()})
+            with tf.control_dependencies(done):
+                return i + 1, rows.write(i, row), {
+                    name: tf.identity(value) for name, value in watched.items()}
+        rows = tf.TensorArray(tf.float32, self.most, element_shape=[len(self.names)])
+        watched = {name: tf.zeros(self.shape_of(name)) for name in WATCHED}
+        _, rows, watched = tf.while_loop(
+            lambda i, *_: i < count, take, [0, rows, watched], parallel_iterations=1)
+        return rows.stack(), watched
+
+    def step(self, inputs):
+        """Return the losses of a step, WATCHED, and its updates.
+
+        The updates are those of Trainer.train_step: of D alone (--d_steps), of both,
+        then with --updates together of G alone (--g_steps).
+        """
+        c = self.model.config
+        def update_G(model):
+            return model.update_G(model.g_loss, model.g_stats)
+
+        done = self.repeat(c.d_steps - 1, inputs, type(self.model).update_D)
+        with tf.control_dependencies(done):
+            model = self.built(inputs, c.d_steps - 1)
+            model.d_optim = model.update_D()
+            # in the loop all that is built is run, wanted or not
+            model.g_optim = None if c.updates == 'alternate' else update_G(model)
+            model.build_step()
+            watched = {name: tf.reshape(getattr(model, name), self.shape_of(name))
+                       for name in WATCHED}
+        values = dict(model.scalars, g_loss=model.step_loss)
+        done = tf.nest.flatten(model.updates)
+        if c.updates == 'together':
+            with tf.control_dependencies(done):
+                done += self.repeat(c.g_steps - 1, inputs, update_G, c.d_steps - 1)
+        return tf.stack([values[name] for name in self.names]), watched, done
+
+    def repeat(self, times, inputs, update, batch=None):
+        """Return ops that update one network so often, on the batch of that index.
+
+        By default each time on a batch of its own.
+        """
+        if not times:
+            return []
+
+        def take(i):
+            model = self.built(inputs, i if batch is None else batch)
+            with tf.control_dependencies([update(model)]):
+                return i + 1
+        return [tf.while_loop(lambda i: i < times, take, [0], parallel_iterations=1)]
+
+    def built(self, inputs, batch):
+        """Return the model once more, on the same variables and on one batch of all."""
+        inputs = {name: value[batch] for name, value in inputs.items()}
+        with tf.variable_scope(tf.get_variable_scope(), reuse=True):
+            model = type(self.model)(self.model.config, (
+                pictures.transform(inputs['images']), inputs.get('y'),
+                inputs['number'], inputs['z']))
+        model.optimizers = self.model.optimizers
+        return model
+
+    def shape_of(self, name):
+        """Return the shape of a tensor of the model, for batches of --batch_size."""
+        batch = self.model.config.batch_size
+        return [batch if size is None else size
+                for size in getattr(self.model, name).shape.as_list()]
