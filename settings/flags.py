@@ -326,6 +326,18 @@ class Flags:
     threads: int = option(
         None, FREE, 'how many threads compute; by default one a core', low=1, high=4096)
 
+    workers: int = option(
+        1, CALL, 'with --train: so many processes train together on this machine, each '
+        'on batches of its own, on a GPU of its own where there are as many; for '
+        'several machines see docs/distributed.md', low=1, high=4096, of='train',
+        group='Several processes: --train')
+    peer_timeout: float = option(
+        600.0, CALL, 'seconds after which a worker ends that waits for another one '
+        'which does not answer', low=1, high=10**6, of='train')
+    sync_batch_norm: bool = option(
+        False, TRAINING, 'let batch norm go by the batches of all workers together, '
+        "not by each worker's own")
+
     # no flags: the names of the labels, which the data set gives; and which of its
     # images are meant, those to train on or those held out from training
     classes: tuple = option((), NETWORK)
@@ -336,6 +348,8 @@ class Flags:
     origin: str = option(None, TRAINING)
     # how many pictures it was trained on, from which step; see runs/epochs.py
     pictures: str = option(None, TRAINING)
+    # how many workers trained it, from which step; likewise
+    teams: str = option(None, TRAINING)
     # what --precision was when it was last trained, auto as it was decided there
     trained_in: str = option(None, FREE, choices=('float32', 'bfloat16'))
 

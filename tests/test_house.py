@@ -12,7 +12,8 @@ ROOT = os.path.dirname(os.path.abspath(main.__file__))
 TOP = ['download', 'main', 'model', 'ops', 'toy', 'train', 'utils']
 # Each may import those before it, and itself.
 FLOORS = [['utils'], ['settings'], ['dataset'], ['graph'], ['ops'], ['model'], ['runs'],
-          ['metrics'], ['tasks.parts'], ['train', 'toy', 'tasks', 'download'], ['main']]
+          ['metrics'], ['tasks.parts'], ['train', 'toy', 'tasks', 'download'],
+          ['workers'], ['main']]
 
 
 def modules():
