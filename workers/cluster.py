@@ -178,14 +178,14 @@ def expand_nodes(text):
 
 
 def expand_span(text):
-    """Return the numbers of '08-10' as texts: 08, 09, 10. Raises ValueError."""
+    """Return the numbers of a span as texts, of 08-10: 08, 09, 10."""
     low, _, high = text.partition('-')
     return [str(number).rjust(len(low), '0')
             for number in range(int(low), int(high or low) + 1)]
 
 
 def expand_tasks(text):
-    """Return the counts that SLURM's '2(x3),1' stands for: [2, 2, 2, 1]. Raises ValueError."""
+    """Return the counts of SLURM's '2(x3),1': [2, 2, 2, 1]. Raises ValueError."""
     counts = []
     for part in text.split(','):
         count, _, times = part.rstrip(')').partition('(x')
