@@ -1,5 +1,6 @@
 """Several workers train one network: the same weights on all, lost ones, resuming."""
 
+import os
 import random
 import signal
 import socket
@@ -107,6 +108,37 @@ def test_what_the_chief_refuses_ends_all(starts, folder):
 
 
 # --- slow --------------------------------------------------------------------
+
+@pytest.mark.slow
+@pytest.mark.parametrize('network', [
+    ['--architecture', 'mlp'],
+    ['--architecture', 'mlp', '--updates', 'together', '--g_steps', 2, '--d_steps', 2],
+    ['--gf_dim', 2, '--df_dim', 2, '--sync_batch_norm'],
+    ['--gf_dim', 2, '--df_dim', 2, '--sync_batch_norm', '--updates', 'together',
+     '--g_steps', 2]])
+def test_two_workers_are_one_process_with_twice_the_batch(starts, folder, network):
+    with open(os.path.join(os.path.dirname(__file__), 'float64.py')) as file:
+        setup = file.read()
+    flags = ['--dataset', 'noise', '--train', *network, '--output_height', 8,
+             '--z_dim', 3, '--num_samples', 4, '--ema', 0, '--augment', 'none',
+             '--precision', 'float32', '--ckpt_freq', 20, '--sample_freq', 10**6]
+    first = starts(folder, *flags, '--batch_size', 32, '--epoch', 1, '--name', 'first',
+                   setup=setup)
+    assert first.wait() == 0, first.said()
+    flags += ['--epoch', 10 if '--d_steps' in network else 5, '--from', 'first']
+    one = starts(folder, *flags, '--batch_size', 8, '--name', 'one', setup=setup)
+    assert one.wait() == 0, one.said()
+    two = Crew(starts, folder, *flags, '--batch_size', 4, '--name', 'r', setup=setup)
+    assert two.wait() == [0, 0], two.said()
+    start, one, two = [processes.values_of(folder / 'checkpoint' / name) for name in (
+        'first/DCGAN.model-1', 'one/DCGAN.model-20', 'r/DCGAN.model-20')]
+    assert one.keys() == two.keys() and len(one) > 10
+    for name in one:
+        assert one[name].dtype == np.float64 or name.endswith('_power')
+        np.testing.assert_allclose(two[name], one[name], rtol=0, atol=1e-10,
+                                   err_msg=name)
+    assert max(abs(one[name] - start[name]).max() for name in one) > 1e-3
+
 
 @pytest.mark.slow
 def test_workers_killed_at_10_random_moments(starts, folder):
