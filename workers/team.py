@@ -20,7 +20,7 @@ from settings.errors import UserError
 from utils import quiet
 from workers.averages import Averages
 from workers.cluster import split
-from workers.watch import Watch, incarnation
+from workers.watch import Watch
 
 ROW = 2**16     # bytes of a worker's row in the table
 SAY = 15        # seconds between two lines that say who is waited for
@@ -43,24 +43,29 @@ class Team:
         self.server = self.serve()
         self.watch = Watch(cluster, config.peer_timeout)
         self.wait_for_others(config.peer_timeout)
-        self.check_own()
+        self.open_table()
+        self.meet(config.peer_timeout)
         self.watch.beat()
         self.watch.start()
-        self.open_table()
 
     def serve(self):
         """Return the server. Raises UserError where its port is in use."""
         address = self.cluster.addresses[self.rank]
         port = split(address)[1]
+        if listens(address):
+            raise UserError('Worker %d of %d: another process answers at its address '
+                            '%s. Is its index used twice, its port by another program, '
+                            'or is it the address of another host?'
+                            % (self.rank, self.size, address))
         with socket.socket(socket.AF_INET) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(('', port))
             except OSError as error:
                 raise UserError(
-                    'Worker %d of %d cannot listen on port %d of %s: %s. Is another '
-                    'worker of the same index, or another program, running there?'
-                    % (self.rank, self.size, port, address, error.strerror))
+                    'Worker %d of %d cannot listen on port %d: %s. Is another worker '
+                    'of the same index, or another program, running here?'
+                    % (self.rank, self.size, port, error.strerror))
         spec = tf.train.ClusterSpec({'worker': list(self.cluster.addresses)})
         try:
             with quiet():
@@ -83,23 +88,15 @@ class Team:
                     print('waiting for worker %d at %s' % (rank, address))
                 time.sleep(0.2)
 
-    def check_own(self):
-        """Raise UserError where another process answers at this worker's address."""
-        address, found = self.cluster.addresses[self.rank], []
+    def meet(self, timeout):
+        """Exchange first rows; end where not all take part, for they may never do."""
+        began = time.monotonic()
 
-        def ask():
-            with quiet():
-                found.extend([incarnation(address, self.rank), incarnation(
-                    self.server.target.partition('//')[2], self.rank)])
-        if not listens(address):
-            return      # it cannot reach itself from outside; the others can
-        thread = threading.Thread(target=ask, daemon=True)
-        thread.start()
-        thread.join(10)
-        if len(found) == 2 and None not in found and found[0] != found[1]:
-            raise UserError('Worker %d of %d: another process answers at its address '
-                            '%s. Is its index used twice, or the address of another '
-                            'host?' % (self.rank, self.size, address))
+        def look():
+            if time.monotonic() - began > timeout:
+                self.watch.end('not all workers have met within %g s; is each index '
+                               'used once, and TF_CONFIG the same on all?' % timeout)
+        self.agree(look)
 
     # --- the table -----------------------------------------------------------
 
@@ -111,10 +108,11 @@ class Team:
             with quiet():
                 self.sess = tf.Session(self.server.target, graph, self.proto)
 
-    def agree(self, **row):
+    def agree(self, look=None, **row):
         """Return the rows of all workers, by rank, each a dict as JSON takes it.
 
-        It returns when all have called it. Raises TeamError where one tells an error.
+        It returns when all have called it; meanwhile it calls `look` again and again.
+        Raises TeamError where one tells an error.
         """
         text = zlib.compress(json.dumps(row).encode())
         if len(text) + 4 > ROW:
@@ -122,7 +120,7 @@ class Team:
         text = np.int32(len(text)).tobytes() + text + bytes(ROW - 4 - len(text))
         table = np.zeros([self.size, ROW // 4], np.int32)
         table[self.rank] = np.frombuffer(text, np.int32)
-        table = self.patiently(self.sess, self.table, {self.row: table})
+        table = self.patiently(self.sess, self.table, {self.row: table}, look)
         rows = []
         for line in table:
             size, text = line[0], line[1:].tobytes()
@@ -133,7 +131,7 @@ class Team:
             raise TeamError(errors[0])
         return rows
 
-    def patiently(self, sess, fetches, feed=None):
+    def patiently(self, sess, fetches, feed=None, look=None):
         """Return what sess.run does, and take signals while it waits for others."""
         found = []
 
@@ -146,6 +144,8 @@ class Team:
         thread.start()
         while thread.is_alive():
             thread.join(0.1)
+            if look:
+                look()
         value, error = found[0]
         with self.watch.guard():
             if error:

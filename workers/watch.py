@@ -124,15 +124,3 @@ def answering(address, patience):
             return bool(connection.recv(1))
     except OSError:
         return False
-
-
-def incarnation(address, rank):
-    """Return a number by which TensorFlow knows the process at an address; or None."""
-    proto = tf.ConfigProto(device_filters=['/job:worker/task:%d' % rank])
-    try:
-        with tf.Graph().as_default(), tf.Session('grpc://' + address,
-                                                 config=proto) as sess:
-            return min(device.incarnation for device in sess.list_devices()
-                       if device.device_type == 'CPU')
-    except (tf.errors.OpError, ValueError):
-        return None

@@ -26,7 +26,7 @@ class Launch:
         with open(self.log, 'w') as file:
             self.process = subprocess.Popen(
                 [sys.executable, MAIN, *map(str, flags)], cwd=str(folder), stdout=file,
-                stderr=subprocess.STDOUT, env=dict(os.environ, TF_CPP_MIN_LOG_LEVEL='3'))
+                stderr=file, env=dict(os.environ, TF_CPP_MIN_LOG_LEVEL='3'))
 
     def workers(self):
         """Return the ids of its workers, the chief first."""
