@@ -30,6 +30,7 @@ def launch(words, count):
 
     Return the exit status of all: 0, or the first that is not RETRY.
     """
+    say_gpus(count)
     with Signals() as signals:
         for again in range(RESTARTS + 1):
             workers = Workers(words, count)
@@ -42,6 +43,14 @@ def launch(words, count):
     print('error: workers were lost %d times; the run is saved as of its last '
           'checkpoint' % (RESTARTS + 1), file=sys.stderr)
     return status
+
+
+def say_gpus(count):
+    """Say what becomes of GPUs where there are some, but fewer than workers."""
+    gpus = visible_gpus(os.environ)
+    if gpus and len(gpus) < count:
+        print('note: %d workers and %d GPU%s: all compute on the processor'
+              % (count, len(gpus), 's' * (len(gpus) > 1)))
 
 
 class Signals:
@@ -77,12 +86,15 @@ class Workers:
         self.errors = [None] + [tempfile.TemporaryFile() for _ in range(1, count)]
         self.processes, self.lost = [], []
         addresses = ['127.0.0.1:%d' % port for port in free_ports(count)]
-        parts = share_cores(count)
+        parts, gpus = share_cores(count), visible_gpus(os.environ)
         for rank in range(count):
             environ = dict(os.environ, TF_CONFIG=json.dumps({
                 'cluster': {'worker': addresses},
                 'task': {'type': 'worker', 'index': rank}}))
             environ[PARENT] = str(os.getpid())
+            if gpus:
+                environ['CUDA_VISIBLE_DEVICES'] = (
+                    gpus[rank] if len(gpus) >= count else '-1')
             with on_cores(parts[rank]):
                 self.processes.append(subprocess.Popen(
                     [sys.executable, os.path.join(PROGRAM, 'main.py'), *words],
@@ -168,17 +180,14 @@ def on_cores(own):
 
 
 def take_gpu(cluster, environ):
-    """Let a worker that shares its host with others see one GPU, its own.
+    """Let a worker that sees a GPU for each worker of its host see its own alone.
 
-    Where there are fewer than workers, none of these sees one.
+    Whoever gave it one, as Ray does, has chosen already.
     """
     index, count = cluster.local
-    if count == 1:
-        return
     gpus = visible_gpus(environ)
-    if len(gpus) > 1 or gpus and environ.get('SLURM_LOCALID') is None:
-        environ['CUDA_VISIBLE_DEVICES'] = (
-            gpus[index] if len(gpus) >= count else '-1')
+    if len(gpus) >= count > 1:
+        environ['CUDA_VISIBLE_DEVICES'] = gpus[index]
 
 
 def visible_gpus(environ):

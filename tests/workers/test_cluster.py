@@ -110,7 +110,7 @@ def test_bad_variables_of_slurm_are_refused(changes, says):
 @pytest.mark.parametrize('visible, rank, seen', [
     ('0,1', 1, '1'),
     ('3,5,7', 1, '5'),
-    ('0', 1, '-1'),             # fewer than workers: on the processor, all of them
+    ('0', 1, '0'),              # given by whoever started it
     ('GPU-a,GPU-b', 0, 'GPU-a'),
     ('-1', 0, '-1')])
 def test_a_gpu_each_where_there_are_as_many(visible, rank, seen):

@@ -106,7 +106,7 @@ def test_two_hosts_train_go_on_and_are_parted(hosts, folder, started):
 
 @pytest.mark.slow
 def test_an_index_used_on_two_hosts_is_refused(hosts, folder, started):
-    first = start(started, hosts[0], folder, 0, '--peer_timeout', 15, log='first')
+    first = start(started, hosts[0], folder, 0, log='first')
     end = time.monotonic() + 120
     while ' 0A ' not in subprocess.run(
             ['ip', 'netns', 'exec', hosts[0], 'cat', '/proc/net/tcp6', '/proc/net/tcp'],
@@ -117,6 +117,3 @@ def test_an_index_used_on_two_hosts_is_refused(hosts, folder, started):
     assert second.wait(60) == 2, (folder / 'second').read_text()
     assert 'another process answers at its address %s' % ADDRESSES[0] in (
         folder / 'second').read_text()
-    assert first.wait(60) == 75
-    assert 'worker 1 at %s has not come within 15 s' % ADDRESSES[1] in (
-        folder / 'first').read_text()
