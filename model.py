@@ -231,9 +231,10 @@ class DCGAN:
         falls where fewer are, at most from 0 to 1 in RAMP images.
         """
         rise = tf.sign(self.scalars['d_acc_real'] - self.config.augment_target)
-        images = tf.cast(tf.shape(self.images)[0] * self.team.size, tf.float32)
+        images = tf.cast(tf.shape(self.images)[0], tf.float32)
         return self.augment_share.assign(
-            tf.clip_by_value(self.augment_p + rise * images / RAMP, 0, MOST_AUGMENTED))
+            tf.clip_by_value(self.augment_p + rise * images / (RAMP / self.team.size),
+                             0, MOST_AUGMENTED))
 
     def penalty(self, real, fake):
         """Return the weighted penalty on D's gradient, 0 without --penalty."""
