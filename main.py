@@ -18,6 +18,7 @@ from runs import process
 from settings.checks import GAUSSIAN
 from settings.errors import NO_ROOM, UserError
 from settings.flags import NETWORK, READING, fields
+from workers import cluster
 
 
 def main(words):
@@ -28,7 +29,9 @@ def main(words):
     try:
         from runs import start  # late: NumPy loads slowly
         config, given = start.complete(words)
-        return train(config, given) if config.train else do_task(config, given)
+        if config.train:
+            return train(config, given, words)
+        return do_task(config, given)
     except UserError as error:
         print('error: %s' % error, file=sys.stderr)
         return 2
@@ -42,8 +45,14 @@ def main(words):
         return 130
 
 
-def train(config, given):
-    """Train, from the newest checkpoint where there is one; return the exit status."""
+def train(config, given, words=()):
+    """Train, from the newest checkpoint where there is one; return the exit status.
+
+    As one of several workers where this process is one; with --workers start them.
+    """
+    together = cluster.find(os.environ, given)
+    if together:
+        return work(config, given, together)
     from dataset import batches
     from runs import room, start
     run, settled = start.to_train(config, given, tell_by_shapes)
@@ -54,7 +63,12 @@ def train(config, given):
     if settled.dataset != GAUSSIAN:
         room.check_training(run, settled)
         data = batches.load(settled)
-        data.steps_per_epoch(settled.batch_size)    # refuses too few images
+        # refuses too few images
+        data.steps_per_epoch(settled.batch_size * settled.workers)
+    if settled.workers > 1:
+        start.check_classes(run, settled, data)
+        from workers import launch
+        return launch.launch(words, settled.workers)
     if settled.dry_run:
         start.check_classes(run, settled, data)
         settled = start_tensorflow('runs.sessions').at_hand(settled, given)
@@ -67,6 +81,17 @@ def train(config, given):
         if settled.dataset == GAUSSIAN:
             return in_a_graph('toy', 'train', settled, run)
         return in_a_graph('train', 'train', settled, run, data)
+
+
+def work(config, given, together):
+    """Train as one of the workers of a cluster; return the exit status."""
+    from workers import launch
+    launch.take_gpu(together, os.environ)   # before TensorFlow looks for GPUs
+    training = start_tensorflow('workers.training')
+    print('worker %d of %d: %s' % (
+        together.rank, together.size, start_tensorflow('runs.machine').where(config)))
+    with start_tensorflow('tensorflow.compat.v1').Graph().as_default():
+        return training.work(config, given, together, tell_by_shapes)
 
 
 def do_task(config, given):

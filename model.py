@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from graph import augmentation, getters, losses
+from graph.alone import Alone
 from graph.convolution import has_gpu
 from graph.maps import map_channels, map_sizes
 from ops import (
@@ -33,14 +34,14 @@ class DCGAN:
     Placeholders: `images` float32 [N, H, W, C] in [-1, 1]; `y` float32 [N, y_dim],
     None without labels; `step`, int64, keys the noise; `z` float32 [N, z_dim], drawn
     from (seed, step) where it is not fed. Whoever has tensors in their place gives
-    them as `inputs`, in this order.
+    them as `inputs`, in this order. `team` is who trains these networks together.
 
     With `weights`, {name: array}, it is the sampler alone, with these as constants: see
     build_sampler.
     """
 
-    def __init__(self, config, inputs=None, weights=None):
-        self.config = config
+    def __init__(self, config, inputs=None, team=None, weights=None):
+        self.config, self.team = config, team or Alone()
         self.sizes = map_sizes(config.output_height, config.output_width)
         self.choose_variants()
         if weights is None:
@@ -113,7 +114,8 @@ class DCGAN:
                        name='g_h0_lin', bias=self.config.bias)
             h, biases = tf.reshape(h, [-1, height, width, channels[0]]), None
             for i in range(1, len(sizes)):
-                h = tf.nn.relu(batch_norm(h, train, 'g_bn%d' % (i - 1), biases))
+                h = tf.nn.relu(batch_norm(h, train, 'g_bn%d' % (i - 1), biases,
+                                          self.team.moments))
                 h = change(i, h) if change else h
                 last = i == len(sizes) - 1
                 h, biases = deconv2d(concat_label(h, y), sizes[i] + (channels[i],),
@@ -152,7 +154,8 @@ class DCGAN:
                 if i > 0 and self.d_norm:
                     h, biases = conv2d(h, channels[i], kernel, name=name,
                                        biases=self.before_norm)
-                    h = batch_norm(h, train, 'd_bn%d' % i, biases)
+                    h = batch_norm(h, train, 'd_bn%d' % i, biases,
+                                   self.team.moments)
                 else:
                     h = conv2d(h, channels[i], kernel, name=name)
                 h = lrelu(h)
@@ -184,6 +187,9 @@ class DCGAN:
         c = self.config
         self.images, self.y, self.step, self.z = inputs or self.placeholders()
         self.key = tf.stack([np.int64(c.seed), self.step])
+        self.index = self.step      # the same for all batches of a step
+        if self.team.size > 1:
+            self.index = self.step // self.team.size
         if not inputs:
             z = draw_z(c.z_dist, [tf.shape(self.images)[0], c.z_dim], self.key)
             self.z = tf.placeholder_with_default(z, [None, c.z_dim], name='z')
@@ -236,7 +242,7 @@ class DCGAN:
             return images
         seed = self.key + [(which + 1) << 50, 0]
         draw = tf.random.stateless_uniform([tf.shape(images)[0]], seed + [0, 1])
-        begun = self.step >= c.augment_after * c.d_steps
+        begun = self.index >= c.augment_after * c.d_steps
 
         def change(share):
             return tf.where(draw < share, augmentation.augment(
@@ -254,10 +260,11 @@ class DCGAN:
         them real. The share rises where more than --augment_target of a batch are, and
         falls where fewer are, at most from 0 to 1 in RAMP images.
         """
-        rise = tf.sign(self.d_acc_real - self.config.augment_target)
+        rise = tf.sign(self.scalars['d_acc_real'] - self.config.augment_target)
         images = tf.cast(tf.shape(self.images)[0], tf.float32)
         return self.augment_share.assign(
-            tf.clip_by_value(self.augment_p + rise * images / RAMP, 0, MOST_AUGMENTED))
+            tf.clip_by_value(self.augment_p + rise * images / (RAMP / self.team.size),
+                             0, MOST_AUGMENTED))
 
     def penalty(self, real, fake):
         """Return the weighted penalty on D's gradient, 0 without --penalty."""
@@ -295,11 +302,13 @@ class DCGAN:
         d_optim, D's moving averages take the real batch, then the generated one; with
         g_optim, G's move.
         """
-        c = self.config
+        c, before = self.config, self.team.last
         self.optimizers = [self.make_optimizer(rate)
                            for rate in (c.d_learning_rate, c.g_learning_rate)]
         self.d_optim = self.update_D()
-        self.g_optim = self.update_G(self.g_loss, self.g_stats)
+        after, self.team.last = self.team.last, before
+        self.g_optim, _ = self.update_G(self.g_loss, self.g_stats)
+        self.team.last = after
         self.build_step()
 
     def build_step(self):
@@ -307,9 +316,12 @@ class DCGAN:
 
         `step_loss` is G's loss as the step's first update of G lowers it.
         """
-        self.updates, self.step_loss = (self.d_optim, self.g_optim), self.g_loss
+        self.updates = self.d_optim, self.g_optim
+        self.step_loss = self.scalars['g_loss']
         if self.config.updates == 'alternate':
             self.alternate()
+        elif self.team.size > 1:    # what G exchanges waits for what D does
+            self.updates = self.d_optim, self.update_G(self.g_loss, self.g_stats)[0]
 
     def alternate(self):
         """Let a step update D first, then G by the answers of the new D.
@@ -330,7 +342,7 @@ class DCGAN:
                 _, logits = self.discriminator(seen, self.y, reuse=True)
                 take_batch_stats()      # D's averages have moved already
                 loss = losses.LOSSES[self.config.loss](self.D_logits, logits)[2]
-                done = self.update_G(loss, stats)
+                done, loss = self.update_G(loss, stats)
             if not index:
                 self.step_loss = loss
         self.updates = done
@@ -339,30 +351,39 @@ class DCGAN:
         """Return the optimizer of one network, with its own learning rate if it has."""
         return make_optimizer(self.config, learning_rate or self.config.learning_rate)
 
-    def minimize(self, optimizer, loss, var_list):
-        """Return the optimizer's update of `var_list`.
+    def minimize(self, optimizer, loss, var_list, scalars):
+        """Return the optimizer's update of `var_list`, and the scalars.
 
-        Without a gate, which would make all gradients of an operation wait for each
-        other, and so compute those of D's weights for G's loss too.
+        Of several workers both are by means over all. Without a gate, which would make
+        all gradients of an operation wait for each other, and so compute those of D's
+        weights for G's loss too.
         """
-        return optimizer.minimize(loss, var_list=var_list,
-                                  gate_gradients=tf.train.Optimizer.GATE_NONE)
+        gradients, variables = zip(*optimizer.compute_gradients(
+            loss, var_list, gate_gradients=tf.train.Optimizer.GATE_NONE))
+        gradients, scalars = self.team.average(gradients, scalars)
+        return optimizer.apply_gradients(list(zip(gradients, variables))), scalars
 
     def update_D(self):
-        """Return the op that updates D, its moving averages and the share augmented."""
+        """Return the op that updates D, its moving averages and the share augmented.
+
+        `scalars` are then means over all workers.
+        """
         with tf.variable_scope('d_optim'):
-            train = self.minimize(self.optimizers[0], self.d_loss, self.d_vars)
+            train, means = self.minimize(self.optimizers[0], self.d_loss, self.d_vars,
+                                         list(self.scalars.values()))
+            self.scalars = dict(zip(self.scalars, means))
             real = move_averages(self.d_stats_real)
             fake = move_averages(self.d_stats_fake, after=real)
             adapted = [self.adapt_augment_p()] if self.adaptive else []
             return tf.group(train, *fake, *adapted, *self.constrain([train]))
 
     def update_G(self, loss, stats):
-        """Return the op that updates G by a loss, its moving averages and --ema's."""
+        """Return the op that updates G by a loss, and its averages; and that loss."""
         with tf.variable_scope('g_optim'):
-            train = self.minimize(self.optimizers[1], loss, self.g_vars)
+            train, (loss,) = self.minimize(self.optimizers[1], loss, self.g_vars,
+                                           [loss])
             updates = [train] + move_averages(stats)
-            return tf.group(*updates, *self.follow(updates))
+            return tf.group(*updates, *self.follow(updates)), loss
 
     def constrain(self, updates):
         """Return ops that hold D in bounds after `updates`, as its variants ask."""
@@ -380,7 +401,7 @@ class DCGAN:
         that of --ema: an average over the last part of the training, however long it
         is (Karras et al., 2020, StyleGAN2-ADA). Without it they follow faster early on.
         """
-        c, step = self.config, tf.cast(self.step, tf.float32) + 1
+        c, step = self.config, tf.cast(self.index, tf.float32) + 1
         early = step / (9 + step)
         if c.ema_rampup:
             early = 0.5 ** (c.d_steps / (c.ema_rampup * c.g_steps * step))

@@ -72,7 +72,7 @@ def linear(x, size, stddev=0.02, name='linear', bias=True):
             'bias', [size], initializer=tf.zeros_initializer()))
 
 
-def batch_norm(x, train, name='batch_norm', biases=None):
+def batch_norm(x, train, name='batch_norm', biases=None, moments=None):
     """Normalise [N, H, W, C] for each channel: Ioffe and Szegedy, 2015.
 
     `biases` [C] belong to x but are not added to it yet. As they move each mean by as
@@ -83,7 +83,8 @@ def batch_norm(x, train, name='batch_norm', biases=None):
     training call moves no average by itself: it puts (moving average, batch value)
     pairs aside for take_batch_stats, so that whoever builds the updates decides which
     op moves them, and in which order. gamma starts at N(1, 0.02) as in the DCGAN
-    authors' Torch code; carpedm20's starts at 1.
+    authors' Torch code; carpedm20's starts at 1. `moments`, a function of x, gives
+    the mean, the variance and the unbiased one of a larger batch that x is a part of.
     """
     with tf.variable_scope(name):
         shape = [channels_of(x)]
@@ -101,8 +102,14 @@ def batch_norm(x, train, name='batch_norm', biases=None):
             return tf.raw_ops.FusedBatchNormV3(
                 x=x, scale=gamma, offset=beta, mean=mean,
                 variance=moving_variance, epsilon=EPSILON, is_training=False).y
-        x, mean, variance = tf.raw_ops.FusedBatchNormV3(
-            x=x, scale=gamma, offset=beta, mean=[], variance=[], epsilon=EPSILON)[:3]
+        if moments:
+            mean, variance, unbiased = moments(x)
+            x = tf.nn.batch_normalization(x, mean, variance, beta, gamma, EPSILON)
+            variance = unbiased
+        else:
+            x, mean, variance = tf.raw_ops.FusedBatchNormV3(
+                x=x, scale=gamma, offset=beta, mean=[], variance=[],
+                epsilon=EPSILON)[:3]
         if biases is not None:
             mean += biases
         tf.add_to_collection(BATCH_STATS, (moving_mean, mean))

@@ -34,13 +34,14 @@ from utils import make_gif, remove_leftovers, show_all_variables
 MEASURED = 3        # runs of a step, or of many, of a dry run, after a first one
 
 
-def train(config, run, data):
+def train(config, run, data, make=None):
     """Train a run, from its newest checkpoint where it has one; return the status.
 
-    `data` is a batches.Dataset. The status is 0; 1 if the training diverged; or 128 +
-    the signal's number after Ctrl-C or SIGTERM, and then the run is saved first.
+    `data` is a batches.Dataset, `make` makes the Trainer, by default as below. The
+    status is 0; 1 if the training diverged; or 128 + the signal's number after Ctrl-C
+    or SIGTERM, and then the run is saved first.
     """
-    trainer = Trainer(config, run, data)
+    trainer = (make or Trainer)(config, run, data)
     try:
         with Stop() as stop:
             trainer.train(stop)
@@ -49,7 +50,7 @@ def train(config, run, data):
         return 1
     finally:
         trainer.close()
-    show_results(run)
+    trainer.finish()
     return stop.status
 
 
@@ -57,23 +58,31 @@ class Trainer:
     """A run in training: its graph, its session and what it writes down."""
 
     sess = record = judge = steps = None    # until they are open
+    # where several workers train together (workers/training.py): what they exchange,
+    # this one's rank and their number, and whether it shows no progress bar
+    team, place, quiet = None, (0, 1), None
 
     def __init__(self, config, run, data):
-        self.start, self.newest = checkpoints.newest(run.checkpoint_dir) or (0, None)
+        self.start, self.newest = self.find_start(run)
         self.config = config = config.replace(
             classes=data.classes, trained_in=sessions.choose_precision(config),
+            teams=epochs.take_up(config.teams or '0:1', self.start, config.workers),
             pictures=epochs.take_up(config.pictures, self.start, len(data)))
         self.run, self.data, self.epochs = run, data, epochs.Epochs(config)
         self.total = self.epochs.total(config.epoch)
         self.prepare()
         tf.set_random_seed(config.seed)
-        self.model = ARCHITECTURES[config.architecture](config)
+        self.model = ARCHITECTURES[config.architecture](config, team=self.team)
         self.model.build_optimizers()
         self.variables = tf.global_variables()
         self.finite = tf.stack([tf.reduce_all(tf.is_finite(v)) for v in self.variables])
         self.fetches = dict(self.model.scalars, g_loss=self.model.step_loss,
                             updates=self.model.updates)
         self.open()
+
+    def find_start(self, run):
+        """Return the step and the path of the checkpoint to go on from; (0, None)."""
+        return checkpoints.newest(run.checkpoint_dir) or (0, None)
 
     def prepare(self):
         """Make the folders, and the judge."""
@@ -84,24 +93,33 @@ class Trainer:
 
     def open(self):
         """Open the session, restore the newest checkpoint."""
-        config, variables = self.config, self.variables
-        self.saver = checkpoints.make_saver(variables)
-        initializer, z = tf.global_variables_initializer(), sampling.fixed_z(config)
-        self.sess = sessions.open_session(config)
-        if self.newest:
-            checkpoints.load(
-                self.sess, self.saver, variables, self.newest, whole=True)
-        else:
-            self.sess.run(initializer)
-            if config.from_ is not None:
-                self.config = config.replace(
-                    origin=inherit.begin(self.sess, config, variables))
+        self.saver = checkpoints.make_saver(self.variables)
+        initializer = tf.global_variables_initializer()
+        z = sampling.fixed_z(self.config)
+        self.sess = self.open_session()
+        self.restore(initializer)
         self.sample_z = self.sess.run(z)
         if self.start < self.total:
             self.steps = steps.make(self.model, self.data, self.sess)
         self.sess.graph.finalize()
         self.say_where()
         self.begin()
+
+    def open_session(self):
+        """Return the session of this training."""
+        return sessions.open_session(self.config)
+
+    def restore(self, initializer):
+        """Load the newest checkpoint, or give all variables their first values."""
+        config, variables = self.config, self.variables
+        if self.newest:
+            checkpoints.load(
+                self.sess, self.saver, variables, self.newest, whole=True)
+            return
+        self.sess.run(initializer)
+        if config.from_ is not None:
+            self.config = config.replace(
+                origin=inherit.begin(self.sess, config, variables))
 
     def begin(self):
         """Write config.json, open what is written down, remove what is out of date."""
@@ -128,6 +146,10 @@ class Trainer:
         if changed:
             print('pictures: %d before, %d now; an epoch has %d steps now'
                   % (*changed, self.epochs.steps))
+        changed = epochs.change(self.config.teams, self.start)
+        if changed:
+            print('workers: %d before, %d now; the batches are others now, and an '
+                  'epoch has %d steps' % (*changed, self.epochs.steps))
         trained = int(self.epochs.trained(self.start))
         if self.start >= self.total:
             print('%s has been trained for %d epochs; with --epoch above %d it goes on'
@@ -141,7 +163,7 @@ class Trainer:
     def train(self, stop):
         """Take the steps that are left, or those until `stop` has a status."""
         config, record, done = self.config, self.record, self.start
-        bar = tqdm(None, 'training', self.total, initial=done, disable=None,
+        bar = tqdm(None, 'training', self.total, initial=done, disable=self.quiet,
                    unit='step', smoothing=0.1)
         while done < self.total:
             began, first = time.time(), done
@@ -160,7 +182,7 @@ class Trainer:
             # before saving: a run that goes on from there will not draw this sheet
             if done % config.sample_freq == 0 or last:
                 self.sample(done)
-            stopping = stop.status      # read once: a signal can change it
+            stopping = self.stopping(stop)
             if done % config.ckpt_freq == 0 or last or stopping:
                 self.save(done)
             if stopping:    # printed last: Ctrl-C may have ended the `tee` we print to
@@ -194,6 +216,10 @@ class Trainer:
         return next((done for done in range(first + 1, most) if self.epochs.ends(done)),
                     max(most, first + 1))
 
+    def stopping(self, stop):
+        """Return the status of a signal that came, or 0; a later call may say more."""
+        return stop.status
+
     def train_step(self, step):
         """Update D, then G, in one session.run; return the losses and accuracies.
 
@@ -218,7 +244,7 @@ class Trainer:
 
     def feed(self, index):
         """Return the feed of the `index`-th batch: images, labels, the number for z."""
-        number, config = batch_number(index), self.config
+        number, config = batch_number(index, *self.place), self.config
         images, y = self.data.batch(number, config.batch_size, config.seed, config.flip)
         feed = {self.model.images: images, self.model.step: number}
         if y is not None:
@@ -261,6 +287,10 @@ class Trainer:
         """Raise Diverged if a weight, an average or an optimizer slot is not finite."""
         check_variables([v.op.name for v in self.variables],
                         self.sess.run(self.finite), step)
+
+    def finish(self):
+        """Draw what is drawn at the end, and say where everything is."""
+        show_results(self.run)
 
     def close(self):
         """Close the record, the judge and the session, even if one of them fails."""

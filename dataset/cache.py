@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import time
 
 import numpy as np
 from numpy.lib.format import open_memmap
@@ -14,7 +15,7 @@ from tqdm import tqdm
 from dataset import preview
 from dataset.packing import packed
 from settings.errors import UserError
-from utils import UNABLE, atomic_write, remove_leftovers
+from utils import UNABLE, atomic_write, claim, remove, remove_leftovers
 
 
 def cache_base(config):
@@ -100,10 +101,26 @@ def pack(source, config, base, key, echo):
     if note:
         echo(note)
     try:
-        return write_cache(source, config, base, key)
+        with alone(base, echo):
+            return read_cache(base, key) or write_cache(source, config, base, key)
     except OSError as error:
         raise UserError('Packing the images into %s failed (%s). Another folder: '
                         '--cache_dir.' % (base, error))
+
+
+@contextlib.contextmanager
+def alone(base, echo):
+    """Wait while another process packs the same images, as another worker may do."""
+    os.makedirs(os.path.dirname(base), exist_ok=True)
+    with open(base + '.lock', 'a') as file:
+        if claim(file) is False:
+            echo('waiting for another process, which packs them')
+            while claim(file) is False:
+                time.sleep(0.2)
+        try:
+            yield
+        finally:
+            remove(base + '.lock')
 
 
 def write_cache(source, config, base, key):

@@ -1,6 +1,7 @@
 """Epochs: counted by what was trained, also where pictures come and go between starts.
 
-config.pictures says so, as '0:96 40:48': 96 pictures from the start, 48 after step 40.
+config.pictures says so, as '0:96 40:48': 96 pictures from the start, 48 after step 40;
+config.teams says it of workers.
 """
 
 import fractions
@@ -10,7 +11,8 @@ import math
 def take_up(pictures, start, count):
     """Return config.pictures of a run that goes on from step `start` with `count`.
 
-    Without `pictures`, as in older runs, all steps count as trained on as many.
+    Without `pictures`, as in older runs, all steps count as trained on as many. So it
+    is with config.teams.
     """
     times = [time for time in read(pictures or '') if time[0] < start] or [(0, count)]
     if times[-1][1] != count:
@@ -21,6 +23,11 @@ def take_up(pictures, start, count):
 def read(pictures):
     """Return config.pictures as [(step, count)]."""
     return [tuple(map(int, part.split(':'))) for part in pictures.split()]
+
+
+def count_at(times, step):
+    """Return the count from [(step, count)] that holds after a step."""
+    return [count for first, count in times if first <= step][-1]
 
 
 def change(pictures, start):
@@ -34,11 +41,14 @@ def change(pictures, start):
 
 
 class Epochs:
-    """Counts the epochs of a run; each time has as many steps an epoch as pictures."""
+    """Counts the epochs of a run; their steps are by the pictures and the workers."""
 
     def __init__(self, config):
-        self.times = [(first, max(1, count // config.batch_size // config.d_steps))
-                      for first, count in read(config.pictures)]
+        pictures, teams = read(config.pictures), read(config.teams or '0:1')
+        used = config.batch_size * config.d_steps
+        self.times = [(first, max(1, count_at(pictures, first)
+                                  // (used * (count_at(teams, first) or 1))))
+                      for first in sorted(set(dict(pictures + teams)))]
         self.steps = self.times[-1][1]      # an epoch, now
 
     def trained(self, step):

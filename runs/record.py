@@ -32,7 +32,7 @@ class Record:
 
     def __init__(self, config, run, data, start):
         self.config, self.run, self.epochs = config, run, Epochs(config)
-        self.images_per_step = config.batch_size * config.d_steps
+        self.images_per_step = config.batch_size * config.d_steps * config.workers
         self.history = history.History(run.history_path, start)
         self.guard = Guard(config, run, data)
         self.guard.recall(history.read(run.history_path))

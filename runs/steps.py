@@ -24,41 +24,35 @@ WATCHED = ('d_loss_real', 'd_loss_fake', 'g_loss', 'd_acc_real', 'd_acc_fake', '
 def make(model, data, sess, echo=print):
     """Return the Steps of a model with optimizers; None where each step is a run.
 
-    With --xla auto the compiler is tried, and left where it does not work here. Raises
-    UserError where --xla true cannot be had.
+    So it is with several workers, who exchange in each step. Raises UserError where
+    --xla cannot be had.
     """
     config = model.config
     most = min(config.steps_per_run or (MOST if has_gpu() else 1),
                pictures.most_steps(config, data))
-    xla = config.xla == 'true' or config.xla == 'auto' and has_gpu()
-    if most == 1 and not xla:
+    if model.team.size > 1 or most == 1 and not config.xla:
         return None
     source = pictures.source(config, data, most, sess)
-    steps, failure = compiled(model, source, sess, echo) if xla else (None, None)
-    if failure and config.xla == 'true':
-        raise UserError('--xla true: XLA does not work here (%s). Take --xla false.'
-                        % failure)
-    if failure:
-        echo('note: XLA does not work here (%s); going on without it' % failure)
-    steps = steps or (Steps(model, source) if most > 1 else None)
-    if steps:
-        echo('%d step%s in one run of TensorFlow%s%s' % (
-            most, 's' * (most > 1), ' at most' * (most > 1), source.said))
+    steps = (compiled(model, source, sess, echo) if config.xla
+             else Steps(model, source))
+    echo('%d step%s in one run of TensorFlow%s%s' % (
+        most, 's' * (most > 1), ' at most' * (most > 1), source.said))
     return steps
 
 
 def compiled(model, source, sess, echo):
-    """Return (Steps that XLA has compiled, None), or (None, why it could not)."""
-    echo('compiling the step with XLA, once a start; --xla false leaves it out')
+    """Return Steps that XLA has compiled. Raises UserError where it cannot."""
+    echo('compiling the step with XLA, once a start')
     with quiet():       # which would show all that it hid, if it were left by an error
         try:
             steps = Steps(model, source, xla=True)
             steps.run(sess, [])         # no step: only compiles
-            return steps, None
+            return steps
         except tf.errors.OpError as error:
-            return None, sessions.first_line(error)
+            failure = sessions.first_line(error)
         except TypeError:
-            return None, 'it needs TensorFlow 2.5 or later; this is ' + tf.__version__
+            failure = 'it needs TensorFlow 2.5 or later; this is ' + tf.__version__
+    raise UserError('--xla: XLA does not work here (%s). Leave it out.' % failure)
 
 
 class Steps:
@@ -129,7 +123,7 @@ class Steps:
         """
         c = self.model.config
         def update_G(model):
-            return model.update_G(model.g_loss, model.g_stats)
+            return model.update_G(model.g_loss, model.g_stats)[0]
 
         done = self.repeat(c.d_steps - 1, inputs, type(self.model).update_D)
         with tf.control_dependencies(done):

@@ -108,12 +108,11 @@ def names(config):
 
 
 def counts(config):
-    """List what is wrong with the count of pictures, which config.json keeps."""
-    if re.fullmatch('0:[0-9]{1,12}( [0-9]{1,12}:[0-9]{1,12})*',
-                    config.pictures or '0:0'):
-        return []
-    return ['pictures is %s; expected STEP:COUNT, with spaces between.'
-            % shown(config.pictures)]
+    """List what is wrong with the counts of pictures and workers in config.json."""
+    counted = '0:[0-9]{1,12}( [0-9]{1,12}:[0-9]{1,12})*'
+    return ['%s is %s; expected STEP:COUNT, with spaces between.' % (name, shown(value))
+            for name, value in (('pictures', config.pictures), ('teams', config.teams))
+            if value is not None and not re.fullmatch(counted, value)]
 
 
 def labels(config):
@@ -176,6 +175,8 @@ def calls(config):
         found.append('--train_size %d is less than a batch: give a larger one, or a '
                      'smaller --batch_size than %d.'
                      % (config.train_size, config.batch_size))
+    if config.workers > 1 and config.dry_run:
+        found.append('--dry_run measures one process: leave --workers out.')
     if config.runs is not None and config.name is not None:
         found.append('--runs names all runs of the curves: leave out --name.')
     if config.images and config.num_samples is not None:
@@ -200,6 +201,8 @@ def points(config):
     found += ['--%s is of images: leave it out.' % name
               for name in ('separate', 'eval_freq', 'z', 'indices', 'dry_run')
               if getattr(config, name)]
+    if config.workers > 1:
+        found.append('--workers is of images: leave it out.')
     if config.task not in (type(config).task, *READING):
         found.append('--task %s is of images: leave it out to sample points.'
                      % written(config.task))

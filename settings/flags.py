@@ -337,16 +337,27 @@ class Flags:
         'processors with AMX or AVX512-BF16; or auto, tf32 where a GPU has it, '
         'bfloat16 where there are AMX and no GPU',
         choices=('auto', 'float32', 'tf32', 'bfloat16'), not_of='export')
-    xla: str = option(
-        'auto', FREE, "compile the training step with XLA, TensorFlow's compiler: "
-        'true, false, or auto, with a GPU', choices=('auto', 'true', 'false'),
-        of='train')
+    xla: bool = option(
+        False, FREE, "compile the training step with XLA, TensorFlow's compiler: faster "
+        'on a GPU, but look at the losses (docs/performance.md)', of='train')
     steps_per_run: int = option(
         None, FREE, 'training steps in one run of TensorFlow; by default 50 with a '
         'GPU, which takes longer to start than to compute, else 1', low=1, high=1000,
         of='train')
     threads: int = option(
         None, FREE, 'how many threads compute; by default one a core', low=1, high=4096)
+
+    workers: int = option(
+        1, CALL, 'with --train: so many processes train together on this machine, each '
+        'on batches of its own, on a GPU of its own where there are as many; for '
+        'several machines see docs/distributed.md', low=1, high=4096, of='train',
+        group='Several processes: --train')
+    peer_timeout: float = option(
+        600.0, CALL, 'seconds after which a worker ends that waits for another one '
+        'which does not answer', low=1, high=10**6, of='train')
+    sync_batch_norm: bool = option(
+        False, TRAINING, 'let batch norm go by the batches of all workers together, '
+        "not by each worker's own")
 
     # no flags: the names of the labels, which the data set gives; and which of its
     # images are meant, those to train on or those held out from training
@@ -358,6 +369,8 @@ class Flags:
     origin: str = option(None, TRAINING)
     # how many pictures it was trained on, from which step; see runs/epochs.py
     pictures: str = option(None, TRAINING)
+    # how many workers trained it, from which step; likewise
+    teams: str = option(None, TRAINING)
     # what --precision was when it was last trained, auto as it was decided there
     trained_in: str = option(None, FREE, choices=('float32', 'tf32', 'bfloat16'))
 

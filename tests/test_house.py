@@ -13,7 +13,7 @@ TOP = ['download', 'main', 'model', 'ops', 'toy', 'train', 'utils']
 # Each may import those before it, and itself.
 FLOORS = [['utils'], ['settings'], ['dataset'], ['graph'], ['ops'], ['model'], ['runs'],
           ['export'], ['metrics'], ['tasks.parts'],
-          ['train', 'toy', 'tasks', 'download'], ['main']]
+          ['train', 'toy', 'tasks', 'download'], ['workers'], ['main']]
 
 
 def modules():

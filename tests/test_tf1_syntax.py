@@ -10,7 +10,7 @@ CORE = ['main', 'train', 'model', 'ops', 'utils', 'toy', 'metrics/evaluation',
         'tasks/__init__', 'tasks/sample', 'tasks/curves', 'tasks/watch',
         'tasks/parts/latent', 'tasks/parts/outputs', 'tasks/parts/z_files']
 CORE += sorted(os.path.join(package, name[:-3])
-               for package in ('settings', 'dataset', 'graph', 'runs',
+               for package in ('settings', 'dataset', 'graph', 'runs', 'workers',
                                'tasks/parts/watching')
                for name in os.listdir(os.path.join(ROOT, package))
                if name.endswith('.py') and name not in ('fetch.py', 'web.py'))

@@ -40,7 +40,7 @@ TINY = ['--output_height', '16', '--gf_dim', '4', '--df_dim', '4', '--batch_size
 
 def ours(flags, steps, xla, precision, xla_flags=''):
     """Return a side of this program: arguments, and what is added to XLA_FLAGS."""
-    return [OURS] + flags + ['--xla', xla, '--precision', precision] + (
+    return [OURS] + flags + ['--xla'] * xla + ['--precision', precision] + (
         ['--steps_per_run', str(steps)]), xla_flags
 
 
@@ -53,23 +53,23 @@ RO = 'reduce-overhead'
 # name: (arguments, XLA_FLAGS), the most telling first
 SIDES = {
     'limit tf32': peer('limit', 'none', 'tf32'),
-    'ours defaults, 50 a run, XLA, tf32': ours([], 50, 'true', 'tf32'),
+    'ours defaults, 50 a run, XLA, tf32': ours([], 50, True, 'tf32'),
     'torch recipe, reduce-overhead, tf32': peer('recipe', RO, 'tf32'),
-    'ours wide, 50 a run, XLA, tf32': ours(WIDE, 50, 'true', 'tf32'),
+    'ours wide, 50 a run, XLA, tf32': ours(WIDE, 50, True, 'tf32'),
     'torch example, reduce-overhead, tf32': peer('example', RO, 'tf32'),
     'limit bfloat16': peer('limit', 'none', 'bfloat16'),
-    'ours wide, 50 a run, XLA, bfloat16': ours(WIDE, 50, 'true', 'bfloat16'),
+    'ours wide, 50 a run, XLA, bfloat16': ours(WIDE, 50, True, 'bfloat16'),
     'torch example, reduce-overhead, bfloat16': peer('example', RO, 'bfloat16'),
-    'ours defaults, 50 a run, tf32': ours([], 50, 'false', 'tf32'),
-    'ours defaults, one a run, tf32': ours([], 1, 'false', 'tf32'),
-    'ours defaults, 50 a run, XLA, bfloat16': ours([], 50, 'true', 'bfloat16'),
+    'ours defaults, 50 a run, tf32': ours([], 50, False, 'tf32'),
+    'ours defaults, one a run, tf32': ours([], 1, False, 'tf32'),
+    'ours defaults, 50 a run, XLA, bfloat16': ours([], 50, True, 'bfloat16'),
     'torch recipe, reduce-overhead, bfloat16': peer('recipe', RO, 'bfloat16'),
-    'ours wide, 50 a run, XLA NHWC, tf32': ours(WIDE, 50, 'true', 'tf32', NHWC),
-    'ours wide, one a run, tf32': ours(WIDE, 1, 'false', 'tf32'),
+    'ours wide, 50 a run, XLA NHWC, tf32': ours(WIDE, 50, True, 'tf32', NHWC),
+    'ours wide, one a run, tf32': ours(WIDE, 1, False, 'tf32'),
     'torch example, eager, tf32': peer('example', 'eager', 'tf32'),
-    'ours wide, 50 a run, tf32': ours(WIDE, 50, 'false', 'tf32'),
-    'ours defaults, 50 a run, XLA NHWC, tf32': ours([], 50, 'true', 'tf32', NHWC),
-    'ours wide, 50 a run, bfloat16': ours(WIDE, 50, 'false', 'bfloat16'),
+    'ours wide, 50 a run, tf32': ours(WIDE, 50, False, 'tf32'),
+    'ours defaults, 50 a run, XLA NHWC, tf32': ours([], 50, True, 'tf32', NHWC),
+    'ours wide, 50 a run, bfloat16': ours(WIDE, 50, False, 'bfloat16'),
 }
 
 

@@ -22,6 +22,7 @@ from test_sources import (
 
 import utils
 from dataset import batches, cache, packing
+from settings.config import Config
 from settings.errors import UserError
 
 RED, GREEN = (255, 0, 0), (0, 255, 0)
@@ -458,3 +459,20 @@ def test_batches_come_from_the_mapped_cache(data):
     loaded, _ = load(data)
     assert sorted(numbers(loaded.batch(0, 6, 0))) == list(range(6))
     assert type(loaded.images) is np.memmap
+
+
+def test_a_second_process_waits_for_the_first_to_pack(tmp_path, make_images):
+    make_images(str(tmp_path / 'data' / 'mine'), 4)
+    config = Config.make(dict(dataset='mine', output_height=8,
+                              data_dir=str(tmp_path / 'data')), {})
+    base, said = cache.cache_base(config), []
+    os.makedirs(os.path.dirname(base))
+    first = open(base + '.lock', 'a')
+    assert cache.claim(first)
+
+    def echo(text):
+        said.append(text)
+        first.close()       # it is done, or has died
+    assert len(batches.load(config, lambda text: 'waiting' in text and echo(text))) == 4
+    assert said == ['waiting for another process, which packs them']
+    assert not os.path.exists(base + '.lock')

@@ -30,7 +30,7 @@ def make(tmp_path, tiny_config, data):
         def trainer(name=None, **changes):
             name = name or 'run%d' % len(list(tmp_path.iterdir()))
             config = tiny_config(**dict(dict(
-                conditional=True, classes=('a', 'b'), num_samples=4, xla='false'),
+                conditional=True, classes=('a', 'b'), num_samples=4),
                 **changes))
             stack.enter_context(tf.Graph().as_default())
             made = train.Trainer(config, folders.Run(name, str(
@@ -201,26 +201,15 @@ def test_large_batches_make_shorter_runs(tiny_config, data):
 
 # --- XLA ---------------------------------------------------------------------
 
-def broken(*arguments, **options):
-    if options.get('xla'):
+def test_xla_that_does_not_work_is_refused(make, monkeypatch):
+    def broken(*arguments, xla=False):
         raise tf.errors.InternalError(None, None, 'libdevice not found\nmore')
-    return types.SimpleNamespace(most=2)
-
-
-def test_without_xla_it_goes_on_and_says_so(make, monkeypatch):
-    trainer, lines = make(xla='auto'), []
+    trainer = make()
     assert trainer.steps is None        # a processor: single steps, not compiled
     monkeypatch.setattr(steps, 'Steps', broken)
-    monkeypatch.setattr(steps, 'has_gpu', lambda: True)
-
-    def again(**changes):
-        trainer.model.config = trainer.config.replace(**changes)
-        return steps.make(trainer.model, trainer.data, trainer.sess, lines.append)
-    assert again(xla='auto').most == 2
-    assert lines[1:] == ['note: XLA does not work here (libdevice not found); going on '
-                         'without it', '50 steps in one run of TensorFlow at most']
-    with pytest.raises(UserError, match='^--xla true: .* here .libdevice.*--xla false'):
-        again(xla='true')
+    trainer.model.config = trainer.config.replace(xla=True)
+    with pytest.raises(UserError, match='^--xla: XLA .* here .libdevice not found.*out'):
+        steps.make(trainer.model, trainer.data, trainer.sess, print)
 
 
 def distance(rows, others):
@@ -235,7 +224,7 @@ def distance(rows, others):
 def test_xla_learns_as_without(make):
     changes = dict(updates='alternate', augment='none', epoch=100, ema=0.99)
     (rows, _), (others, _) = (taken(make(steps_per_run=25, xla=xla, **changes), 200)
-                              for xla in ('false', 'true'))
+                              for xla in (False, True))
     first = max(abs(rows[i][name] - others[i][name]) for i in range(20)
                 for name in rows[i])
     far, _ = distance(rows, others)

@@ -30,6 +30,7 @@ def main(other):
         check_core(Core(sys.executable, folder))
         one, two = (Core(python, folder) for python in (
             sys.executable, os.path.abspath(shutil.which(other))))
+        check_workers(one)
         tf1, tf2, largest = compare.agree(one, two)
         exports.agree({tf1: one, tf2: two}, 'case2')    # labels, averages, 64 x 64
     print('TensorFlow %s on Python %s: trained, resumed, sampled; agrees with '
@@ -103,15 +104,28 @@ def check_core(core):
         expect(len(set(sheet.getdata())) > 100, 'a sheet with something on it')
 
 
+def check_workers(core):
+    """Train one epoch with two workers, go on to a second one."""
+    print('training and resuming with two workers')
+    words = ['--train', '--batch_size', str(BATCH), '--output_height', str(SIZE),
+             '--gf_dim', '4', '--df_dim', '4', '--name', 'team', '--workers', '2']
+    core.main(*words, '--epoch', '1')
+    output = core.main(*words, '--epoch', '2')
+    expect('resuming team after step %d' % (STEPS // 2) in output,
+           'to resume, not\n' + output)
+    expect([row[0] for row in history(core, 'team')] == steps(1),
+           'each step once in history.csv')
+
+
 def expect(true, what):
     """Raise unless something is as it should be."""
     if not true:
         raise AssertionError('expected ' + what)
 
 
-def history(core):
-    """Return the lines of the run's history.csv, each a list of texts."""
-    with open(core.path('runs', 'core', 'history.csv'), encoding='utf-8') as file:
+def history(core, name='core'):
+    """Return the lines of a run's history.csv, each a list of texts."""
+    with open(core.path('runs', name, 'history.csv'), encoding='utf-8') as file:
         return list(csv.reader(file))[1:]
 
 

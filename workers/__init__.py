@@ -1,0 +1,1 @@
+"""Several processes that train one network together: each on batches of its own."""
