@@ -50,69 +50,72 @@ class Flags:
     """All flags of main.py. A default of None stands for "not set"."""
 
     dataset: str = option(
-        'celebA', NETWORK, 'celebA, mnist, fashion_mnist, cifar10, lsun, anime, '
-        'toonfaces (bundled) or the name of a folder of images in --data_dir; or '
-        'gaussian, points of the plane, to see how a GAN works', group='What to do')
+        'celebA', NETWORK, 'the name of a folder of pictures in --data_dir; or a '
+        'data set: toonfaces comes with the program, `python download.py NAME` '
+        'fetches celebA, mnist, fashion_mnist, cifar10, lsun, and says how to get '
+        'anime; or gaussian, points of the plane, to see how a GAN works', group='What to do')
     train: bool = option(
         False, CALL, 'train; without it, and by --train False, sample from the '
         'checkpoint')
     dry_run: bool = option(
         False, CALL, 'with --train: check everything, take three steps, say how long '
-        'the training will take, and write nothing but the packed images', of='train')
+        'the training will take; of it nothing is kept but the prepared pictures',
+        of='train')
     task: str = option(
         'sample', CALL, 'what to do with a run that was trained; see Tasks, at the end',
         choices=tuple(TASKS))
     name: str = option(
-        None, CALL, 'name of the run; by default DATASET_BATCH_HEIGHT_WIDTH, such as '
-        'celebA_32_64_64')
+        None, CALL, 'name of the run, by which it is found again; by default '
+        'DATASET_BATCH_HEIGHT_WIDTH, such as celebA_32_64_64')
 
     epoch: int = option(
-        25, FREE, 'how often to go through all images, in all; with a larger number a '
-        'finished run goes on',
-        low=1, high=10**6, group='Training')
+        25, FREE, 'passes over all images, in all; a larger number lets a finished '
+        'run go on', low=1, high=10**6, group='Training')
     from_: str = option(
         None, TRAINING, "begin a new run with another's weights: the name of a run in "
         '--checkpoint_dir, or a folder that holds a checkpoint; RUN@STEP or RUN@best, '
         'by default the newest', of='train')
     batch_size: int = option(32, TRAINING, 'images in a batch', low=1, high=2**16)
     train_size: int = option(
-        None, TRAINING, 'train on only so many images, a fair part of all, by --seed; '
-        'the others are held out, to judge by', low=1, high=10**9)
+        None, TRAINING, 'train on only so many images, chosen at random by --seed; '
+        'the others are kept to judge by; by default all', low=1, high=10**9)
     seed: int = option(
         0, TRAINING, 'decides weights, batches and z: the same seed, the same pictures',
         low=0, high=2**31 - 1)
     learning_rate: float = option(
-        3e-4, TRAINING, 'how far an update moves the weights, of both networks; '
-        'where it is not given G takes four times as large steps', above=0, high=10)
+        3e-4, TRAINING, 'how far an update moves the weights; given, it is that of G '
+        'and D; by default 0.0003 of D and 0.0012 of G', above=0, high=10)
     beta1: float = option(
-        0.0, TRAINING, "momentum of Adam (the paper's: 0.5)", low=0, high=0.9999)
+        0.0, TRAINING, "momentum of the optimizer Adam (the paper's: 0.5)", low=0,
+        high=0.9999)
     beta2: float = option(
-        0.99, TRAINING, "of Adam, how slowly it forgets the gradients' size (the "
-        "paper's: 0.999)", low=0, high=0.99999)
+        0.99, TRAINING, 'how long Adam remembers how large the gradients were: '
+        "nearer 1, longer (the paper's: 0.999)", low=0, high=0.99999)
     d_steps: int = option(
-        1, TRAINING, "updates of D a step, each on a batch of its own (Goodfellow et "
-        "al.'s k; WGAN's 5)", low=1, high=100)
-    g_steps: int = option(
-        1, TRAINING, "updates of G a step, all on the same z (carpedm20's code: 2)",
+        1, TRAINING, 'how often D is updated in a step, each time on a new batch',
         low=1, high=100)
+    g_steps: int = option(
+        1, TRAINING, "how often G is updated in a step, on the same z (carpedm20's: "
+        '2)', low=1, high=100)
     updates: str = option(
         'alternate', TRAINING, "alternate: D is updated first, then G by the new D's "
         'answers; together: both by the weights before the step',
         choices=('alternate', 'together'))
 
     output_height: int = option(
-        64, NETWORK, 'height of the images that the networks see and draw (mnist: 28)',
-        low=7, high=4096, group='Images')
+        64, NETWORK, 'height in pixels of the images that the networks see and draw '
+        '(mnist: 28)', low=7, high=4096, group='Images')
     output_width: int = option(
         None, NETWORK, 'their width; by default the height', low=7, high=4096)
     crop: bool = option(
         False, TRAINING, 'take the central part of each picture, then resize it; else '
         'all of the picture is resized, which may squeeze it (celebA: true)')
     input_height: int = option(
-        None, TRAINING, 'height of that part, for --crop; by default what fits '
-        '(celebA: 108)', low=1, high=2**16)
+        None, TRAINING, 'with --crop: height of that part, in pixels of your '
+        'pictures; by default as large as fits (celebA: 108)', low=1, high=2**16)
     input_width: int = option(
-        None, TRAINING, 'its width; by default its height', low=1, high=2**16)
+        None, TRAINING, 'with --crop: width of that part; by default its height', low=1,
+        high=2**16)
     flip: bool = option(
         False, TRAINING, 'train on mirror images too: each picture is mirrored, left '
         'to right, half of the time; not for digits or writing')
@@ -121,18 +124,21 @@ class Flags:
     input_fname_pattern: str = option(
         '*', TRAINING, 'use only files with such names, as *.jpg')
     conditional: bool = option(
-        False, NETWORK, 'learn labels too, to draw by --label: the folders that images '
-        'are in (mnist: true)')
+        False, NETWORK, "learn each image's folder as its label too, to draw a label "
+        'by --label (mnist: true)')
     labels: str = option(
-        None, FREE, 'learn the labels in this file: CSV with a header (file,label), '
-        "JSON lines, StyleGAN's dataset.json; of several columns FILE:COLUMN")
+        None, FREE, 'learn labels from this file, not from folders: CSV with the '
+        "columns file,label; JSON lines; StyleGAN's dataset.json; FILE:COLUMN takes "
+        'another column')
     attributes: str = option(
-        None, NETWORK, 'learn these columns of 1 and -1 of that file too, as '
-        'Smiling,Eyeglasses (celebA, toonfaces: of the table of attributes)')
+        None, NETWORK, 'learn yes-or-no columns (1 and -1) of the --labels file, as '
+        'Smiling,Eyeglasses; celebA and toonfaces have such a table of their own')
 
-    data_dir: str = option('data', CALL, 'folder of the data sets', group='Files')
+    data_dir: str = option(
+        'data', CALL, 'folder that holds the data sets, a folder each', group='Files')
     cache_dir: str = option(
-        None, CALL, 'folder of the packed images; by default .cache in --data_dir')
+        None, CALL, 'folder of the pictures as they are prepared for training; by '
+        'default .cache in --data_dir')
     checkpoint_dir: str = option(
         'checkpoint', CALL, 'folder of the runs, or one that itself holds a checkpoint')
     sample_dir: str = option('samples', CALL, 'folder of the pictures')
@@ -152,33 +158,34 @@ class Flags:
         False, CALL, 'write one PNG for each image, not a sheet of all',
         of='sample complete')
     label: str = option(
-        None, CALL, 'draw this label alone, as 7 for mnist; of attributes those that '
-        'shall be there, as Smiling,Young, or none; by default a row each',
-        of='sample walk arithmetic drop complete score')
+        None, CALL, 'of a run with labels, draw this one alone, as 7; with '
+        'attributes, those that are there, as Smiling,Young, or the word none; by '
+        'default a row each', of='sample walk arithmetic drop complete score')
     z: str = option(
-        None, CALL, 'draw from the z in this file, as sampling and --task complete '
-        'write it beside their pictures (test.npz, z.npz); by default new ones by '
-        '--seed',
-        of='sample walk arithmetic')
+        None, CALL, 'draw from the z in this file, which sampling and --task '
+        'complete write beside their pictures (test.npz, z.npz); by default new z, by '
+        '--seed', of='sample walk arithmetic')
     indices: str = option(
-        None, CALL, 'which images of the sheet, or of --z, counted from 0, as 3,17,4: '
-        'sampling draws these alone, a walk goes through them, and along dimensions '
+        None, CALL, 'numbers of images of the sheet, or of --z, from 0, as 3,17,4: '
+        'sampling draws only these, a walk goes through them, and --walk dimensions '
         'starts from them', of='sample walk')
     checkpoint: str = option(
         None, CALL, 'which of the saved weights: best, as --eval_freq found it, or the '
         'number of a step; by default the newest', not_of='train curves watch')
     features: str = option(
-        None, FREE, "what images are compared by: inception (the FID's network), "
-        'classifier (a small network, which learns the labels or attributes of the '
-        'data set), pixels or random (an untrained network)',
+        None, FREE, 'by what images are compared: inception (of the usual score, '
+        'FID; `python download.py inception`), classifier (a small network that '
+        "learns the data set's labels), pixels, or random (an untrained network); by "
+        'default inception where it was fetched, else classifier where there are '
+        'labels, else pixels',
         choices=('inception', 'classifier', 'pixels', 'random'), of='train evaluate',
         group='Judging: --task evaluate, and --eval_freq while training')
     inception_path: str = option(
         None, FREE, 'file of the Inception graph; by default where `python download.py '
         'inception` puts it', of='train evaluate')
     eval_freq: int = option(
-        None, FREE, 'judge samples every so many steps of training, and keep the best '
-        'checkpoint', low=1, high=10**9, of='train')
+        None, FREE, 'judge samples every so many steps of training, and keep the '
+        'best checkpoint; by default never', low=1, high=10**9, of='train')
     eval_samples: int = option(
         5000, FREE, 'images that are judged while training; --task evaluate takes '
         '--num_samples, by default 10,000', low=2, high=10**6, of='train')
@@ -189,142 +196,146 @@ class Flags:
         of='evaluate')
 
     images: tuple = option(
-        (), CALL, 'your files, and folders of them, to complete or to score; complete '
-        'by default takes 16, or --num_samples, of the images that --train_size held '
-        'out', of='complete score', group='Your own pictures: --task complete, score')
+        (), CALL, 'files and folders of pictures to complete or to score, not to '
+        'train on; complete by default takes 16, or --num_samples, of those that '
+        '--train_size left out', of='complete score',
+        group='Your own pictures: --task complete, score')
     save_features: bool = option(
-        False, CALL, "write D's features of each picture too, as arrays of NumPy",
-        of='score')
+        False, CALL, "of score: write D's inner numbers for each picture too, as "
+        'arrays of NumPy', of='score')
     mask: str = option(
-        'center', CALL, 'of complete, what is hidden: center, left, random (80% of the '
-        'pixels), grid (all but each 4th pixel), lowres (all but the means of 8 x 8), '
-        'full (nothing: the z of all of it), or the file of a mask, black where it is '
-        'hidden', of='complete')
+        'center', CALL, 'of complete, what is hidden: center, left, random (80% of '
+        'the pixels), grid (all but each 4th pixel), lowres (all but the means of '
+        'squares of 8 x 8), full (nothing is hidden: it looks for the z of all of '
+        'it), or the file of a mask, black where it is hidden', of='complete')
     restarts: int = option(
-        4, CALL, 'of complete, searches for each image, of which the best is kept',
-        low=1, high=1000, of='complete')
+        4, CALL, 'of complete: it looks for the z of an image so many times, from '
+        'other starts, and keeps the best', low=1, high=1000, of='complete')
     iterations: int = option(
-        500, CALL, 'of complete, steps of a search', low=1, high=10**6, of='complete')
+        500, CALL, 'of complete: updates of z, each time', low=1, high=10**6,
+        of='complete')
     perceptual_weight: float = option(
-        0.1, CALL, "of complete, how much D's answer weighs beside the known pixels",
-        low=0, high=10**6, of='complete')
+        0.1, CALL, 'of complete: how much it counts that D takes the image to be '
+        'real, beside that the known pixels are right', low=0, high=10**6,
+        of='complete')
 
     labels_per_class: int = option(
-        None, CALL, 'of classify: learn from so many labelled images of each class, '
-        'drawn five times; by default once from --num_samples images, up to 5,000',
-        low=2, high=10**9, of='classify', group="The paper's experiments: --task "
-        'classify, walk, arithmetic, filters, drop')
+        None, CALL, 'of classify: learn from so many images of each class, in five '
+        'trials with other images; by default in one, from --num_samples images, up '
+        'to 5,000', low=2, high=10**9, of='classify',
+        group="The paper's experiments: --task classify, walk, arithmetic, filters, "
+        'drop')
     walk: str = option(
-        'sphere', CALL, 'from z to z by sphere (spherical interpolation) or line; or '
-        'one number of z at a time: dimensions (a sheet, a row each), '
-        'dimensions_random (films of some, each from a z of its own), dimensions_each '
-        '(a film each), dimensions_merged (all in one film)',
+        'sphere', CALL, 'from image to image by sphere (smooth) or line; or one '
+        'number of z at a time: dimensions (a sheet, a row each), dimensions_random '
+        '(films of a few, each from a new z), dimensions_each (a film each), '
+        'dimensions_merged (one film, one after another)',
         choices=('sphere', 'line', 'dimensions', 'dimensions_random',
                  'dimensions_each', 'dimensions_merged'), of='walk')
     frames: int = option(
         60, CALL, 'pictures of a film', low=2, high=10**4, of='walk arithmetic')
     formula: str = option(
-        None, CALL, 'of arithmetic, as "Smiling,-Male - -Smiling,-Male + '
-        '-Smiling,Male" by attributes (-X: without X), or "3,8,12 - 4,7,9 + 1,2,5" by '
-        'images of the sheet or of --z; one term, as Eyeglasses, turns it off and on',
-        of='arithmetic')
+        None, CALL, 'of arithmetic, with attributes (-X: without X; a comma: and), '
+        'as "Smiling,-Male - -Smiling,-Male + -Smiling,Male"; or with images of the '
+        'sheet or of --z, of which it takes means, as "3,8,12 - 4,7,9 + 1,2,5"; one '
+        'attribute alone, as Eyeglasses, is drawn with and without', of='arithmetic')
     attribute: str = option(
-        None, CALL, 'what drop makes the generator forget, as Eyeglasses; of classify '
-        'what is told apart, as Smiling,Male; by default what the run learned, or else '
-        'classes', of='classify drop')
+        None, CALL, 'of drop: what G shall forget, as Eyeglasses; of classify: what '
+        'to tell apart, as Smiling,Male, by default what the run learned',
+        of='classify drop')
 
     formats: str = option(
-        ','.join(FORMATS), CALL, 'what to write, with commas between: frozen (a frozen '
-        'graph of TensorFlow), saved_model, onnx, page (one file that draws in a '
-        'browser)', of='export', group='Export')
+        ','.join(FORMATS), CALL, 'of export, with commas between: page, one file '
+        'that draws in a browser; for other programs frozen and saved_model '
+        "(TensorFlow's) and onnx", of='export', group='Export')
 
     runs: str = option(
         None, CALL, 'the runs to compare, as a,b,c; by default all of --checkpoint_dir',
         of='curves', group='Looking at runs: --task curves, watch')
     port: int = option(
-        None, CALL, 'where on this computer the page is served, http://127.0.0.1:PORT; '
-        'by default 8020, or the next one that is free', low=1, high=65535, of='watch')
+        None, CALL, 'of watch: port of its page, http://127.0.0.1:PORT; by default '
+        '8020, or the next one that is free', low=1, high=65535, of='watch')
 
     z_dim: int = option(
         100, NETWORK, 'how many numbers z has, from which an image is drawn',
         low=1, high=2**16, group='Network')
     z_dist: str = option(
-        'normal01', NETWORK, "how z is drawn: normal01, uniform_signed (carpedm20's) "
-        'or uniform_unsigned',
-        choices=('normal01', 'uniform_signed', 'uniform_unsigned'))
+        'normal01', NETWORK, 'how the numbers of z are drawn: normal01, the bell '
+        "curve; uniform_signed, even from -1 to 1 (carpedm20's); or uniform_unsigned, "
+        'from 0 to 1', choices=('normal01', 'uniform_signed', 'uniform_unsigned'))
     gf_dim: int = option(
-        32, NETWORK, 'width of G, the channels of its last feature map; 64 takes three '
-        'to four times as long', low=1, high=4096)
+        32, NETWORK, 'size of G: channels of its last layer before the image; 64 '
+        'draws better and takes three to four times as long', low=1, high=4096)
     df_dim: int = option(
-        32, NETWORK, 'width of D, the channels of its first feature map',
-        low=1, high=4096)
+        32, NETWORK, 'size of D: channels of its first layer', low=1, high=4096)
     kernel_size: int = option(
-        4, NETWORK, "4, which overlaps evenly at stride 2 (PyTorch's example), "
-        "carpedm20's 5, or 3 (as write-ups tried that compare kernels)",
-        choices=(3, 4, 5))
+        4, NETWORK, "side of the convolutions' kernels: 4, which overlaps evenly at "
+        "stride 2; 5, as carpedm20's; or 3", choices=(3, 4, 5))
     ema: float = option(
-        0.9999, NETWORK, "sample with a moving average of the generator's weights, of "
-        'this decay (Karras et al., 2018); 0: with the weights themselves',
-        low=0, high=0.99999)
+        0.9999, NETWORK, "draw with G's weights averaged over the last updates "
+        '(Karras et al., 2018): nearer 1, over more; 0: as they are', low=0,
+        high=0.99999)
     ema_rampup: float = option(
-        0.05, TRAINING, 'that average is over about this last share of the updates, as '
-        'long as that is less than --ema says (StyleGAN2-ADA); 0: as --ema says',
-        low=0, high=1)
+        0.05, TRAINING, 'early on, average over this share of the updates so far, '
+        'until --ema reaches no further back (StyleGAN2-ADA); 0: --ema alone', low=0,
+        high=1)
 
     architecture: str = option(
         'dcgan', NETWORK, 'dcgan, or mlp: fully connected, 128 hidden units, as in '
         'tutorials of the conditional GAN on MNIST', choices=('dcgan', 'mlp'),
         group='Variants, to compare with what others did')
     optimizer: str = option(
-        'adam', TRAINING, "adam (the paper's) or sgd, as in comparisons of optimizers",
-        choices=('adam', 'sgd'))
+        'adam', TRAINING, "adam (the paper's) or sgd, plain gradient descent, to "
+        'compare them', choices=('adam', 'sgd'))
     momentum: float = option(
-        0.0, TRAINING, 'of --optimizer sgd; the write-up that compared it with Adam '
-        'had none', low=0, high=0.9999)
+        0.0, TRAINING, 'of --optimizer sgd: the share of the last move that is kept',
+        low=0, high=0.9999)
     d_learning_rate: float = option(
-        None, TRAINING, 'of D alone; by default --learning_rate (Heusel et al. part '
-        'them)', above=0, high=10)
+        None, TRAINING, 'that of D alone; by default --learning_rate', above=0, high=10)
     g_learning_rate: float = option(
-        None, TRAINING, 'of G alone; by default --learning_rate, or 0.0012 where that '
-        'is not given either', above=0, high=10)
+        None, TRAINING, 'that of G alone; by default --learning_rate, or 0.0012 '
+        'without that', above=0, high=10)
     init: str = option(
-        'dcgan', TRAINING, "dcgan: weights N(0, 0.02), gamma N(1, 0.02) (the paper's); "
-        "or xavier, Glorot and Bengio's uniform, TensorFlow's own default",
+        'dcgan', TRAINING, 'weights before training: dcgan, normal with deviation '
+        "0.02 (the paper's); or xavier, even, by the layer's size (Glorot and Bengio)",
         choices=('dcgan', 'xavier'))
     d_head: str = option(
-        'conv', NETWORK, "how D ends: linear, a dense layer (carpedm20's); conv, a "
-        "convolution over the whole last map (PyTorch's example); pool, its mean, then "
-        'dense', choices=('linear', 'conv', 'pool'))
+        'conv', NETWORK, 'how D makes one answer of its last layer: conv, a '
+        "convolution over all of it (PyTorch's example); linear, a dense layer "
+        "(carpedm20's); pool, its mean over all places, then dense",
+        choices=('linear', 'conv', 'pool'))
     bias: bool = option(
-        False, NETWORK, "have biases before batch norm, as carpedm20's; PyTorch's "
-        'example has none')
+        False, NETWORK, 'add constants before batch norm too, which takes them out '
+        "again; as carpedm20's code")
     loss: str = option(
-        'gan', TRAINING, 'gan (Goodfellow et al.), lsgan (Mao et al.), wgan (Arjovsky '
-        'et al.) or hinge (Lim and Ye; Miyato et al.)',
-        choices=('gan', 'lsgan', 'wgan', 'hinge'))
+        'gan', TRAINING, 'how far D and G are from what they want: gan, '
+        'cross-entropy (Goodfellow et al.); lsgan, squares (Mao et al.); wgan, '
+        'difference of means (Arjovsky et al.); or hinge, with a margin (Miyato et '
+        'al.)', choices=('gan', 'lsgan', 'wgan', 'hinge'))
     penalty: str = option(
-        'none', TRAINING, "on D's gradient: none, wgan-gp (Gulrajani et al.), dragan "
-        '(Kodali et al.) or r1 (Mescheder et al.); D is then built without batch norm',
+        'none', TRAINING, "keep D's answer from changing too steeply with the image: "
+        'none, wgan-gp (Gulrajani et al.), dragan (Kodali et al.) or r1 (Mescheder et '
+        'al.); D is then built without batch norm',
         choices=('none', 'wgan-gp', 'dragan', 'r1'))
     penalty_weight: float = option(
-        10.0, TRAINING, 'of --penalty: 10 is that of WGAN-GP, DRAGAN and R1 alike',
-        above=0, high=10**6)
+        10.0, TRAINING, 'how much --penalty counts: 10 is that of WGAN-GP, DRAGAN '
+        'and R1 alike', above=0, high=10**6)
     spectral_norm: bool = option(
-        False, NETWORK, "divide D's weights by their largest singular value (Miyato et "
-        'al.)')
+        False, NETWORK, "keep D's answer smooth: divide its weights by their largest "
+        'singular value (Miyato et al.)')
     label_smoothing: float = option(
-        0.0, TRAINING, 'let D learn that a real image is real by 1 less this (Salimans '
-        'et al.: 0.1)', low=0, high=0.5)
+        0.0, TRAINING, 'what D learns to say of a real image is 1 less this '
+        '(Salimans et al.: 0.1)', low=0, high=0.5)
     augment: str = option(
-        'translation', TRAINING, 'show D images changed at random: some of '
-        'translation, color and cutout (Zhao et al., 2020), as color,translation; or '
-        'none (mnist: none)')
+        'translation', TRAINING, 'show D real and drawn images changed at random, so '
+        'that it does not know the real ones by heart: some of translation, color and '
+        'cutout, as color,translation; or none (mnist: none) (Zhao et al., 2020)')
     augment_target: float = option(
-        0.95, TRAINING, 'change so many of the images that D calls this share of the '
-        'real ones real: D that knows them by heart would call all (Karras et al., '
-        '2020); 0: change all images', low=0, high=0.999)
+        0.95, TRAINING, 'of --augment: change more images while D calls more than '
+        'this share of the real ones real, fewer while less (Karras et al., 2020); 0: '
+        'change all', low=0, high=0.999)
     augment_after: int = option(
-        0, TRAINING, 'begin with --augment after so many steps', low=0, high=10**9)
+        0, TRAINING, 'of --augment: begin after so many steps', low=0, high=10**9)
 
     gpu_memory_fraction: float = option(
         None, FREE, "share of the GPU's memory that TensorFlow may take, up to 1",
@@ -332,32 +343,30 @@ class Flags:
     allow_growth: bool = option(
         True, FREE, 'take GPU memory as it is needed, not all at once')
     precision: str = option(
-        'auto', FREE, 'of convolutions and products: float32; tf32, float32 rounded to '
-        '10 bits in them, for GPUs since Ampere; bfloat16, 7 bits, for these and for '
-        'processors with AMX or AVX512-BF16; or auto, tf32 where a GPU has it, '
-        'bfloat16 where there are AMX and no GPU',
-        choices=('auto', 'float32', 'tf32', 'bfloat16'), not_of='export')
+        'auto', FREE, 'how exactly it is computed; coarser is faster: float32; tf32, '
+        'on GPUs since Ampere; bfloat16, on these and on processors with AMX or '
+        'AVX512-BF16; or auto: tf32 where a GPU has it, bfloat16 where there are AMX '
+        'and no GPU', choices=('auto', 'float32', 'tf32', 'bfloat16'), not_of='export')
     xla: bool = option(
-        False, FREE, "compile the training step with XLA, TensorFlow's compiler: faster "
-        'on a GPU, but look at the losses (docs/performance.md)', of='train')
+        False, FREE, "compile the training step with XLA, TensorFlow's compiler: "
+        'faster on a GPU, but look at the losses (docs/performance.md)', of='train')
     steps_per_run: int = option(
-        None, FREE, 'training steps in one run of TensorFlow; by default 50 with a '
-        'GPU, which takes longer to start than to compute, else 1', low=1, high=1000,
-        of='train')
+        None, FREE, 'steps handed to TensorFlow at once, for speed alone; by default '
+        '50 with a GPU, else 1', low=1, high=1000, of='train')
     threads: int = option(
-        None, FREE, 'how many threads compute; by default one a core', low=1, high=4096)
+        None, FREE, 'how many threads compute; by default one for each core', low=1,
+        high=4096)
 
     workers: int = option(
-        1, CALL, 'with --train: so many processes train together on this machine, each '
-        'on batches of its own, on a GPU of its own where there are as many; for '
-        'several machines see docs/distributed.md', low=1, high=4096, of='train',
-        group='Several processes: --train')
+        1, CALL, 'for several GPUs: so many processes train together, one on each, '
+        'every one on batches of its own; for several machines see docs/distributed.md',
+        low=1, high=4096, of='train', group='Several processes: --train')
     peer_timeout: float = option(
-        600.0, CALL, 'seconds after which a worker ends that waits for another one '
-        'which does not answer', low=1, high=10**6, of='train')
+        600.0, CALL, 'of --workers: seconds without an answer of another one after '
+        'which a worker ends', low=1, high=10**6, of='train')
     sync_batch_norm: bool = option(
-        False, TRAINING, 'let batch norm go by the batches of all workers together, '
-        "not by each worker's own")
+        False, TRAINING, 'of --workers: let batch norm go by the batches of all '
+        "together, not by each worker's own")
 
     # no flags: the names of the labels, which the data set gives; and which of its
     # images are meant, those to train on or those held out from training

@@ -20,17 +20,23 @@ from settings.flags import TASKS, fields, spelled
 
 HELP = ('--help', '-help', '-h', '--helpfull', '--helpshort')
 NOTES = """
-python main.py --dataset celebA --train            train
-python main.py --dataset celebA --train False      sample from the checkpoint
+python main.py --dataset toonfaces --train         train on the faces that come along
+python main.py --dataset shoes --crop --train      on your pictures, in data/shoes
+python main.py --dataset shoes                     sample from the checkpoint
+
+G is the generator, the network that draws; z are the random numbers that it draws an
+image from; D is the discriminator, which learns to tell real images from drawn ones.
+In a step both learn from one batch of images; a checkpoint is their weights, saved.
+
+A run, one training, remembers its flags: to sample, or to go on with the same command
+after Ctrl-C, --dataset or --name is enough. Begin with --dataset, --crop, --epoch and
+--output_height; the rest may be left alone, Network and Variants above all. "The paper"
+is Radford et al., 2016, which DCGAN comes from; carpedm20 wrote its best-known program.
 
 […] is the default; a data set may bring another. A boolean is written --crop,
 --crop True, --crop=True, or --nocrop, --crop False, --crop=False.
 --flagfile configs/carpedm20.flags reads flags from a file, a line each; those of the
 command line win over it.
-
-G is the generator, the network that draws; z are the random numbers that it draws an
-image from; D is the discriminator, which learns to tell real images from drawn ones.
-In a step both learn from one batch of images; a checkpoint is their weights, saved.
 """.strip()
 FIELDS = {spelled(f.name): f.name for f in fields() if f.metadata['help']}   # of flags
 TYPES = {spelled(f.name): f.type for f in fields() if f.metadata['help']}

@@ -208,7 +208,7 @@ def test_xla_that_does_not_work_is_refused(make, monkeypatch):
     assert trainer.steps is None        # a processor: single steps, not compiled
     monkeypatch.setattr(steps, 'Steps', broken)
     trainer.model.config = trainer.config.replace(xla=True)
-    with pytest.raises(UserError, match='^--xla: XLA .* here .libdevice not found.*out'):
+    with pytest.raises(UserError, match='^--xla: XLA .* libdevice not found.*out'):
         steps.make(trainer.model, trainer.data, trainer.sess, print)
 
 
