@@ -231,7 +231,12 @@ def test_two_runs_are_compared_and_the_address_keeps_it(visit):
     page.reload()
     until(page, '() => document.querySelectorAll("#loss .other .mean").length === 3')
     assert page.locator('#runs a[aria-current]').count() == 1
-    assert 'G (%s)' % HOSTILE in page.locator('#loss').text_content()
+    page.get_by_role('slider', name='Losses, by step').focus()
+    page.keyboard.press('Home')
+    assert 'G (%s) 0.25' % HOSTILE in page.locator('#loss').text_content()
+    if step_of(page) > 299:
+        page.keyboard.press('End')
+        assert 'G (%s) –' % HOSTILE in page.locator('#loss').text_content()
     page.locator('#other').select_option('')
     until(page, '() => document.querySelectorAll("#loss .mean").length === 3')
 

@@ -232,21 +232,30 @@ export class Chart {
   /** Write the values of the step that is pointed at, and mark it. */
   mark() {
     if (!this.lines.length || !this.cursor) return;
-    const first = this.lines[0];
-    const step = first.step[this.at === null ? first.step.length - 1
-      : nearest(first.step, this.at)];
-    const places = this.lines.map(line => nearest(line.step, step));
-    const values = this.lines.map((line, i) => line.mean[places[i]]);
-    this.write(step, this.lines.map((line, i) => this.text(values[i]) + (line.also
-      ? `, ${line.also[0]} ${digits(line.also[1][places[i]])}` : '')));
+    const steps = this.lines[0].step;
+    const step = this.at === null ? steps.at(-1) : steps[nearest(steps, this.at)];
+    // the place in each line; null: a shorter run has no such step any more
+    const places = this.lines.map(line => step > line.step.at(-1) ? null
+      : nearest(line.step, step));
+    this.write(step, this.lines.map((line, i) => this.told(line, places[i])));
+    const dots = this.lines.flatMap((line, i) => this.dot(line, places[i]));
     const x = this.x(step);
-    this.cursor.replaceChildren(...(this.at === null ? [] : [
-      draw('line', { class: 'cursor', x1: x, x2: x, y1: TOP, y2: HEIGHT - BOTTOM }),
-      ...this.lines.map((line, i) => draw('g', { class: line.kind }, ...(
-        Number.isFinite(this.y(values[i])) ? [draw('circle', {
-          class: 'dot', r: 4, cx: this.x(line.step[places[i]]),
-          cy: this.y(values[i]) })] : []))),
-    ]));
+    this.cursor.replaceChildren(...(this.at === null ? [] : [draw('line', {
+      class: 'cursor', x1: x, x2: x, y1: TOP, y2: HEIGHT - BOTTOM }), ...dots]));
+  }
+
+  /** Return what is told of a line at a place. */
+  told(line, place) {
+    if (place === null || line.mean[place] === null) return digits(null);
+    const also = line.also ? `, ${line.also[0]} ${digits(line.also[1][place])}` : '';
+    return this.text(line.mean[place]) + also;
+  }
+
+  /** Return the dot of a line at a place, [] where there is no value. */
+  dot(line, place) {
+    const y = place === null ? NaN : this.y(line.mean[place]);
+    return !Number.isFinite(y) ? [] : [draw('g', { class: line.kind }, draw('circle', {
+      class: 'dot', r: 4, cx: this.x(line.step[place]), cy: y }))];
   }
 
   /** Write a value: a number, or a share as percents. */
