@@ -1,0 +1,122 @@
+"""Do as bench/page.py, by file, in Firefox: python bench/firefox.py FOLDER [FOLDER ...]
+
+It is driven by its own Marionette, so that nothing but firefox-esr is needed. A profile
+for tests lets pages read other files; here that stays forbidden, as for everybody.
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from bench.page import DRAW, SPEED, levels  # noqa: E402
+
+PORT = 2828
+PROFILE = '''user_pref("remote.prefs.recommended", false);
+user_pref("security.fileuri.strict_origin_policy", true);
+user_pref("datareporting.policy.dataSubmissionEnabled", false);
+user_pref("browser.shell.checkDefaultBrowser", false);
+'''
+READY = '''const [done] = arguments, start = performance.now();
+(function look() {
+    document.body && document.body.dataset.ready ? done(performance.now() / 1000)
+        : setTimeout(look, 20);
+})();'''
+
+
+class Marionette:
+    """The connection to a Firefox: length:[type, id, command or error, parameters]."""
+
+    def __init__(self, profile):
+        with open(os.path.join(profile, 'user.js'), 'w') as file:
+            file.write(PROFILE)
+        self.process = subprocess.Popen([
+            shutil.which('firefox-esr') or 'firefox', '--headless', '--marionette',
+            '--no-remote', '--profile', profile], stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL)
+        self.socket, self.number = connect(), 0
+        self.read()     # who it is
+        self.do('WebDriver:NewSession', capabilities={})
+        self.do('WebDriver:SetTimeouts', script=300000, pageLoad=120000)
+
+    def do(self, command, **parameters):
+        """Send a command; return the answer. Raises RuntimeError with its error."""
+        self.number += 1
+        text = json.dumps([0, self.number, command, parameters]).encode()
+        self.socket.sendall(b'%d:%s' % (len(text), text))
+        _, _, error, answer = self.read()
+        if error:
+            raise RuntimeError('%(error)s: %(message)s' % error)
+        return answer
+
+    def read(self):
+        """Return the next message."""
+        length = b''
+        while not length.endswith(b':'):
+            length += self.socket.recv(1)
+        content = b''
+        while len(content) < int(length[:-1]):
+            content += self.socket.recv(2**20)
+        return json.loads(content)
+
+    def call(self, function, argument):
+        """Return what an async function of the page returns."""
+        script = ('const done = arguments[arguments.length - 1], page = window.'
+                  'wrappedJSObject || window, {dcgan, Float32Array} = page;'
+                  '(%s)(arguments[0]).then(done, e => done(String(e)));' % function)
+        return self.do('WebDriver:ExecuteAsyncScript', script=script, args=[argument],
+                       sandbox=None)['value']
+
+    def close(self):
+        """End the browser."""
+        self.process.terminate()
+        self.process.wait()
+
+
+def connect():
+    """Return the socket, once the browser listens."""
+    for _ in range(300):
+        try:
+            return socket.create_connection(('127.0.0.1', PORT))
+        except OSError:
+            time.sleep(0.2)
+    raise SystemExit('no Firefox answers at port %d' % PORT)
+
+
+def main(folders):
+    """Print a row for each folder."""
+    print('| page | sheet, s | 1 a call | 16 a call | levels |\n|' + ' --- |' * 5)
+    with tempfile.TemporaryDirectory() as profile:
+        firefox = Marionette(profile)
+        try:
+            for folder in folders:
+                print('| %s | %.2f | %.0f | %.0f | %d |' % ((folder,) + measure(
+                    firefox, folder)))
+        finally:
+            firefox.close()
+
+
+def measure(firefox, folder):
+    """Return the numbers of a row."""
+    with np.load(os.path.join(folder, 'expected.npz')) as file:
+        z, images = file['z'], file['images']
+        y = file['y'] if 'y' in file else np.zeros((len(z), 0))
+    firefox.do('WebDriver:Navigate', url='file://' + os.path.abspath(
+        os.path.join(folder, 'index.html')))
+    ready = firefox.do('WebDriver:ExecuteAsyncScript', script=READY, args=[])['value']
+    drawn = firefox.call(DRAW, [z.tolist(), y.tolist()])
+    sizes = [z.shape[1], y.shape[1]]
+    speeds = [firefox.call(SPEED, [count, calls] + sizes)
+              for count, calls in ((1, 100), (16, 12))]
+    return (ready,) + tuple(speeds) + (levels(drawn, images),)
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]) if sys.argv[1:] else __doc__)
