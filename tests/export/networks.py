@@ -29,6 +29,7 @@ CASES = {
                                 z_dist='uniform_signed'),
     'smallest, no averages': dict(output_height=7, output_width=9, ema=0.0,
                                   z_dist='uniform_unsigned'),
+    'as the documents have it': dict(z_dim=100),
     'mlp': MLP, 'mlp, labels, no averages': dict(MLP, ema=0.0, **LABELS)}
 
 
