@@ -58,7 +58,7 @@ def test_tensorflow_2_and_tflite_draw_the_same(name, tmp_path):
 
 @pytest.mark.slow
 def test_the_code_of_the_document_runs(tmp_path):
-    export('as the documents have it', tmp_path)
+    export(networks.DOCUMENT, tmp_path)
     with open(os.path.join(ROOT, 'docs', 'export.md'), encoding='utf-8') as file:
         blocks = re.findall('```python\n(.*?)```', file.read(), re.DOTALL)
     assert len(blocks) >= 4
