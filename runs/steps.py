@@ -34,12 +34,7 @@ def make(model, data, sess, echo=print):
     if most == 1 and not xla:
         return None
     source = pictures.source(config, data, most, sess)
-    steps, failure = compiled(model, source, sess, echo) if xla else (None, None)
-    if failure and config.xla == 'true':
-        raise UserError('--xla true: XLA does not work here (%s). Take --xla false.'
-                        % failure)
-    if failure:
-        echo('note: XLA does not work here (%s); going on without it' % failure)
+    steps = compiled(model, source, sess, echo) if xla else None
     steps = steps or (Steps(model, source) if most > 1 else None)
     if steps:
         echo('%d step%s in one run of TensorFlow%s%s' % (
@@ -48,17 +43,25 @@ def make(model, data, sess, echo=print):
 
 
 def compiled(model, source, sess, echo):
-    """Return (Steps that XLA has compiled, None), or (None, why it could not)."""
+    """Return Steps that XLA has compiled; None where it could not, and say why.
+
+    Raises UserError instead with --xla true.
+    """
     echo('compiling the step with XLA, once a start; --xla false leaves it out')
-    with quiet():       # which would show all that it hid, if it were left by an error
+    with quiet():       # if it is left by an error it shows all that it hid
         try:
             steps = Steps(model, source, xla=True)
             steps.run(sess, [])         # no step: only compiles
-            return steps, None
+            return steps
         except tf.errors.OpError as error:
-            return None, sessions.first_line(error)
+            failure = sessions.first_line(error)
         except TypeError:
-            return None, 'it needs TensorFlow 2.5 or later; this is ' + tf.__version__
+            failure = 'it needs TensorFlow 2.5 or later; this is ' + tf.__version__
+        if model.config.xla == 'true':
+            raise UserError('--xla true: XLA does not work here (%s). Take --xla false.'
+                            % failure)
+    echo('note: XLA does not work here (%s); going on without it' % failure)
+    return None
 
 
 class Steps:
