@@ -73,7 +73,8 @@ class Steps:
         inputs['z'] = self.draw_z(tf.shape(inputs['images'])[2])
         loop = tf.function(self.loop, autograph=False,
                            **({'jit_compile': True} if xla else {}))
-        self.rows, self.watched = loop(self.count, inputs)
+        with tf.device('/GPU:0' if xla and has_gpu() else None):
+            self.rows, self.watched = loop(self.count, inputs)
 
     def run(self, sess, numbers):
         """Take the steps whose batches have these numbers, [steps, d_steps].

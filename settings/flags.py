@@ -53,7 +53,8 @@ class Flags:
         'celebA', NETWORK, 'the name of a folder of pictures in --data_dir; or a '
         'data set: toonfaces comes with the program, `python download.py NAME` '
         'fetches celebA, mnist, fashion_mnist, cifar10, lsun, and says how to get '
-        'anime; or gaussian, points of the plane, to see how a GAN works', group='What to do')
+        'anime; or gaussian, points of the plane, to see how a GAN works',
+        group='What to do')
     train: bool = option(
         False, CALL, 'train; without it, and by --train False, sample from the '
         'checkpoint')
