@@ -13,7 +13,7 @@ ROOT = os.path.dirname(os.path.abspath(main.__file__))
 DOCUMENTS = ['README.md', 'README.zh.md', 'docs/how-it-works.md', 'docs/performance.md',
              'docs/when-training-dies.md', 'docs/gaussian.md', 'docs/experiments.md',
              'docs/evaluation.md', 'docs/reliability.md', 'docs/quality.md',
-             'docs/paper-experiments.md', 'docs/records.md']
+             'docs/paper-experiments.md', 'docs/records.md', 'docs/distributed.md']
 
 
 def read(name):
