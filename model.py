@@ -168,11 +168,11 @@ class DCGAN:
         self.step = tf.placeholder_with_default(
             np.int64(0), [], name='step')
         self.key = tf.stack([np.int64(c.seed), self.step])
+        z = draw_z(c.z_dist, [tf.shape(self.images)[0], c.z_dim], self.key)
+        self.z = tf.placeholder_with_default(z, [None, c.z_dim], name='z')
         self.index = self.step      # the same for all batches of a step
         if self.team.size > 1:
             self.index = self.step // self.team.size
-        z = draw_z(c.z_dist, [tf.shape(self.images)[0], c.z_dim], self.key)
-        self.z = tf.placeholder_with_default(z, [None, c.z_dim], name='z')
 
     def build_averages(self):
         """Make the moving average of each of the generator's variables, with --ema.
