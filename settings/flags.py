@@ -334,6 +334,9 @@ class Flags:
     peer_timeout: float = option(
         600.0, CALL, 'seconds after which a worker ends that waits for another one '
         'which does not answer', low=1, high=10**6, of='train')
+    collective: str = option(
+        'auto', CALL, "how gradients are exchanged: ring, by TensorFlow's own; auto: "
+        'by NCCL between GPUs, else by that', choices=('auto', 'ring'), of='train')
     sync_batch_norm: bool = option(
         False, TRAINING, 'let batch norm go by the batches of all workers together, '
         "not by each worker's own")
