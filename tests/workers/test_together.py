@@ -9,8 +9,7 @@ import socket
 import numpy as np
 import pytest
 import starts as processes
-from conftest import DUMP, SLOWLY
-from crew import Crew
+from crew import DUMP, SLOWLY, Crew
 from starts import FLAGS
 
 from runs import folders
