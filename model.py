@@ -187,12 +187,12 @@ class DCGAN:
         c = self.config
         self.images, self.y, self.step, self.z = inputs or self.placeholders()
         self.key = tf.stack([np.int64(c.seed), self.step])
-        self.index = self.step      # the same for all batches of a step
-        if self.team.size > 1:
-            self.index = self.step // self.team.size
         if not inputs:
             z = draw_z(c.z_dist, [tf.shape(self.images)[0], c.z_dim], self.key)
             self.z = tf.placeholder_with_default(z, [None, c.z_dim], name='z')
+        self.index = self.step      # the same for all batches of a step
+        if self.team.size > 1:
+            self.index = self.step // self.team.size
 
     def placeholders(self):
         """Return placeholders for images, y and step, and None for z."""

@@ -96,25 +96,29 @@ def batch_norm(x, train, name='batch_norm', biases=None, moments=None):
         moving_variance = tf.get_variable(
             'moving_variance', shape, initializer=tf.ones_initializer(),
             trainable=False)
+        moving = moving_mean, moving_variance
+        if train and moments:
+            mean, variance, unbiased = moments(x)
+            put_aside(moving, mean, unbiased, biases)
+            return tf.nn.batch_normalization(x, mean, variance, beta, gamma, EPSILON)
         # Not tf.nn.fused_batch_norm, which in TensorFlow 1 raises epsilon to 1.001e-5.
         if not train:
             mean = moving_mean if biases is None else moving_mean - biases
             return tf.raw_ops.FusedBatchNormV3(
                 x=x, scale=gamma, offset=beta, mean=mean,
                 variance=moving_variance, epsilon=EPSILON, is_training=False).y
-        if moments:
-            mean, variance, unbiased = moments(x)
-            x = tf.nn.batch_normalization(x, mean, variance, beta, gamma, EPSILON)
-            variance = unbiased
-        else:
-            x, mean, variance = tf.raw_ops.FusedBatchNormV3(
-                x=x, scale=gamma, offset=beta, mean=[], variance=[],
-                epsilon=EPSILON)[:3]
-        if biases is not None:
-            mean += biases
-        tf.add_to_collection(BATCH_STATS, (moving_mean, mean))
-        tf.add_to_collection(BATCH_STATS, (moving_variance, variance))
+        x, mean, variance = tf.raw_ops.FusedBatchNormV3(
+            x=x, scale=gamma, offset=beta, mean=[], variance=[], epsilon=EPSILON)[:3]
+        put_aside(moving, mean, variance, biases)
         return x
+
+
+def put_aside(moving, mean, variance, biases):
+    """Put (moving average, batch value) pairs aside; see batch_norm."""
+    if biases is not None:
+        mean += biases
+    tf.add_to_collection(BATCH_STATS, (moving[0], mean))
+    tf.add_to_collection(BATCH_STATS, (moving[1], variance))
 
 
 def take_batch_stats():

@@ -14,7 +14,7 @@ DOCUMENTS = ['README.md', 'README.zh.md', 'docs/how-it-works.md', 'docs/performa
              'docs/when-training-dies.md', 'docs/gaussian.md', 'docs/experiments.md',
              'docs/evaluation.md', 'docs/reliability.md', 'docs/quality.md',
              'docs/paper-experiments.md', 'docs/records.md',
-             'docs/page.md', 'docs/export.md']
+             'docs/page.md', 'docs/export.md', 'docs/distributed.md']
 
 
 def read(name):

@@ -49,6 +49,7 @@ def of_machine(config, data):
     """Return {name: value} of what a worker computes with, and on."""
     return {'the data set': of_data(data),
             'the precision (--precision)': sessions.choose_precision(config),
+            '--collective': config.collective,
             'where it computes': 'a GPU' if has_gpu() else 'the processor'}
 
 

@@ -23,6 +23,7 @@ from workers.cluster import split
 from workers.watch import Watch
 
 ROW = 2**16     # bytes of a worker's row in the table
+LINGER = 0.5    # seconds for which it serves what others still fetch, at the end
 SAY = 15        # seconds between two lines that say who is waited for
 
 
@@ -94,8 +95,9 @@ class Team:
 
         def look():
             if time.monotonic() - began > timeout:
-                self.watch.end('not all workers have met within %g s; is each index '
-                               'used once, and TF_CONFIG the same on all?' % timeout)
+                self.watch.end('not all workers have met within %g s; each index must '
+                               'be used once, and the cluster be the same on all'
+                               % timeout)
         self.agree(look)
 
     # --- the table -----------------------------------------------------------
@@ -180,6 +182,8 @@ class Team:
         """Wait until all are done; from then on each may end when it likes."""
         self.agree(done=True)
         self.watch.done = True
+        if not self.chief:
+            time.sleep(LINGER)
 
 
 def listens(address):

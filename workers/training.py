@@ -78,10 +78,9 @@ class Member(train.Trainer):
 
     def __init__(self, team, config, run, data):
         self.member, self.place, self.status = team, (team.rank, team.size), 0
-        gpu = has_gpu()
-        averages = functools.partial(
-            team.averages, 'GPU:0' if gpu else 'CPU:0', 'nccl' if gpu else 'ring')
-        self.team = averages(sync=config.sync_batch_norm)
+        way = ('GPU:0', 'nccl') if has_gpu() and config.collective == 'auto' else (
+            'CPU:0', 'ring')
+        self.team = team.averages(*way, sync=config.sync_batch_norm)
         self.quiet = None if team.chief else True
         with team.telling():
             super().__init__(config, run, data)

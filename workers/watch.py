@@ -86,7 +86,8 @@ class Watch(threading.Thread):
             for _ in range(10):         # its port may be open for a moment yet
                 self.look_for_lost()
                 time.sleep(0.1)
-            self.end('another worker is gone (%s)' % error.message.partition('\n')[0])
+            self.end('an exchange with the others has failed (%s)'
+                     % error.message.partition('\n')[0])
 
     def end(self, why):
         """Say why, and end the process at once: a session may hang in closing."""

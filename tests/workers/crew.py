@@ -5,6 +5,25 @@ import time
 
 from workers.launch import free_ports
 
+# Writes all variables of a worker at its end
+DUMP = '''
+import numpy as np, workers.training
+usual_close = workers.training.Member.close
+def close(self):
+    values = self.sess.run({v.op.name: v for v in self.variables})
+    np.savez('dump-RANK.npz', **{k.replace('/', '|'): v for k, v in values.items()})
+    usual_close(self)
+workers.training.Member.close = close
+'''
+# Lets each step of training take a while
+SLOWLY = '''
+import time, train
+usual_step = train.Trainer.train_step
+def slowly(self, step):
+    time.sleep(0.05)
+    return usual_step(self, step)
+train.Trainer.train_step = slowly
+'''
 TF_CONFIG = 'import os\nos.environ["TF_CONFIG"] = %r\n'
 
 

@@ -2,14 +2,14 @@
 
 import os
 import random
+import shutil
 import signal
 import socket
 
 import numpy as np
 import pytest
 import starts as processes
-from conftest import DUMP, SLOWLY
-from crew import Crew
+from crew import DUMP, SLOWLY, Crew
 from starts import FLAGS
 
 from runs import folders
@@ -159,6 +159,14 @@ def test_workers_killed_at_10_random_moments(starts, folder):
         assert crew.members[victim].wait() == -9
     assert_whole(folder, 200)
     assert_replicas_equal(folder)
+    killed = processes.values_of(folder / 'checkpoint/r/DCGAN.model-200')
+    shutil.rmtree(str(folder / 'checkpoint'))
+    crew = Crew(starts, folder, *flags)
+    assert crew.wait() == [0, 0], crew.said()
+    whole = processes.values_of(folder / 'checkpoint/r/DCGAN.model-200')
+    assert killed.keys() == whole.keys()
+    for name in whole:
+        assert killed[name].tobytes() == whole[name].tobytes(), name
 
 
 @pytest.mark.slow
