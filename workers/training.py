@@ -12,9 +12,9 @@ from dataset import batches
 from graph.convolution import has_gpu
 from runs import folders, room, sessions, start
 from runs.guard import check_finite
+from runs.process import steady_output
 from settings.checks import GAUSSIAN
 from settings.errors import UserError
-from utils import steady_output
 from workers import likeness
 from workers.team import Team
 
