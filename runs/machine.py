@@ -1,5 +1,7 @@
 """The machine: where a run computes, and what would make it faster there."""
 
+import ctypes
+import importlib.util
 import sys
 
 import tensorflow.compat.v1 as tf
@@ -44,16 +46,46 @@ def unused_gpu():
     sign = sign_of_gpu()
     if not sign or sys.platform == 'darwin':
         return ''
+    why, remedy = reason()
+    return 'note: there is an NVIDIA GPU (%s), which TensorFlow cannot use: %s; %s' % (
+        sign, why, remedy)
+
+
+def reason():
+    """Return why TensorFlow cannot use a GPU that is there, and what to do about it."""
     if sys.platform == 'win32':
-        remedy = ('on Windows TensorFlow uses GPUs only within WSL2: install this '
-                  'program there')
-    else:
-        name = ('tensorflow-gpu' if tf.__version__.startswith('1.')
-                else 'tensorflow[and-cuda]')
-        remedy = ("`python -m pip install '%s==%s'`; if that is done, update its driver"
-                  % (name, tf.__version__))
-    return 'note: there is an NVIDIA GPU (%s), which TensorFlow cannot use: %s' % (
-        sign, remedy)
+        return ('on Windows it uses GPUs only within WSL2',
+                'install this program there')
+    if not has_driver():
+        return ('its driver is not to be found (libcuda.so.1)', "install NVIDIA's; a "
+                'container is started with `docker run --gpus all`')
+    install = "`python -m pip install '%s==%s'`" % (
+        'tensorflow-gpu' if tf.__version__.startswith('1.') else 'tensorflow[and-cuda]',
+        tf.__version__)
+    if not tf.test.is_built_with_cuda():
+        return 'it was built for processors', install
+    if has_libraries():
+        return 'its driver is too old, or CUDA is damaged', (
+            'update the driver, or %s anew' % install)
+    return 'the libraries of CUDA are missing', (
+        install + '; if that is done, update its driver')
+
+
+def has_driver():
+    """Tell whether the library of NVIDIA's driver can be loaded."""
+    try:
+        ctypes.CDLL('libcuda.so.1')
+    except OSError:
+        return False
+    return True
+
+
+def has_libraries():
+    """Tell whether pip has installed CUDA's libraries beside TensorFlow."""
+    try:
+        return importlib.util.find_spec('nvidia.cudnn') is not None
+    except ImportError:     # not even the package nvidia
+        return False
 
 
 def slow_bfloat16(precision):

@@ -141,9 +141,8 @@ class Bench:
         """Measure all sides, or those for which there is time."""
         while self.waiting or self.warming:
             while self.waiting and len(self.warming) < AT_ONCE and self.left() > 0:
-                self.warming.append(
-                    Side(self.waiting.pop(0), self.options, self.folder))
-            if not self.warming or self.left() < -self.options.grace:
+                self.start(self.waiting.pop(0))
+            if self.left() < (-self.options.grace if self.warming else 0):
                 break
             ready, _, _ = select.select(
                 [side.process.stdout for side in self.warming], [], [], 1)
@@ -156,6 +155,18 @@ class Bench:
             self.failed[name] = 'no time was left'
             print('%-42s no time was left' % name, flush=True)
         self.write()
+
+    def start(self, name):
+        """Start a side, if it can be."""
+        try:
+            self.warming.append(Side(name, self.options, self.folder))
+        except OSError as error:        # no Python there
+            self.fail(name, error)
+
+    def fail(self, name, error):
+        """Note that a side has failed, and print it."""
+        self.failed[name] = str(error)
+        print('%-42s FAILED\n%s' % (name, str(error)[-1500:]), flush=True)
 
     def left(self):
         """Return the seconds that are left."""
@@ -176,8 +187,7 @@ class Bench:
                                            last=side.rounds[-1])
             self.say(side.name)
         except Exception as error:      # whatever it is, the other sides go on
-            self.failed[side.name] = str(error)
-            print('%-42s FAILED\n%s' % (side.name, str(error)[-1500:]), flush=True)
+            self.fail(side.name, error)
         finally:
             signal.alarm(0)
             side.close()

@@ -36,8 +36,11 @@ def bench(tmp_path, monkeypatch):
         (tmp_path / name).write_text(text)
     monkeypatch.setattr(card, 'SIDES', {
         name: ([str(tmp_path / name)], '') for name in scripts})
+    monkeypatch.setattr(card.turns, 'TORCH', str(tmp_path / 'no python'))
+    monkeypatch.setattr(card, 'PEERS', str(tmp_path / 'torch'))
+    card.SIDES['torch'] = [card.PEERS], ''
     options = types.SimpleNamespace(
-        only=list(scripts), budget=60, grace=1, longest=20, seconds=1e-4, tiny=False,
+        only=list(card.SIDES), budget=60, grace=1, longest=20, seconds=1e-4, tiny=False,
         out=str(tmp_path / 'out.json'))
     return card.Bench(options, str(tmp_path))
 
@@ -48,6 +51,7 @@ def test_a_side_that_fails_does_not_stop_the_others(bench, capsys):
         found = json.load(file)
     assert set(found['sides']) == {'limit tf32', 'ours, tf32'}
     assert 'no card here' in found['failed']['dies, tf32']
+    assert 'no python' in found['failed']['torch']
     ours, limit = (found['sides'][name] for name in ('ours, tf32', 'limit tf32'))
     assert ours['share'] == pytest.approx(
         3e-3 * ours['images_per_s'] / limit['images_per_s'])
@@ -58,5 +62,5 @@ def test_a_side_that_fails_does_not_stop_the_others(bench, capsys):
 def test_what_there_is_no_time_for_is_said(bench, capsys):
     bench.options.budget = bench.options.grace = 0
     bench.run()
-    assert capsys.readouterr().out.count('no time was left') == 3
+    assert capsys.readouterr().out.count('no time was left') == 4
     assert not bench.results

@@ -62,18 +62,48 @@ def test_an_older_tensorflow_tells_no_details(on, tiny_config, monkeypatch):
     assert 'the GPU /physical_device:GPU:0' in machine.where(tiny_config())
 
 
+INSTALL = "`python -m pip install 'tensorflow[and-cuda]==%s'`" % tf.__version__
+MISSING = ('which TensorFlow cannot use: the libraries of CUDA are missing; %s; if '
+           'that is done, update its driver' % INSTALL)
+
+
+@pytest.fixture
+def parts(monkeypatch):
+    """Return a function that sets what a GPU needs: driver, a build, libraries."""
+    def make(driver=True, built=True, libraries=False):
+        monkeypatch.setattr(machine, 'has_driver', lambda: driver)
+        monkeypatch.setattr(tf.test, 'is_built_with_cuda', lambda: built)
+        monkeypatch.setattr(machine, 'has_libraries', lambda: libraries)
+    return make
+
+
 @pytest.mark.parametrize('platform, signs, smi, expected', [
-    ('linux', ['nvidia0'], None, "nvidia0), which TensorFlow cannot use: `python -m "
-     "pip install 'tensorflow[and-cuda]==%s'`" % tf.__version__),
+    ('linux', ['nvidia0'], None, 'nvidia0), ' + MISSING),
     ('linux', [], '/usr/bin/nvidia-smi', '(/usr/bin/nvidia-smi), which'),
     ('win32', [], 'C:/nvidia-smi.exe', 'only within WSL2'),
     ('darwin', ['nvidia0'], None, None), ('linux', [], None, None)])
 def test_a_gpu_that_tensorflow_cannot_use(
-        on, tiny_config, platform, signs, smi, expected):
+        on, parts, tiny_config, platform, signs, smi, expected):
     on([], signs, platform=platform, smi=smi)
+    parts()
     first, *more = machine.where(tiny_config()).split('\n')
     assert first == 'computing on the processor, 4 threads, in float32'
     assert len(more) == bool(expected) and (expected or '') in ''.join(more)
+
+
+@pytest.mark.parametrize('found, why', [
+    (dict(driver=False), 'use: its driver is not to be found (libcuda.so.1); install'),
+    (dict(built=False), 'use: it was built for processors; ' + INSTALL),
+    (dict(libraries=True), 'use: its driver is too old, or CUDA is damaged; update')])
+def test_why_tensorflow_cannot_use_it(on, parts, tiny_config, found, why):
+    on([], ['nvidia0'])
+    parts(**found)
+    assert why in machine.where(tiny_config())
+
+
+def test_what_a_gpu_needs_is_looked_for():
+    assert machine.has_driver() in (True, False)
+    assert machine.has_libraries() in (True, False)
 
 
 @pytest.mark.parametrize('hidden', ['', '-1', 'none'])
