@@ -38,7 +38,7 @@ def build(config, weights):
     Raises UserError where these are not those of the config's network.
     """
     try:
-        return ARCHITECTURES[config.architecture](config, weights)
+        return ARCHITECTURES[config.architecture](config, weights=weights)
     except ValueError as error:
         raise UserError('The checkpoint does not fit the model:\n  %s' % error)
 

@@ -59,13 +59,14 @@ def seen(network, rows):
 
 FORMS = {
     'frozen': Form('sampler.pb', lambda network: frozen.frozen(network.graph),
-                   'a frozen graph: tf.import_graph_def, feed %s, fetch images:0'),
+                   "a frozen graph: tf.import_graph_def, feed INPUTS, as 'z:0', fetch "
+                   "'images:0'"),
     'saved_model': Form(os.path.join('saved_model', 'saved_model.pb'),
                         lambda network: frozen.saved_model(network.graph),
                         'a SavedModel: tf.saved_model.load(FOLDER).signatures['
-                        "'serving_default'] takes %s"),
+                        "'serving_default'] takes INPUTS"),
     'onnx': Form('sampler.onnx', onnx, 'ONNX: onnxruntime.InferenceSession(FILE)'
-                 '.run(None, FEED)[0], where FEED has %s'),
+                 '.run(None, FEED)[0], where FEED has INPUTS'),
     'page': Form('index.html', page, 'a page that draws: open it in a browser'),
 }
 
@@ -85,7 +86,8 @@ def main(config, run, path):
         file = os.path.join(folder, FORMS[name].file)
         save(content, file)
         whole = os.path.dirname(file) if name == 'saved_model' else file
-        print('%s (%s): %s' % (whole, in_bytes(len(content)), usage(name, about)))
+        print('%s (%s): %s' % (whole, in_bytes(len(content)), FORMS[name].use.replace(
+            'INPUTS', 'z and y' if config.y_dim else 'z')))
 
 
 def check(weights, path):
@@ -107,11 +109,3 @@ def save(content, path):
     remove_leftovers(folder)
     with atomic_write(path) as file:
         file.write(content)
-
-
-def usage(name, about):
-    """Return the line on how to use a form, with the names of its inputs."""
-    inputs = ['z'] + ['y'] * (about['labels'] != 'none')
-    use = FORMS[name].use
-    return use % ' and '.join(
-        i + ':0' * (name == 'frozen') for i in inputs) if '%s' in use else use

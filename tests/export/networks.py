@@ -33,6 +33,7 @@ CASES = {
     'smallest, no averages': dict(output_height=7, output_width=9, ema=0.0,
                                   z_dist='uniform_unsigned'),
     'mlp': MLP, 'mlp, labels, no averages': dict(MLP, ema=0.0, **LABELS)}
+DOCUMENT = 'as docs/export.md has it'
 
 
 def make_config(**values):
@@ -89,7 +90,7 @@ def inputs(config, number, seed=1):
 @functools.lru_cache(maxsize=None)
 def case(name, number=5):
     """Return (config, its sampler's weights, feed, images) of a case."""
-    config = make_config(**CASES[name])
+    config = make_config(**CASES.get(name, dict(z_dim=100)))    # DOCUMENT
     feed = inputs(config, number)
     with tempfile.TemporaryDirectory() as folder:
         path, images = save(config, folder, feed)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -53,3 +54,16 @@ def test_tensorflow_2_and_tflite_draw_the_same(name, tmp_path):
     assert {way: set(files) for way, files in found.items()} == {
         'eager': {'sampler.pb', 'saved_model'}, 'tflite': {'saved_model'}}
     assert max(value for files in found.values() for value in files.values()) < LIMIT
+
+
+@pytest.mark.slow
+def test_the_code_of_the_document_runs(tmp_path):
+    export(networks.DOCUMENT, tmp_path)
+    with open(os.path.join(ROOT, 'docs', 'export.md'), encoding='utf-8') as file:
+        blocks = re.findall('```python\n(.*?)```', file.read(), re.DOTALL)
+    assert len(blocks) >= 4
+    for code in blocks:
+        done = subprocess.run([sys.executable, '-c', code], cwd=str(tmp_path),
+                              capture_output=True, text=True)
+        assert done.returncode == 0, code + done.stderr
+        assert '(16, 16, 16, 3)' in done.stdout

@@ -74,6 +74,9 @@ def test_conv2d_transpose_and_its_gradients(graph, monkeypatch, size, kernel, wa
 def test_the_kinds_of_layers(monkeypatch, size, c, stride, kind):
     monkeypatch.setattr(convolution, 'has_gpu', lambda: False)
     assert convolution.kind_of_layer(size, c, stride) == kind
+    with convolution.plain():
+        assert convolution.kind_of_layer(size, c, stride) == 'plain'
+    assert convolution.kind_of_layer(size, c, stride) == kind
     monkeypatch.setattr(convolution, 'has_gpu', lambda: True)
     assert convolution.kind_of_layer(size, c, stride) == 'plain'
 

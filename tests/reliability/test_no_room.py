@@ -167,6 +167,20 @@ def test_a_sheet_that_does_not_fit_is_named_and_the_old_one_left(starts, whole,
     good(folder)
 
 
+def test_an_export_that_does_not_fit_is_named_and_the_old_one_left(starts, whole,
+                                                                   tmp_path):
+    folder = shutil.copytree(whole, tmp_path / 'copy')
+    flags = ['--dataset', 'noise', '--name', 'r', '--task', 'export', '--formats']
+    assert starts(folder, *flags, 'frozen,onnx').wait() == 0
+    file = folder / 'samples/r/export/sampler.pb'
+    before = file.read_bytes()
+    failed(starts(folder, *flags, 'frozen,saved_model', limit=len(before) - 100),
+           'samples/r/export/sampler.pb')
+    assert file.read_bytes() == before
+    assert sorted(os.listdir(file.parent)) == ['sampler.onnx', 'sampler.pb']
+    good(folder)
+
+
 def test_a_cache_that_does_not_fit_is_named(starts, folder):
     start = starts(folder, *FLAGS, *EPOCHS, limit=4000)
     assert start.wait() == 2
@@ -197,6 +211,7 @@ def readable(whole):
     ((*FLAGS, '--checkpoint_dir', '{free}', '--sample_dir', '{free}',
       '--output_height', 9), 'data/.cache/noise_9x9x3'),
     (('--dataset', 'noise', '--name', 'r'), 'samples/r'),
+    (('--dataset', 'noise', '--name', 'r', '--task', 'export'), 'samples/r'),
     (('--dataset', 'noise', '--name', 'r', '--task', 'evaluate'), 'samples/r')])
 def test_a_folder_that_cannot_be_written_to_is_named_before_all_else(
         starts, readable, tmp_path, flags, named):

@@ -56,7 +56,7 @@ def test_all_forms_are_written_and_said_and_the_same_twice(flags, tmp_path, caps
     assert ('y: float32 [N, 2], 1 for the class, 0 for the others, in this order: '
             'dark, light\nimages: float32 [N, 16, 16, 3], from -1 to 1') in said
     for path, use in (
-            ('sampler.pb', 'feed z:0 and y:0, fetch images:0'),
+            ('sampler.pb', "feed z and y, as 'z:0', fetch 'images:0'"),
             ('saved_model', "signatures['serving_default'] takes z and y"),
             ('sampler.onnx', 'FEED has z and y')):
         line, = [ln for ln in said.splitlines() if ln.startswith(

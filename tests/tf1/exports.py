@@ -17,7 +17,7 @@ def agree(cores, name):
     largest, written = 0, []
     for writer in cores:
         cores[writer].main('--task', 'export', '--name', name, '--sample_dir',
-                           'by ' + writer)
+                           'by ' + writer, '--formats', 'frozen,saved_model,onnx')
         folder = cores[writer].path('by ' + writer, name, 'export')
         cores[writer].run(os.path.join(BENCH, 'expected_images.py'), 'runs/' + name,
                           os.path.join(folder, 'expected.npz'))
