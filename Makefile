@@ -1,4 +1,5 @@
-# make demo    install, train on the bundled faces, show where the pictures are
+# make demo    install, train on the bundled faces, say where the pictures are, and
+#              write a page that draws more
 # make test    install, run the tests (minutes); make test-slow: the long ones
 # Everything is called as `.venv/bin/python -m …`: the scripts that pip installs do not
 # start from a path with a space in it.
@@ -12,6 +13,7 @@ RUN = .venv/bin/python
 
 demo: install
 	@$(RUN) main.py --flagfile configs/demo.flags --train
+	@$(RUN) main.py --dataset toonfaces --name demo --task export --formats page
 
 install: .venv/installed
 

@@ -16,7 +16,7 @@ import time
 import numpy as np
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from bench.page import DRAW, SPEED, levels  # noqa: E402
+from bench.page import CALLS, DRAW, SPEED, levels  # noqa: E402
 
 PORT = 2828
 PROFILE = '''user_pref("remote.prefs.recommended", false);
@@ -114,7 +114,7 @@ def measure(firefox, folder):
     drawn = firefox.call(DRAW, [z.tolist(), y.tolist()])
     sizes = [z.shape[1], y.shape[1]]
     speeds = [firefox.call(SPEED, [count, calls] + sizes)
-              for count, calls in ((1, 100), (16, 12))]
+              for count, calls in CALLS]
     return (ready,) + tuple(speeds) + (levels(drawn, images),)
 
 

@@ -5,10 +5,12 @@ python bench/page.py FOLDER [FOLDER ...]        needs chromium, and playwright
 Each FOLDER holds index.html, as --task export writes it, and expected.npz, as
 bench/expected_images.py writes it of the same run (of --z_dist normal01). Print a
 table: seconds until the large picture and until the whole sheet stand, images a second
-one and sixteen a call, and the largest difference in gray levels, by file and by http.
+one and sixteen a call, the same a second of the processor's time (what other programs
+take does not count; Linux), and the largest difference in gray levels.
 """
 
 import functools
+import glob
 import http.server
 import os
 import shutil
@@ -19,7 +21,9 @@ import numpy as np
 from playwright.sync_api import sync_playwright
 
 TIMES = 3       # of which the median is taken
-HEAD = '| page | by | size, MB | first, s | sheet, s | 1 a call | 16 a call | levels |'
+HEAD = ('| page | by | size, MB | first, s | sheet, s | 1 a call | 16 a call | '
+        '1, processor | 16, processor | levels |')
+CALLS = (1, 60), (16, 8)        # images of a call, and how many calls are timed
 DRAW = '''async ([z, y]) => {
     const faces = z.map((point, i) => ({
         point: Float32Array.from(point), y: Float32Array.from(y[i] || [])}));
@@ -40,7 +44,7 @@ FIRST = """() => document.querySelector('#large canvas')
 
 def main(folders):
     """Print the table."""
-    print(HEAD + '\n|' + ' --- |' * 8)
+    print(HEAD + '\n|' + ' --- |' * 10)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which('chromium'), args=['--no-sandbox'])
@@ -50,9 +54,8 @@ def main(folders):
             path = os.path.abspath(os.path.join(folder, 'index.html'))
             for how, address in (('file', 'file://' + path), ('http', serve(path))):
                 tries = [measure(browser, address, expected) for _ in range(TIMES)]
-                print('| %s | %s | %.2f | %.2f | %.2f | %.0f | %.0f | %d |' % (
-                    (folder, how, os.path.getsize(path) / 1e6)
-                    + tuple(np.median(tries, axis=0))))
+                print('| %s | %s | %.2f | %.2f | %.2f | %s | %d |' % (
+                    folder, how, os.path.getsize(path) / 1e6, *row(tries)))
         print('Chromium %s; medians of %d' % (browser.version, TIMES))
         browser.close()
 
@@ -80,10 +83,40 @@ def measure(browser, address, expected):
     z, y = expected['z'], expected.get('y', np.zeros((len(expected['z']), 0)))
     drawn = page.evaluate(DRAW, [z.tolist(), y.tolist()])
     sizes = [z.shape[1], y.shape[1]]
-    speeds = [page.evaluate(SPEED, [count, calls] + sizes)
-              for count, calls in ((1, 100), (16, 12))]
+    speeds, by_processor = [], []
+    for count, calls in CALLS:
+        before = processor_times()
+        speeds.append(page.evaluate(SPEED, [count, calls] + sizes))
+        spent = max(time - before.get(process, 0)
+                    for process, time in processor_times().items())
+        by_processor.append(count * (calls + 1) / spent)
     page.close()
-    return [first, ready] + speeds + [levels(drawn, expected['images'])]
+    return [first, ready] + speeds + by_processor + [
+        levels(drawn, expected['images'])]
+
+
+def row(tries):
+    """Return the medians: two times, the speeds as a text, the levels."""
+    first, ready, *speeds, most = np.median(tries, axis=0)
+    return first, ready, ' | '.join('%.0f' % speed for speed in speeds), most
+
+
+def processor_times():
+    """Return the seconds that each of our processes has computed, {process: s}."""
+    children, found, left = {}, {}, [os.getpid()]
+    for path in glob.glob('/proc/[0-9]*/stat'):
+        try:
+            with open(path) as file:
+                values = file.read().rpartition(')')[2].split()
+        except OSError:     # it has ended
+            continue
+        children.setdefault(int(values[1]), []).append(
+            (path, (int(values[11]) + int(values[12])) / os.sysconf('SC_CLK_TCK')))
+    while left:
+        for path, time in children.get(left.pop(), []):
+            found[path] = time
+            left.append(int(path.split('/')[2]))
+    return found
 
 
 def safe(test):

@@ -19,8 +19,10 @@ from export import looks
 COUNT = 8           # directions that are kept
 CANDIDATES = 20     # of which they are chosen
 POINTS = 2000       # by which they are found
+NUMBERS = 2**22     # of all points at most, where z is long
 TRIED = 16          # pictures by which they are chosen
 SEEN = 64           # pictures by which they are named
+PIXELS = 2**22      # of these at most, where they are large
 REACH = 3           # to both sides, in standard deviations of z
 SURER = 0.25        # by how much an attribute must be likelier at the far end
 NOT = 'No_'         # begins an attribute that says what is not there
@@ -36,26 +38,29 @@ class Painter:
     """
 
     def __init__(self, config, rows, draw):
-        rng = np.random.RandomState(0)
+        rng, many = np.random.RandomState(0), min(POINTS, NUMBERS // config.z_dim)
+        size = config.output_height * config.output_width
+        self.seen = max(2, min(SEEN, PIXELS // size))
         self.z_dist, self.draw = config.z_dist, draw
-        self.points = rng.standard_normal((POINTS, config.z_dim))
-        self.y = np.zeros((POINTS, 0), np.float32)
+        self.points = rng.standard_normal((many, config.z_dim))
+        self.y = np.zeros((many, 0), np.float32)
         if len(rows):
-            self.y = np.asarray(rows, np.float32)[rng.randint(len(rows), size=POINTS)]
+            self.y = np.asarray(rows, np.float32)[rng.randint(len(rows), size=many)]
 
     @property
     def z(self):
         """The z of the points."""
         return to_z(self.points, self.z_dist)
 
-    def images(self, count):
-        """Return the images of the first points."""
-        return np.concatenate([
-            self.draw(to_z(self.points[i:i + SEEN], self.z_dist), self.y[i:i + SEEN])
-            for i in range(0, count, SEEN)])[:count]
+    def images(self):
+        """Yield the images of all points, in parts of `seen`."""
+        for i in range(0, len(self.points), self.seen):
+            part = slice(i, i + self.seen)
+            yield self.draw(to_z(self.points[part], self.z_dist), self.y[part])
 
     def ends(self, vector, count):
         """Return the images of the first points, moved to both ends of a direction."""
+        count = min(count, self.seen)
         points = self.points[:count]
         points = points - np.outer(points @ vector, vector)
         return [self.draw(to_z(points + value * vector, self.z_dist), self.y[:count])
@@ -77,7 +82,7 @@ def find(config, weights, rows, draw, critic=None):
     of_attributes = [i for i in kept if i < len(names)]
     words = [('less', 'more', 1)] * len(of_attributes) + looks.name_all(
         [painter.ends(vector, SEEN) for vector in vectors[len(of_attributes):]],
-        painter.images(SEEN))
+        next(painter.images()))
     return [dict(name=names[i] if i < len(names) else 'Direction %d' % number,
                  low=low, high=high, vector=[round(float(sign * x), DIGITS) for x in v])
             for number, (i, v, (low, high, sign)) in enumerate(
@@ -115,7 +120,8 @@ def square(vectors):
 
 def attributes(painter, critic):
     """Return the names and vectors along which attributes come, the surest first."""
-    likely = np.clip(critic.attributes(painter.images(POINTS)), 1e-3, 1 - 1e-3)
+    likely = np.concatenate([critic.attributes(part) for part in painter.images()])
+    likely = np.clip(likely, 1e-3, 1 - 1e-3)
     logits = np.log(likely / (1 - likely))
     vectors = unit(np.linalg.lstsq(
         painter.points, logits - logits.mean(axis=0), rcond=None)[0].T + 1e-9)

@@ -16,7 +16,7 @@ from export.directions import to_z
 ALONE = 48          # pictures of a sheet without labels
 COLUMNS = 6         # of these
 ALL, FEWEST, MOST = 80, 2, 10       # pictures of a sheet with labels; of each label
-LARGEST = 120       # pictures that are drawn beforehand
+LARGEST = 2**20     # pixels that are drawn beforehand
 QUALITY = 85
 BITS = 2**32 - 1
 
@@ -36,7 +36,7 @@ def draw_sheet(config, rows, draw):
     each = per_kind(rows)
     y = np.repeat(np.asarray(rows, np.float32), each, axis=0) if len(rows) else (
         np.zeros((each, 0), np.float32))
-    if len(y) > LARGEST:
+    if len(y) * config.output_height * config.output_width > LARGEST:
         return None
     z = to_z(points(config.seed, each, config.z_dim), config.z_dist)
     images = draw(np.tile(z, (len(y) // each, 1)), y)

@@ -5,10 +5,11 @@ import types
 import numpy as np
 import pytest
 
-from export import directions, looks
+from export import directions, looks, preview
 
 Z_DIM = 12
-LINEAR = types.SimpleNamespace(z_dim=Z_DIM, z_dist='normal01')
+LINEAR = types.SimpleNamespace(z_dim=Z_DIM, z_dist='normal01', output_height=8,
+                               output_width=8, seed=0)
 
 
 def draw_stripes(z, y):
@@ -76,9 +77,19 @@ def test_each_point_has_a_label_of_the_sheet():
 
 
 def test_fewer_numbers_than_sliders():
-    config = types.SimpleNamespace(z_dim=3, z_dist='uniform_signed')
+    config = types.SimpleNamespace(**dict(vars(LINEAR), z_dim=3,
+                                          z_dist='uniform_signed'))
     weights = {'generator/g_h0_lin/Matrix': np.eye(3, dtype=np.float32)}
     assert len(directions.find(config, weights, (), draw_stripes)) == 3
+
+
+def test_long_z_and_large_pictures_take_no_more_room():
+    config = types.SimpleNamespace(**dict(vars(LINEAR), z_dim=2**16, output_height=2048,
+                                          output_width=1024))
+    painter = directions.Painter(config, (), lambda z, y: z[:, :1])
+    assert painter.points.shape == (64, 2**16) and painter.seen == 2
+    assert [len(part) for part in painter.images()] == [2] * 32
+    assert preview.draw_sheet(config, (), draw_stripes) is None
 
 
 def bars(width, lean, count=20):

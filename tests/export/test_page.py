@@ -271,7 +271,8 @@ def test_by_keys_alone(opened):
     assert tab.wait_for_another(moved) == sixth
 
 
-@pytest.mark.parametrize('name', [LABELS, PLAIN])
+@pytest.mark.parametrize('name', [
+    LABELS, pytest.param(PLAIN, marks=pytest.mark.slow)])
 def test_on_a_phone_nothing_is_cut_off(opened, name):
     tab = opened(name, viewport=NARROW, has_touch=True, is_mobile=True,
                  color_scheme='dark')

@@ -10,6 +10,7 @@ import subprocess
 import networks
 import numpy as np
 import pytest
+from tabs import Tab
 from test_page import drawn, levels
 
 from export import page
@@ -36,11 +37,11 @@ def test_many_labels_fit_on_a_phone(browser, serve, tmp_path, make):
     start = text.index('id="facts">') + len('id="facts">')
     facts = json.loads(text[start:text.index('</script>', start)])
     facts['names'] = ['a rather long name of a kind, number %d' % i for i in range(3)]
+    facts['per_kind'] = 2
     facts['kinds'] = [dict(name=name, y=y) for name, y in zip(
         facts['names'], np.eye(3).tolist())] * 30
     (tmp_path / 'many.html').write_text(
         text[:start] + json.dumps(facts) + text[text.index('</script>', start):])
-    from tabs import Tab
     tab = Tab(browser, viewport={'width': 360, 'height': 640})
     tab.open(serve(tmp_path) + 'many.html')
     assert tab.page.locator('#sheet button').count() == 180
