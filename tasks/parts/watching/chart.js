@@ -224,8 +224,9 @@ export class Chart {
     const best = known.reduce((a, b) => line.mean[b] < line.mean[a] ? b : a, known[0]);
     for (const i of known) {
       const at = { cx: this.x(line.step[i]), cy: this.y(line.mean[i]) };
-      if (known.length < 60) group.append(draw('circle', { class: 'dot', r: 2.5, ...at }));
-      if (i === best) group.append(draw('circle', { class: 'best', r: 6, ...at }));
+      const ring = (name, r) => group.append(draw('circle', { class: name, r, ...at }));
+      if (known.length < 60) ring('dot', 2.5);
+      if (i === best) ring('best', 6);
     }
   }
 

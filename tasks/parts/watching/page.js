@@ -159,7 +159,8 @@ function showRun(run, other) {
   page.empty.hidden = run.sheets.length > 0;
   set(page.empty, 'textContent', run.state === 'training'
     ? 'There is no sheet of samples yet: the first comes after --sample_freq steps.'
-    : `There is no sheet of samples in ${run.sample_dir} (another folder: --sample_dir).`);
+    : `There is no sheet of samples in ${run.sample_dir} `
+      + '(another folder: --sample_dir).');
   showCharts(run, other);
   set(page.given, 'textContent', run.given.join(' '));
   page.given.parentElement.hidden = !run.given.length;
@@ -177,8 +178,8 @@ function facts(run) {
   const of = (value, all) => all ? `${count(value)} of ${count(all)}` : count(value);
   const found = [['step', of(run.step, run.total)]];
   if (run.epoch) found.push(['epoch', of(run.epoch, run.epochs)]);
-  if (run.state === 'training') {
-    if (run.rate) found.push(['speed', `${speed(run)}, ${digits(1 / run.rate)} s a step`]);
+  if (run.state === 'training' && run.rate) {
+    found.push(['speed', `${speed(run)}, ${digits(1 / run.rate)} s a step`]);
   }
   if (run.total > run.step) {
     found.push(['still to go', `${count(run.total - run.step)} steps`
