@@ -56,3 +56,12 @@ def test_what_is_kept_and_said(before, start, count, after, said):
 def test_what_is_no_count_is_refused(text):
     with pytest.raises(UserError, match='pictures is .*STEP:COUNT'):
         Config().replace(pictures=text)
+
+
+def test_several_workers_share_an_epoch():
+    config = Config(pictures='0:96 30:48', teams='0:1 12:4 36:2', batch_size=4)
+    e = Epochs(config)      # 24 steps an epoch, then 6, then 3, then 6
+    assert [e.trained(step) for step in (12, 18, 30, 36)] == [0.5, 1.5, 3.5, 5.5]
+    assert e.steps == 6 and e.total(7) == 45
+    assert change(config.teams, 36) == (4, 2) and change(config.teams, 40) is None
+    assert take_up('0:1', 5, 2) == '0:1 5:2' and take_up('0:2', 0, 3) == '0:3'
