@@ -366,8 +366,8 @@ class Flags:
         600.0, CALL, 'of --workers: seconds without an answer of another one after '
         'which a worker ends', low=1, high=10**6, of='train')
     collective: str = option(
-        'auto', CALL, "of --workers, how gradients are exchanged: ring, by TensorFlow's "
-        'own means; auto: between GPUs by NCCL', choices=('auto', 'ring'), of='train')
+        'auto', CALL, 'of --workers, how gradients are exchanged: ring, by TensorFlow '
+        'itself; auto: between GPUs by NCCL', choices=('auto', 'ring'), of='train')
     sync_batch_norm: bool = option(
         False, TRAINING, 'of --workers: let batch norm go by the batches of all '
         "together, not by each worker's own")
