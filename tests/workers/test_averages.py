@@ -39,7 +39,7 @@ def exchanges(*fetched):
 
 def build(tiny_config, sync=False, **changes):
     team = Averages(1, 2, itertools.count(1), CPU, sync=sync)
-    model = DCGAN(tiny_config(**changes), team)
+    model = DCGAN(tiny_config(**changes), team=team)
     model.build_optimizers()
     return team, model
 
@@ -92,7 +92,7 @@ def test_moving_averages_and_variables_go_in_one_vector_each(graph, tiny_config)
 
 
 def test_workers_see_other_noise_and_the_same_step(graph, tiny_config):
-    model = DCGAN(tiny_config(), Averages(1, 2, itertools.count(1), CPU))
+    model = DCGAN(tiny_config(), team=Averages(1, 2, itertools.count(1), CPU))
     with tf.Session() as sess:
         numbers = [sess.run([model.index, model.key], {model.step: n}) for n in (6, 7)]
     assert [int(index) for index, _ in numbers] == [3, 3]
