@@ -170,6 +170,16 @@ def test_workers_killed_at_10_random_moments(starts, folder):
 
 
 @pytest.mark.slow
+def test_all_notice_in_the_same_step_that_a_loss_is_no_number(starts, folder):
+    crew = Crew(starts, folder, *FLAGS, '--epoch', 50, '--loss', 'lsgan', '--optimizer',
+                'sgd', '--learning_rate', 10)
+    assert crew.wait() == [1, 1], crew.said()
+    one, other = [member.err.read_text() for member in crew.members]
+    assert one.startswith('error: step ') and 'is inf' in other
+    assert one.split(':')[1] == other.split(':')[1]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize('frozen', [0, 1])
 def test_a_frozen_worker_ends_the_others_after_the_time_out(starts, folder, frozen):
     crew = Crew(starts, folder, *FLAGS, '--epoch', 10, '--peer_timeout', 2,
