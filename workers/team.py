@@ -20,7 +20,7 @@ from settings.errors import UserError
 from utils import quiet
 from workers.averages import Averages
 from workers.cluster import split
-from workers.watch import Watch
+from workers.watch import PATIENCE, Watch
 
 ROW = 2**16     # bytes of a worker's row in the table
 LINGER = 0.5    # seconds for which it serves what others still fetch, at the end
@@ -44,10 +44,10 @@ class Team:
         self.server = self.serve()
         self.watch = Watch(cluster, config.peer_timeout)
         self.wait_for_others(config.peer_timeout)
-        self.open_table()
-        self.meet(config.peer_timeout)
         self.watch.beat()
         self.watch.start()
+        self.open_table()
+        self.meet(config.peer_timeout + PATIENCE)
 
     def serve(self):
         """Return the server. Raises UserError where its port is in use."""
@@ -95,8 +95,8 @@ class Team:
 
         def look():
             if time.monotonic() - began > timeout:
-                self.watch.end('not all workers have met within %g s; each index must '
-                               'be used once, and the cluster be the same on all'
+                self.watch.end('not all workers have met within %.0f s; each index '
+                               'must be used once, and the cluster be the same on all'
                                % timeout)
         self.agree(look)
 

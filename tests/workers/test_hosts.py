@@ -86,7 +86,7 @@ def test_two_hosts_train_go_on_and_are_parted(hosts, folder, started):
     assert 'resuming r after step 8' in (own[0] / 'log').read_text()
     assert not (own[1] / 'checkpoint').exists() and not (own[1] / 'samples').exists()
 
-    both = [start(started, hosts[i], own[i], i, '--epoch', 10**4, '--peer_timeout', 3)
+    both = [start(started, hosts[i], own[i], i, '--epoch', 10**4, '--peer_timeout', 8)
             for i in range(2)]
     end = time.monotonic() + 120
     while folders.latest(str(own[0] / 'checkpoint/r'))[0] < 18:
@@ -94,7 +94,7 @@ def test_two_hosts_train_go_on_and_are_parted(hosts, folder, started):
             own[0] / 'log').read_text()
         time.sleep(0.1)
     # the index 0 once more, on the other host
-    third = start(started, hosts[1], own[1], 0, '--peer_timeout', 3, log='third')
+    third = start(started, hosts[1], own[1], 0, '--peer_timeout', 8, log='third')
     assert third.wait(60) == 2, (own[1] / 'third').read_text()
     assert 'another process answers at its address' in (own[1] / 'third').read_text()
     ip('-n', hosts[0], 'link', 'set', 'eth0', 'down')       # the cable is cut

@@ -71,6 +71,23 @@ def test_what_cannot_be_starts_nothing(folder, monkeypatch, capsys, flags, says)
     assert not (folder / 'checkpoint').exists()
 
 
+@pytest.mark.parametrize('task, flags, says', [
+    ('{', [], 'TF_CONFIG: it is no JSON'),
+    ('{"type": "worker", "index": 2}', [], 'and the cluster has worker 0 to 1'),
+    ('{"type": "worker", "index": 1}', ['--workers', 3], 'the cluster has 2'),
+    ('{"type": "worker", "index": 1}', ['--dry_run'], '--dry_run is for one process')])
+def test_a_bad_cluster_is_one_line_and_writes_nothing(folder, monkeypatch, capsys, task,
+                                                      flags, says):
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv('TF_CONFIG', task if task == '{' else (
+        '{"cluster": {"worker": ["127.0.0.1:1", "127.0.0.1:2"]}, "task": %s}' % task))
+    assert main.main([*map(str, [*FEW, *flags])]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith('error: ') and says in said and said.count('\n') == 1
+    assert os.listdir(str(folder)) == ['data']
+    assert os.listdir(str(folder / 'data')) == ['noise']
+
+
 def test_workers_are_for_training_images(capsys):
     assert main.main(['--workers', '2']) == 2
     assert '--workers is for --train' in capsys.readouterr().err
