@@ -358,7 +358,7 @@ def test_the_sheet_that_stands_at_once_is_the_one_that_is_drawn(opened, make, na
     shown = np.array(tab.page.locator('#sheet canvas').nth(8).evaluate(
         '''canvas => Array.from(canvas.getContext('2d').getImageData(
             0, 0, canvas.width, canvas.height).data)''')).reshape(-1, 4)[:, :3]
-    (height, width), columns = make(name)[2].shape[1:3], {LABELS: 10, PLAIN: 6}[name]
+    (height, width), columns = make(name)[2].shape[1:3], 6
     row, column = divmod(8, columns)
     tile = sheet[row * height:(row + 1) * height, column * width:(column + 1) * width]
     assert np.abs(tile.reshape(-1, 3).astype(int) - shown).mean() < 12
