@@ -200,7 +200,7 @@ def test_the_picture_and_the_walk_are_saved(opened, tmp_path):
 # --- the address --------------------------------------------------------------------
 
 def test_a_link_to_a_picture_can_be_sent(opened, where, make):
-    tab = opened(PLAIN, 'http', '#seed=7&n=12')
+    tab = opened(PLAIN, hash_='#seed=7&n=12')
     page, wanted = tab.page, tab.large()
     assert page.locator('[aria-current]').get_attribute('aria-label') == 'picture 12'
     assert page.input_value('#seed') == '7'
@@ -211,7 +211,7 @@ def test_a_link_to_a_picture_can_be_sent(opened, where, make):
     sent = page.url
     page.evaluate("location.hash = '#seed=7&n=12'")     # typed into the address
     assert tab.wait_for_another(changed) == wanted
-    other = opened(PLAIN, 'http', sent[sent.index('#'):], locale='de')
+    other = opened(PLAIN, hash_=sent[sent.index('#'):], locale='de')
     assert apart(other, changed) < 2
 
 
