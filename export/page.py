@@ -14,7 +14,7 @@ import json
 import os
 import re
 
-from export.preview import per_kind
+from export.preview import columns, per_kind
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'page')
 FIRST = 'main.js'
@@ -50,7 +50,8 @@ def as_script(facts):
     """Return facts as JSON that may stand in <script>, the rows with their names."""
     kinds = [{'name': kind(facts['names'], y), 'y': list(map(float, y))}
              for y in facts['rows']]
-    facts = dict(facts, kinds=kinds, per_kind=per_kind(facts['rows']))
+    facts = dict(facts, kinds=kinds, per_kind=per_kind(facts['rows']),
+                 columns=columns(facts['rows']))
     for name in 'rows', 'preview':
         facts.pop(name)
     return json.dumps(facts, sort_keys=True).replace('<', '\\u003c')
@@ -94,8 +95,9 @@ def inert(text):
 
 def numbers(facts):
     """Return the words for what a picture is drawn from."""
-    words = '%d random numbers' % facts['z_dim']
-    return words if facts['labels'] == 'none' else words + ' and a label'
+    return '%d random numbers%s' % (facts['z_dim'], {
+        'none': '', 'classes': ' and a label', 'attributes': ' and its attributes'}[
+            facts['labels']])
 
 
 def picture(preview):

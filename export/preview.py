@@ -14,8 +14,9 @@ from PIL import Image
 from export.directions import to_z
 
 ALONE = 48          # pictures of a sheet without labels
-COLUMNS = 6         # of these
-ALL, FEWEST, MOST = 80, 2, 10       # pictures of a sheet with labels; of each label
+COLUMNS = 6         # of these, and of few labels
+FEW, EACH = 4, 12   # so many labels are few; pictures of each of them
+ALL, FEWEST, MOST = 80, 2, 8        # pictures of other sheets; of each label
 LARGEST = 2**20     # pixels that are drawn beforehand
 QUALITY = 85
 BITS = 2**32 - 1
@@ -25,7 +26,14 @@ def per_kind(rows):
     """Return how many pictures the page's sheet has of each row of labels."""
     if len(rows) < 2:
         return ALONE
+    if len(rows) <= FEW:
+        return EACH
     return max(FEWEST, min(MOST, math.ceil(ALL / len(rows))))
+
+
+def columns(rows):
+    """Return how many of them stand side by side."""
+    return COLUMNS if len(rows) <= FEW else per_kind(rows)
 
 
 def draw_sheet(config, rows, draw):
@@ -40,14 +48,14 @@ def draw_sheet(config, rows, draw):
         return None
     z = to_z(points(config.seed, each, config.z_dim), config.z_dist)
     images = draw(np.tile(z, (len(y) // each, 1)), y)
-    return as_url(images, each if len(rows) > 1 else COLUMNS)
+    return as_url(images, columns(rows))
 
 
-def as_url(images, columns):
+def as_url(images, across):
     """Return images [N, H, W, C], side by side without a gap, as a JPEG in an URL."""
     _, height, width, c_dim = images.shape
-    sheet = images.reshape(-1, columns, height, width, c_dim).swapaxes(1, 2)
-    sheet = np.round(127.5 * (sheet.reshape(-1, columns * width, c_dim) + 1))
+    sheet = images.reshape(-1, across, height, width, c_dim).swapaxes(1, 2)
+    sheet = np.round(127.5 * (sheet.reshape(-1, across * width, c_dim) + 1))
     file = io.BytesIO()
     Image.fromarray(np.squeeze(sheet.astype(np.uint8))).save(
         file, 'JPEG', quality=QUALITY, subsampling=0)

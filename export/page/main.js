@@ -29,6 +29,7 @@ function wanted() {
 /** Show the sheet and the picture that the address names, the first ones without it. */
 async function follow() {
   const found = wanted(), {seed} = found;
+  $('seed').value = seed;
   const drawn = seed === sheet.seedNow() ? null : sheet.show(seed);
   state.show(named(found));
   await drawn;
@@ -69,7 +70,6 @@ async function start() {
   }
   const drawn = follow();
   walk.build(sheet.faceAt(1));
-  $('seed').value = sheet.seedNow();
   $('tools').disabled = false;
   await drawn;
   say('');

@@ -9,6 +9,7 @@ import {paint} from './pictures.js';
 import * as state from './state.js';
 
 const FEW = 24;               // pictures without labels on a narrow screen
+const SHORT = 4;              // letters of a name that fits beside its row everywhere
 const PIECE = 8;              // pictures that appear together
 
 const kinds = facts.kinds.length ? facts.kinds : [{name: '', y: []}];
@@ -56,7 +57,8 @@ export function build(onpick) {
   });
   buttons.forEach((button, n) => { button.tabIndex = n ? -1 : 0; });
   $('sheet').classList.toggle('kinds', kinds.length > 1);
-  $('sheet').style.setProperty('--columns', perKind);
+  $('sheet').classList.toggle('long', kinds.some(({name}) => name.length > SHORT));
+  $('sheet').style.setProperty('--columns', facts.columns);
   $('sheet').addEventListener('keydown', go);
   state.on('change', mark);
 }

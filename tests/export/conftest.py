@@ -107,7 +107,8 @@ def opened(browser, tabs, make, where):
     """
     used = []
 
-    def opened(name, how='file', hash_='#seed=0&n=0', **settings):
+    def opened(name, how=None, hash_='#seed=0&n=0', **settings):
+        how = how or ('http' if 'labels' in name else 'file')
         if settings or (name, how) not in tabs:
             tab = Tab(browser, **settings).open(where(make(name)[0], how), hash_)
             tabs[len(tabs) if settings else (name, how)] = tab

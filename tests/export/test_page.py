@@ -200,7 +200,7 @@ def test_the_picture_and_the_walk_are_saved(opened, tmp_path):
 # --- the address --------------------------------------------------------------------
 
 def test_a_link_to_a_picture_can_be_sent(opened, where, make):
-    tab = opened(PLAIN, 'http', '#seed=7&n=12')
+    tab = opened(PLAIN, hash_='#seed=7&n=12')
     page, wanted = tab.page, tab.large()
     assert page.locator('[aria-current]').get_attribute('aria-label') == 'picture 12'
     assert page.input_value('#seed') == '7'
@@ -211,7 +211,7 @@ def test_a_link_to_a_picture_can_be_sent(opened, where, make):
     sent = page.url
     page.evaluate("location.hash = '#seed=7&n=12'")     # typed into the address
     assert tab.wait_for_another(changed) == wanted
-    other = opened(PLAIN, 'http', sent[sent.index('#'):], locale='de')
+    other = opened(PLAIN, hash_=sent[sent.index('#'):], locale='de')
     assert apart(other, changed) < 2
 
 
@@ -358,7 +358,7 @@ def test_the_sheet_that_stands_at_once_is_the_one_that_is_drawn(opened, make, na
     shown = np.array(tab.page.locator('#sheet canvas').nth(8).evaluate(
         '''canvas => Array.from(canvas.getContext('2d').getImageData(
             0, 0, canvas.width, canvas.height).data)''')).reshape(-1, 4)[:, :3]
-    (height, width), columns = make(name)[2].shape[1:3], {LABELS: 10, PLAIN: 6}[name]
+    (height, width), columns = make(name)[2].shape[1:3], 6
     row, column = divmod(8, columns)
     tile = sheet[row * height:(row + 1) * height, column * width:(column + 1) * width]
     assert np.abs(tile.reshape(-1, 3).astype(int) - shown).mean() < 12

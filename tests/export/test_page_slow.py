@@ -37,7 +37,7 @@ def test_many_labels_fit_on_a_phone(browser, serve, tmp_path, make):
     start = text.index('id="facts">') + len('id="facts">')
     facts = json.loads(text[start:text.index('</script>', start)])
     facts['names'] = ['a rather long name of a kind, number %d' % i for i in range(3)]
-    facts['per_kind'] = 2
+    facts['per_kind'] = facts['columns'] = 2
     facts['kinds'] = [dict(name=name, y=y) for name, y in zip(
         facts['names'], np.eye(3).tolist())] * 30
     (tmp_path / 'many.html').write_text(
