@@ -84,6 +84,7 @@ def notebook(tmp_path, monkeypatch):
     return made
 
 
+@pytest.mark.slow
 def test_its_cells_run_in_a_fresh_folder(notebook):
     names = {'magic': notebook.magic}
     for cell in cells('code'):

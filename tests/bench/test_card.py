@@ -24,7 +24,7 @@ def test_sides_of_this_program_are_flags_that_it_knows():
     configs = [Config.make(dict(parser.parse_flags(arguments[1:] + card.TINY),
                                 train=True), {}) for arguments in ours]
     assert {config.steps_per_run for config in configs} == {1, 50}
-    assert {config.xla for config in configs} == {'true', 'false'}
+    assert {config.xla for config in configs} == {True, False}
 
 
 @pytest.fixture

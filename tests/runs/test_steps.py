@@ -96,6 +96,7 @@ def finish(trainer, status=0):
     return trainer.run
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_in_the_other_way_bit_for_bit(make, tmp_path):
     freq = dict(epoch=4, sample_freq=6, ckpt_freq=8, summary_freq=5)
     whole = finish(make('whole', **freq))

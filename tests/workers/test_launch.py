@@ -47,6 +47,7 @@ def saved(folder):
     return [step for step, _ in folders.saved(str(folder / 'checkpoint/r'))]
 
 
+@pytest.mark.slow
 def test_two_workers_by_one_command_stop_at_a_signal(folder):
     launch = Launch(folder, *FEW, '--workers', 2, '--epoch', 10**4)
     launch.until(lambda: saved(folder))

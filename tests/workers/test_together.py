@@ -62,6 +62,7 @@ def test_two_workers_train_stop_and_go_on_also_as_one(starts, folder):
     assert_whole(folder, 24)
 
 
+@pytest.mark.slow
 def test_a_lost_worker_ends_the_others(starts, folder):
     crew = Crew(starts, folder, *FLAGS, '--epoch', 10, setup=SLOWLY)
     has_trained(folder, crew)
