@@ -90,7 +90,8 @@ def work(config, given, together):
     training = start_tensorflow('workers.training')
     print('worker %d of %d: %s' % (
         together.rank, together.size, start_tensorflow('runs.machine').where(config)))
-    with start_tensorflow('tensorflow.compat.v1').Graph().as_default():
+    with start_tensorflow('tensorflow.compat.v1').Graph().as_default(), (
+            start_tensorflow('runs.sessions').memory()):
         return training.work(config, given, together, tell_by_shapes)
 
 

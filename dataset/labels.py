@@ -84,7 +84,8 @@ def folder_labels(names, layout, trained, files):
     if len(loose) == len(names) and '/' in normal(names[0]):    # all in one
         classes, loose = [normal(name).split('/')[-2] for name in names], []
     if loose:
-        beside = [path for path in files if path.lower().endswith(TABLES)]
+        beside = [path for path in files if path.lower().endswith(TABLES)
+                  and not path.endswith('config.json')]      # a run's, no table
         raise UserError(
             '--conditional takes labels from the folders that the images are in, but '
             '%d lie in none, such as %s: move them into one%s.' % (

@@ -177,6 +177,9 @@ def calls(config):
                      % (config.train_size, config.batch_size))
     if config.workers > 1 and config.dry_run:
         found.append('--dry_run measures one process: leave --workers out.')
+    found += ['--%s is for one process: leave it or --workers out.' % name
+              for name in ('xla', 'steps_per_run')
+              if config.workers > 1 and getattr(config, name)]
     if config.runs is not None and config.name is not None:
         found.append('--runs names all runs of the curves: leave out --name.')
     if config.images and config.num_samples is not None:
@@ -199,7 +202,8 @@ def points(config):
              and getattr(config, name) not in (default, BEFORE.get(name, default),
                                                FORMER.get(name, default))]
     found += ['--%s is of images: leave it out.' % name
-              for name in ('separate', 'eval_freq', 'z', 'indices', 'dry_run')
+              for name in ('separate', 'eval_freq', 'z', 'indices', 'dry_run', 'xla',
+                           'steps_per_run')
               if getattr(config, name)]
     if config.workers > 1:
         found.append('--workers is of images: leave it out.')

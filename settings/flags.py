@@ -59,7 +59,7 @@ class Flags:
         False, CALL, 'train; without it, and by --train False, sample from the '
         'checkpoint')
     dry_run: bool = option(
-        False, CALL, 'with --train: check everything, take three steps, say how long '
+        False, CALL, 'with --train: check everything, take some steps, say how long '
         'the training will take; of it nothing is kept but the prepared pictures',
         of='train')
     task: str = option(

@@ -45,7 +45,7 @@ def find(environ, given):
     if given.get('workers') == 1:
         return None
     cluster = from_tf_config(environ.get('TF_CONFIG')) or from_slurm(environ)
-    if cluster is None or cluster.size == 1 and 'workers' not in given:
+    if cluster is None or cluster.size == 1:
         return None
     asked = given.get('workers', cluster.size)
     if asked != cluster.size:

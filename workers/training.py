@@ -6,6 +6,7 @@ alone restores, saves, draws, judges and writes.
 
 import contextlib
 import functools
+import os
 
 import train
 from dataset import batches
@@ -17,6 +18,7 @@ from settings.checks import GAUSSIAN
 from settings.errors import UserError
 from workers import likeness
 from workers.team import Team
+from workers.watch import PARENT
 
 
 def work(config, given, cluster, infer):
@@ -25,10 +27,13 @@ def work(config, given, cluster, infer):
     For `infer` see origin.lay. Raises UserError where workers differ, and where one of
     them has an error.
     """
-    if config.dataset == GAUSSIAN or config.dry_run:
+    alone = ['--' + name for name in ('dry_run', 'xla', 'steps_per_run')
+             if getattr(config, name)]
+    if config.dataset == GAUSSIAN:
+        alone.append('--dataset ' + GAUSSIAN)
+    if alone:
         raise UserError('%s is for one process: add --workers 1, or start it without '
-                        'TF_CONFIG.' % ('--dry_run' if config.dry_run else
-                                        '--dataset ' + GAUSSIAN))
+                        'TF_CONFIG.' % alone[0])
     with steady_output(), contextlib.ExitStack() as stack:
         run, settled, wrong = folders.at(config), config, None
         if cluster.rank == 0:
@@ -48,7 +53,9 @@ def work(config, given, cluster, infer):
 
 def begin(stack, config, given, infer):
     """Return (Run, Config) of the chief, which holds the run's lock until the end."""
-    run, settled = start.to_train(config, given, infer)
+    said = PARENT in os.environ         # by the launcher, on the same terminal
+    run, settled = start.to_train(config, given, infer,
+                                  (lambda text: None) if said else print)
     if settled.eval_freq:
         from metrics import extractors  # late: it may load a network
         extractors.check(settled)

@@ -15,6 +15,7 @@ import time
 
 import tensorflow.compat.v1 as tf
 
+from runs import sessions
 from workers.cluster import split
 
 RETRY = 75          # exit status: start again (EX_TEMPFAIL of sysexits.h)
@@ -83,6 +84,8 @@ class Watch(threading.Thread):
         try:
             yield
         except LOSS as error:
+            if sessions.FULL.search(error.message):
+                raise
             for _ in range(10):         # its port may be open for a moment yet
                 self.look_for_lost()
                 time.sleep(0.1)

@@ -196,6 +196,12 @@ def test_a_run_tells_its_curves_sheets_and_numbers(port):
     assert run['notes'] == []
 
 
+def test_a_step_of_several_workers_takes_the_images_of_all(tiny_config):
+    config = tiny_config(workers=3, batch_size=8)
+    assert reading.images_a_step(config) == 24
+    assert reading.about(config) == 'celebA, 16 × 16 pixels, 24 images a step'
+
+
 def test_points_have_one_picture_and_no_epochs_of_pictures(port, listed):
     assert (listed['points']['state'], listed['points']['total']) == ('finished', 4)
     run = ask_json(port, '/runs/points.json')

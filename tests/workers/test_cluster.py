@@ -37,6 +37,8 @@ def test_an_index_may_be_a_text_and_a_job_an_object():
     ({'TF_CONFIG': ''}, {}),
     ({'TF_CONFIG': '{}'}, {}),
     ({'TF_CONFIG': tf_config({'chief': ['a:1']}, 'chief')}, {}),    # of one worker
+    # which may start others on its machine
+    ({'TF_CONFIG': tf_config({'chief': ['a:1']}, 'chief')}, {'workers': 2}),
     ({'TF_CONFIG': tf_config(TWO)}, {'workers': 1}),
     ({}, {'workers': 3}),
     (dict(SLURM, SLURM_STEP_NUM_TASKS='1'), {}),

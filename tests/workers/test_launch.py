@@ -63,6 +63,8 @@ def test_two_workers_by_one_command_stop_at_a_signal(folder):
 
 @pytest.mark.parametrize('flags, says', [
     (['--workers', 2, '--dry_run'], 'leave --workers out'),
+    (['--workers', 2, '--xla'], '--xla is for one process'),
+    (['--workers', 2, '--steps_per_run', 5], '--steps_per_run is for one process'),
     (['--workers', 0], '--workers is 0; expected a whole number from 1'),
     (['--workers', 9], 'fewer than one batch of 36')])
 def test_what_cannot_be_starts_nothing(folder, monkeypatch, capsys, flags, says):

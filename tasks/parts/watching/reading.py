@@ -64,7 +64,7 @@ class Watched:
             'epoch': int(table['epoch'][-1]) if finite(table['epoch'][-1:]) else None,
             'epochs': self.config.epoch if self.config else None,
             'rate': 1 / each if each > SHORTEST else None,
-            'images': self.images_a_step() / each
+            'images': images_a_step(self.config) / each
                       if each > SHORTEST and self.config else None,
             'left': each * max(0, total - self.tail.step)
                     if state == 'training' and total and each > SHORTEST else None,
@@ -108,10 +108,6 @@ class Watched:
             return config.epoch * (
                 config.train_size // config.batch_size // config.d_steps)
         return epochs.Epochs(config).total(config.epoch) if config.pictures else None
-
-    def images_a_step(self):
-        """Return how many images, or points, a step takes."""
-        return self.config.batch_size * self.config.d_steps
 
     # --- its pictures ----------------------------------------------------------
 
@@ -226,6 +222,11 @@ def thinned(rows):
             for i in sorted({best, *evenly_spaced(len(rows), JUDGED).tolist()})]
 
 
+def images_a_step(config):
+    """Return how many images, or points, a step takes, of all workers together."""
+    return config.batch_size * config.d_steps * config.workers
+
+
 def about(config):
     """Return a line on what is trained."""
     if config is None:
@@ -234,7 +235,7 @@ def about(config):
         return 'points of the plane, %d a step' % (config.batch_size * config.d_steps)
     return '%s, %d × %d pixels, %d images a step%s' % (
         config.dataset, config.output_width, config.output_height,
-        config.batch_size * config.d_steps, ', %d labels' % config.y_dim
+        images_a_step(config), ', %d labels' % config.y_dim
         if config.y_dim else '')
 
 
