@@ -76,11 +76,10 @@ class Painter:
 def find(config, weights, rows, draw, critic=None):
     """Return at most COUNT directions, those of attributes first.
 
-    Each is a dict of `name`, `attribute`, whether it is of one, `vector`, a list of z_dim
-    numbers, and `low` and `high`, what is seen at its ends, or '' where that cannot be
-    told. `weights` are {name:
-    array} of the generator; see Painter for `rows` and `draw`. `critic` is a
-    metrics.classifier of attributes.
+    Each is a dict of `name`, `attribute`, whether it is one's, `vector`, a list of
+    z_dim numbers, and `low` and `high`, what is seen at its ends, or '' where that
+    cannot be told. `weights` are {name: array} of the generator; see Painter for `rows`
+    and `draw`. `critic` is a metrics.classifier of attributes.
     """
     painter = Painter(config, rows, draw)
     names, vectors = attributes(painter, critic) if critic else ((), [])

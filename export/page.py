@@ -24,10 +24,11 @@ POLICY = ("default-src 'none'; script-src '%s' 'wasm-unsafe-eval' blob:; "
           "form-action 'none'")
 # of data sets that come along; see their ATTRIBUTION.txt
 CREDITS = {'toonfaces': (
-    'ToonFaces, after the design "ToonHead" by Johan Melin (https://www.johanmelin.com), '
-    'licensed CC BY 4.0 (https://creativecommons.org/licenses/by/4.0/), via '
-    '@dicebear/toon-head; changed: recomposed, recoloured, posed and lit, with more hair, '
-    'hats, glasses and backgrounds; here as a network drew them anew.')}
+    'ToonFaces, after the design "ToonHead" by Johan Melin '
+    '(https://www.johanmelin.com), licensed CC BY 4.0 '
+    '(https://creativecommons.org/licenses/by/4.0/), via @dicebear/toon-head; changed: '
+    'recomposed, recoloured, posed and lit, with more hair, hats, glasses and '
+    'backgrounds; here as a network drew them anew.')}
 IMPORT = re.compile(r"^import (?:\* as (\w+)|\{([^}]*)\}) from '\./(\S+)';\n", re.M)
 DEFINED = re.compile(r'^export (?:async )?(?:function|const|let) ([\w$]+)', re.M)
 

@@ -1,8 +1,10 @@
 """The exported page in a real browser: what it draws, and that every control works."""
 
 import base64
+import html
 import io
 import json
+import os
 import re
 
 import networks
@@ -13,11 +15,17 @@ from PIL import Image
 from tabs import Tab
 
 from export import directions, facts, frozen
+from export import page as page_module
 from runs.folders import Run
 from tasks import export
 from utils import inverse_transform
 
 LABELS, PLAIN, SWITCHES = 'gray, hostile labels', 'odd, kernel 4', 'attributes, uniform'
+ROOT = os.path.dirname(os.path.dirname(page_module.FOLDER))
+SEEN = '''name => {
+    const box = document.querySelector(name).getBoundingClientRect();
+    return box.top >= 0 && box.bottom <= innerHeight;
+}'''
 NARROW = {'width': 360, 'height': 640}
 
 
@@ -110,7 +118,7 @@ def test_every_control_changes_the_picture_and_undo_takes_it_back(opened):
     changes(lambda: page.locator('#sheet button').nth(5).click())
     for slider in page.locator('#directions input').all():
         changes(lambda slider=slider: slider.fill('3'))
-    changes(lambda: page.locator('.direction canvas').first.click())
+    changes(lambda: page.locator('.direction button').first.click())
     changes(lambda: page.locator('#neighbours button').nth(3).click())
     changes(lambda: page.locator('#way').fill('0.5'))
     changes(lambda: page.locator('#from button').click())
@@ -140,8 +148,8 @@ def test_others_and_nearness_change_the_neighbours_alone(opened):
 def test_a_walk_goes_to_the_picture_that_is_clicked(opened):
     tab = opened(PLAIN, hash_='#seed=2&n=4')
     page, start = tab.page, tab.large()
-    page.click('#goal')
-    assert 'choose a picture' in page.inner_text('#status')
+    page.click('#another')
+    assert 'click a picture' in page.inner_text('#status')
     page.locator('#sheet button').nth(9).click()
     assert tab.large() == start and page.locator('#way').evaluate(
         'way => way === document.activeElement')
@@ -150,7 +158,7 @@ def test_a_walk_goes_to_the_picture_that_is_clicked(opened):
     assert page.locator('[aria-current]').get_attribute('aria-label') == 'picture 9'
     page.locator('#sheet button').nth(9).click()
     assert tab.large() == there
-    page.click('#goal')
+    page.click('#another')
     page.keyboard.press('Escape')       # nothing is chosen any more
     page.locator('#sheet button').nth(3).click()
     assert page.locator('[aria-current]').get_attribute('aria-label') == 'picture 3'
@@ -178,7 +186,7 @@ def test_the_picture_and_the_walk_are_saved(opened, tmp_path):
         page.click('#save')
     download.value.save_as(tmp_path / 'a.png')
     large = np.asarray(Image.open(tmp_path / 'a.png').convert('RGB'))
-    assert download.value.suggested_filename == 'a run.png'
+    assert download.value.suggested_filename == 'a run-0-0.png'
     assert large.shape == (28 * 18, 28 * 18, 3)
     picture = page.evaluate('''async () => {
         const small = document.querySelector('#sheet canvas');
@@ -190,11 +198,93 @@ def test_the_picture_and_the_walk_are_saved(opened, tmp_path):
         page.click('#film')
     download.value.save_as(tmp_path / 'a.gif')
     film = Image.open(tmp_path / 'a.gif')
+    assert download.value.suggested_filename == 'a run-0-0-to-1.gif'
     assert film.n_frames == 48 and film.size == (252, 252) and film.info['loop'] == 0
     first = np.asarray(film.convert('L'))[4::9, 4::9].ravel().astype(int)
     film.seek(24)
     last = np.asarray(film.convert('L'))[4::9, 4::9].ravel().astype(int)
     assert np.abs(first - picture).max() <= 1 and np.abs(last - first).max() > 20
+
+
+@pytest.mark.parametrize('how', ['file', 'http'])
+def test_a_copied_link_says_where_it_works(opened, how):
+    tab = opened(PLAIN, how)
+    tab.page.evaluate(
+        'navigator.clipboard.writeText = async text => { copied = text; }')
+    tab.page.click('#link')
+    tab.page.wait_for_function("() => document.querySelector('#done').textContent")
+    assert tab.page.inner_text('#done') == {'http': 'Copied.', 'file': (
+        'Copied. It works only on this computer; for a friend: Save picture.')}[how]
+    assert tab.page.evaluate('copied') == tab.page.url
+
+
+def test_a_picture_is_shared_where_the_browser_can(opened):
+    assert not opened(PLAIN).page.is_visible('#share')
+    can = '''navigator.canShare = () => true;
+        navigator.share = async ({files: [{name, type}]}) => { shared = [name, type]; };
+    '''
+    tab = opened(PLAIN, before=can)
+    tab.page.click('#share')
+    tab.page.wait_for_function('() => window.shared')
+    assert tab.page.evaluate('shared') == ['a run-0-0.png', 'image/png']
+
+
+def test_stop_leaves_it_where_it_is_and_undo_goes_back(opened):
+    tab = opened(PLAIN, hash_='#seed=4&n=2')
+    page, start = tab.page, tab.large()
+    for _ in range(2):
+        page.click('#play')
+        page.wait_for_function("() => document.querySelector('#way').value > 0.2")
+        page.click('#play')
+        at = page.input_value('#way')
+        assert page.inner_text('#play') == 'Play' and tab.large() != start
+        assert page.input_value('#way') == at
+    page.click('#undo')         # the second walk
+    assert float(page.input_value('#way')) > 0.2
+    page.click('#undo')
+    assert page.input_value('#way') == '0' and tab.large() == start
+
+
+def test_saving_stops_a_walk_and_goes_back_to_where_it_began(opened):
+    tab = opened(PLAIN, hash_='#seed=4&n=2')
+    page, start = tab.page, tab.large()
+    page.click('#play')
+    page.wait_for_function("() => document.querySelector('#way').value > 0.2")
+    with page.expect_download() as download:
+        page.click('#film')
+    assert download.value.suggested_filename.startswith('a run-4-2-to-')
+    assert page.inner_text('#play') == 'Play'
+    assert page.input_value('#way') == '0' and tab.large() == start
+
+
+def test_files_are_called_by_what_is_in_them(opened):
+    tab = opened(PLAIN)
+    page = tab.page
+
+    def saved():
+        with page.expect_download() as download:
+            page.click('#save')
+        return download.value.suggested_filename
+    first = page.locator('#directions input').first
+    page.locator('#sheet button').nth(5).click()
+    assert saved() == 'a run-0-5.png'
+    first.fill('1')
+    numbers = [int(re.fullmatch(r'a run-changed-(\d+)\.png', saved()).group(1))]
+    assert saved() == 'a run-changed-%d.png' % numbers[0]
+    first.fill('2')
+    assert saved() == 'a run-changed-%d.png' % (numbers[0] + 1)
+
+
+def test_all_numbers_come_into_view_beside_the_picture(opened):
+    tab = opened(PLAIN)
+    page = tab.page
+    page.evaluate('() => { document.querySelector("#every").open = false; }')
+    page.set_viewport_size({'width': 1280, 'height': 500})
+    assert page.inner_text('#every summary') == 'All 8 numbers behind it'
+    page.click('#every summary')
+    page.wait_for_function(SEEN, arg='#numbers input')
+    page.wait_for_function(SEEN, arg='#large canvas')
+    page.set_viewport_size({'width': 1280, 'height': 720})
 
 
 # --- the address --------------------------------------------------------------------
@@ -234,17 +324,71 @@ def apart(tab, other):
     }''', other)
 
 
-def test_new_samples_keep_what_is_taken_up(opened):
-    tab = opened(PLAIN)
-    page, large = tab.page, tab.large()
+def test_new_pictures_are_taken_up_but_a_changed_one_is_kept(opened):
+    tab = opened(PLAIN, hash_='#seed=0&n=3')
+    page, third = tab.page, tab.large()
     look = "() => document.querySelector('#sheet canvas').toDataURL()"
     before = page.evaluate(look)
     page.click('#fresh')
     page.wait_for_function('old => (%s)() !== old' % look, arg=before)
-    assert tab.large() == large and page.input_value('#seed') != '0'
+    first, seed = tab.wait_for_another(third), page.input_value('#seed')
+    assert seed != '0' and page.inner_text('#caption') == 'Picture 0 of seed ' + seed
+    page.locator('#directions input').first.fill('2.5')
+    changed = tab.wait_for_another(first)
+    assert page.inner_text('#caption') == 'Your changed picture'
     page.fill('#seed', '0')
     page.press('#seed', 'Enter')
     page.wait_for_function('old => (%s)() === old' % look, arg=before)
+    assert tab.large() == changed
+    assert page.inner_text('#caption') == 'Your picture is kept'
+    assert 'is kept' in page.inner_text('#status')
+    page.click('#undo')
+    assert tab.wait_for_another(changed) == first
+    assert page.inner_text('#caption') == 'Picture 0 of seed ' + seed
+
+
+@pytest.mark.parametrize('text', ['-5', '1.5', '4294967296', ''])
+def test_what_is_no_seed_is_refused_aloud(opened, text):
+    tab = opened(PLAIN, hash_='#seed=7&n=2')
+    page, large = tab.page, tab.large()
+    page.fill('#seed', text)
+    page.press('#seed', 'Enter')
+    assert page.inner_text('#status') == (
+        'A seed is a whole number from 0 to 4294967295.')
+    assert page.input_value('#seed') == '7' and tab.large() == large
+    assert page.evaluate('''() => {      // and the words stand where no button is
+        const said = document.querySelector('#status').getBoundingClientRect();
+        return [...document.querySelectorAll('button, input')].filter(x => {
+            const box = x.getBoundingClientRect();
+            return box.width && box.left < said.right && box.right > said.left
+                && box.top < said.bottom && box.bottom > said.top;
+        }).length;
+    }''') == 0
+
+
+def test_back_returns_to_the_picture_before(opened):
+    tab = opened(PLAIN, hash_='#seed=3&n=1')
+    page, seen = tab.page, [tab.large()]
+    for act in (lambda: page.locator('#sheet button').nth(4).click(),
+                lambda: page.locator('#directions input').first.fill('2.5'),
+                lambda: page.locator('#sheet button').nth(9).click(),
+                lambda: page.fill('#seed', '5') or page.press('#seed', 'Enter')):
+        act()
+        seen.append(tab.wait_for_another(seen[-1]))
+        page.wait_for_timeout(200)      # the address follows
+    page.go_back()
+    assert tab.wait_for_another(seen[4]) == seen[3]
+    assert page.input_value('#seed') == '3'
+    page.go_back()
+    tab.wait_for_another(seen[3])
+    assert apart(tab, seen[2]) < 2      # its numbers are rounded in the address
+    page.go_back()
+    tab.large()
+    assert page.inner_text('#caption') == 'Picture 1 of seed 3'
+    page.go_forward()
+    page.go_forward()
+    tab.large()
+    assert page.inner_text('#caption') == 'Picture 9 of seed 3'
 
 
 # --- for everybody -------------------------------------------------------------
@@ -295,10 +439,10 @@ def test_on_a_phone_nothing_is_cut_off(opened, name):
 def contrasts(page):
     """Return the contrasts of the texts' colours with the background (WCAG)."""
     values = page.evaluate('''() => [
-        'h1', 'small', '#status', 'button', 'footer p'].map(
+        'h1', '.quiet', '#status', 'button', 'footer p'].map(
         name => [getComputedStyle(document.querySelector(name)).color,
                  getComputedStyle(document.querySelector(
-                    ['#status', 'button'].includes(name) ? name : 'body'))
+                    name === 'button' ? name : 'body'))
                  .backgroundColor])''')
 
     def luminance(text):
@@ -362,3 +506,17 @@ def test_the_sheet_that_stands_at_once_is_the_one_that_is_drawn(opened, make, na
     row, column = divmod(8, columns)
     tile = sheet[row * height:(row + 1) * height, column * width:(column + 1) * width]
     assert np.abs(tile.reshape(-1, 3).astype(int) - shown).mean() < 12
+
+
+def test_the_page_says_whose_the_pictures_are(make):
+    text = html.unescape(make(LABELS)[0].read_text(encoding='utf-8'))
+    assert 'This page is of the network a run, trained on flat.' in text
+    assert 'The pictures: ask whoever trained it.' in text
+    assert 'Software in this page: onnxruntime-web, MIT, Microsoft.' in text
+    told = '\n'.join(page_module.rights({'name': 'a run', 'dataset': 'toonfaces'}))
+    with open(os.path.join(ROOT, 'data/toonfaces/ATTRIBUTION.txt')) as file:
+        credit = file.read()
+    for part in ('"ToonHead" by Johan Melin', 'CC BY 4.0', '@dicebear/toon-head',
+                 'https://creativecommons.org/licenses/by/4.0/'):
+        assert part in told and part in credit
+    assert 'ask whoever' not in told
