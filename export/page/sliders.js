@@ -22,7 +22,9 @@ export function build() {
   follow(directions);
   state.on('settled', () => showEnds(directions));
   $('every').addEventListener('toggle', buildNumbers, {once: true});
-  $('every').addEventListener('toggle', () => $('every').open && $('every').scrollIntoView());
+  $('every').addEventListener('toggle', () => {
+    if ($('every').open) $('every').scrollIntoView({block: 'nearest'});
+  });
   if (facts.z_dim > MOST) {
     $('every-name').textContent = `The first ${MOST} of the ${facts.z_dim} numbers behind it`;
   }
