@@ -35,8 +35,8 @@ function step(at, gesture) {
 /** Make the controls of the walk; it goes to `first` until another is chosen. */
 export function build(first) {
   goal = first;
-  const start = pictureButton('to the start of the walk', () => step(0));
-  const end = pictureButton('to the end of the walk', () => step(1));
+  const start = pictureButton('to the left picture', () => step(0));
+  const end = pictureButton('to the right picture', () => step(1));
   $('another').onclick = () => choose(!choosing);
   $('from').append(start);
   $('to').append(end);

@@ -26,6 +26,9 @@ SEEN = '''name => {
     const box = document.querySelector(name).getBoundingClientRect();
     return box.top >= 0 && box.bottom <= innerHeight;
 }'''
+# a browser with a share sheet: it keeps what it is given
+SHARING = '''navigator.canShare = ({files}) => files.length > 0;
+navigator.share = async ({files: [{name, type}]}) => { shared = [name, type]; };'''
 NARROW = {'width': 360, 'height': 640}
 
 
@@ -145,134 +148,27 @@ def test_others_and_nearness_change_the_neighbours_alone(opened):
     assert tab.large() == large
 
 
-def test_a_walk_goes_to_the_picture_that_is_clicked(opened):
-    tab = opened(PLAIN, hash_='#seed=2&n=4')
+def test_sliders_of_attributes_are_shorter(opened):
+    said = opened(PLAIN).page.locator('#together')
+    ends = "all => all.map(x => [x.min, x.max])"
+    assert not said.is_visible()
+    tab = opened(PLAIN, before="""
+        const parse = JSON.parse;
+        JSON.parse = text => {
+            const facts = parse(text);
+            Object.assign(facts.directions[0], {attribute: true, low: 'without'});
+            return facts;
+        };""")
     page, start = tab.page, tab.large()
-    page.click('#another')
-    assert 'click a picture' in page.inner_text('#status')
-    page.locator('#sheet button').nth(9).click()
-    assert tab.large() == start and page.locator('#way').evaluate(
-        'way => way === document.activeElement')
-    page.fill('#way', '1')
-    there = tab.wait_for_another(start)
-    assert page.locator('[aria-current]').get_attribute('aria-label') == 'picture 9'
-    page.locator('#sheet button').nth(9).click()
-    assert tab.large() == there
-    page.click('#another')
-    page.keyboard.press('Escape')       # nothing is chosen any more
-    page.locator('#sheet button').nth(3).click()
-    assert page.locator('[aria-current]').get_attribute('aria-label') == 'picture 3'
-
-
-def test_a_click_during_a_walk_stays(opened):
-    tab = opened(PLAIN)
-    page = tab.page
-    page.locator('#sheet button').nth(7).click()
-    wanted = tab.large()
-    for _ in range(4):
-        page.locator('#sheet button').nth(2).click()
-        page.click('#play')
-        tab.page.wait_for_function("() => document.querySelector('#way').value > 0.01")
-        assert page.inner_text('#play') == 'Stop'
-        page.locator('#sheet button').nth(7).click()
-        assert tab.large() == wanted
-        assert page.inner_text('#play') == 'Play' and page.input_value('#way') == '0'
-
-
-def test_the_picture_and_the_walk_are_saved(opened, tmp_path):
-    tab = opened(LABELS)
-    page = tab.page
-    with page.expect_download() as download:
-        page.click('#save')
-    download.value.save_as(tmp_path / 'a.png')
-    large = np.asarray(Image.open(tmp_path / 'a.png').convert('RGB'))
-    assert download.value.suggested_filename == 'a run-0-0.png'
-    assert large.shape == (28 * 18, 28 * 18, 3)
-    picture = page.evaluate('''async () => {
-        const small = document.querySelector('#sheet canvas');
-        const data = small.getContext('2d').getImageData(0, 0, 28, 28).data;
-        return Array.from(data).filter((_, i) => i % 4 === 0);
-    }''')
-    np.testing.assert_array_equal(large[9::18, 9::18, 0].ravel(), picture)
-    with page.expect_download() as download:
-        page.click('#film')
-    download.value.save_as(tmp_path / 'a.gif')
-    film = Image.open(tmp_path / 'a.gif')
-    assert download.value.suggested_filename == 'a run-0-0-to-1.gif'
-    assert film.n_frames == 48 and film.size == (252, 252) and film.info['loop'] == 0
-    first = np.asarray(film.convert('L'))[4::9, 4::9].ravel().astype(int)
-    film.seek(24)
-    last = np.asarray(film.convert('L'))[4::9, 4::9].ravel().astype(int)
-    assert np.abs(first - picture).max() <= 1 and np.abs(last - first).max() > 20
-
-
-@pytest.mark.parametrize('how', ['file', 'http'])
-def test_a_copied_link_says_where_it_works(opened, how):
-    tab = opened(PLAIN, how)
-    tab.page.evaluate(
-        'navigator.clipboard.writeText = async text => { copied = text; }')
-    tab.page.click('#link')
-    tab.page.wait_for_function("() => document.querySelector('#done').textContent")
-    assert tab.page.inner_text('#done') == {'http': 'Copied.', 'file': (
-        'Copied. It works only on this computer; for a friend: Save picture.')}[how]
-    assert tab.page.evaluate('copied') == tab.page.url
-
-
-def test_a_picture_is_shared_where_the_browser_can(opened):
-    assert not opened(PLAIN).page.is_visible('#share')
-    can = '''navigator.canShare = () => true;
-        navigator.share = async ({files: [{name, type}]}) => { shared = [name, type]; };
-    '''
-    tab = opened(PLAIN, before=can)
-    tab.page.click('#share')
-    tab.page.wait_for_function('() => window.shared')
-    assert tab.page.evaluate('shared') == ['a run-0-0.png', 'image/png']
-
-
-def test_stop_leaves_it_where_it_is_and_undo_goes_back(opened):
-    tab = opened(PLAIN, hash_='#seed=4&n=2')
-    page, start = tab.page, tab.large()
-    for _ in range(2):
-        page.click('#play')
-        page.wait_for_function("() => document.querySelector('#way').value > 0.2")
-        page.click('#play')
-        at = page.input_value('#way')
-        assert page.inner_text('#play') == 'Play' and tab.large() != start
-        assert page.input_value('#way') == at
-    page.click('#undo')         # the second walk
-    assert float(page.input_value('#way')) > 0.2
-    page.click('#undo')
-    assert page.input_value('#way') == '0' and tab.large() == start
-
-
-def test_saving_stops_a_walk_and_goes_back_to_where_it_began(opened):
-    tab = opened(PLAIN, hash_='#seed=4&n=2')
-    page, start = tab.page, tab.large()
-    page.click('#play')
-    page.wait_for_function("() => document.querySelector('#way').value > 0.2")
-    with page.expect_download() as download:
-        page.click('#film')
-    assert download.value.suggested_filename.startswith('a run-4-2-to-')
-    assert page.inner_text('#play') == 'Play'
-    assert page.input_value('#way') == '0' and tab.large() == start
-
-
-def test_files_are_called_by_what_is_in_them(opened):
-    tab = opened(PLAIN)
-    page = tab.page
-
-    def saved():
-        with page.expect_download() as download:
-            page.click('#save')
-        return download.value.suggested_filename
-    first = page.locator('#directions input').first
-    page.locator('#sheet button').nth(5).click()
-    assert saved() == 'a run-0-5.png'
-    first.fill('1')
-    numbers = [int(re.fullmatch(r'a run-changed-(\d+)\.png', saved()).group(1))]
-    assert saved() == 'a run-changed-%d.png' % numbers[0]
-    first.fill('2')
-    assert saved() == 'a run-changed-%d.png' % (numbers[0] + 1)
+    assert 'moves together' in page.inner_text('#together')
+    assert page.locator('#directions input').evaluate_all(ends)[:2] == [
+        ['-2', '2'], ['-4', '4']]
+    end = page.get_by_role('button', name='Direction 1, without')
+    assert end.get_attribute('title') == 'jump there'
+    end.focus()
+    page.keyboard.press('Enter')
+    tab.wait_for_another(start)
+    assert page.locator('#directions input').first.input_value() == '-2'
 
 
 def test_all_numbers_come_into_view_beside_the_picture(opened):
@@ -285,110 +181,6 @@ def test_all_numbers_come_into_view_beside_the_picture(opened):
     page.wait_for_function(SEEN, arg='#numbers input')
     page.wait_for_function(SEEN, arg='#large canvas')
     page.set_viewport_size({'width': 1280, 'height': 720})
-
-
-# --- the address --------------------------------------------------------------------
-
-def test_a_link_to_a_picture_can_be_sent(opened, where, make):
-    tab = opened(PLAIN, hash_='#seed=7&n=12')
-    page, wanted = tab.page, tab.large()
-    assert page.locator('[aria-current]').get_attribute('aria-label') == 'picture 12'
-    assert page.input_value('#seed') == '7'
-    assert page.inner_text('#caption') == 'Picture 12 of seed 7'
-    page.locator('#directions input').first.fill('2.5')
-    changed = tab.wait_for_another(wanted)
-    page.wait_for_function("() => location.hash.includes('face=')")
-    sent = page.url
-    page.evaluate("location.hash = '#seed=7&n=12'")     # typed into the address
-    assert tab.wait_for_another(changed) == wanted
-    other = opened(PLAIN, hash_=sent[sent.index('#'):], locale='de')
-    assert apart(other, changed) < 2
-
-
-def apart(tab, other):
-    """Return how many gray levels the large picture is from one that was kept."""
-    return tab.page.evaluate('''async other => {
-        const pixels = async source => {
-            const image = new Image();
-            image.src = source;
-            await image.decode();
-            const canvas = document.createElement('canvas');
-            Object.assign(canvas, {width: image.width, height: image.height});
-            const context = canvas.getContext('2d');
-            context.drawImage(image, 0, 0);
-            return context.getImageData(0, 0, image.width, image.height).data;
-        };
-        const a = await pixels(document.querySelector('#large canvas').toDataURL());
-        const b = await pixels(other);
-        return a.reduce((most, x, i) => Math.max(most, Math.abs(x - b[i])), 0);
-    }''', other)
-
-
-def test_new_pictures_are_taken_up_but_a_changed_one_is_kept(opened):
-    tab = opened(PLAIN, hash_='#seed=0&n=3')
-    page, third = tab.page, tab.large()
-    look = "() => document.querySelector('#sheet canvas').toDataURL()"
-    before = page.evaluate(look)
-    page.click('#fresh')
-    page.wait_for_function('old => (%s)() !== old' % look, arg=before)
-    first, seed = tab.wait_for_another(third), page.input_value('#seed')
-    assert seed != '0' and page.inner_text('#caption') == 'Picture 0 of seed ' + seed
-    page.locator('#directions input').first.fill('2.5')
-    changed = tab.wait_for_another(first)
-    assert page.inner_text('#caption') == 'Your changed picture'
-    page.fill('#seed', '0')
-    page.press('#seed', 'Enter')
-    page.wait_for_function('old => (%s)() === old' % look, arg=before)
-    assert tab.large() == changed
-    assert page.inner_text('#caption') == 'Your picture is kept'
-    assert 'is kept' in page.inner_text('#status')
-    page.click('#undo')
-    assert tab.wait_for_another(changed) == first
-    assert page.inner_text('#caption') == 'Picture 0 of seed ' + seed
-
-
-@pytest.mark.parametrize('text', ['-5', '1.5', '4294967296', ''])
-def test_what_is_no_seed_is_refused_aloud(opened, text):
-    tab = opened(PLAIN, hash_='#seed=7&n=2')
-    page, large = tab.page, tab.large()
-    page.fill('#seed', text)
-    page.press('#seed', 'Enter')
-    assert page.inner_text('#status') == (
-        'A seed is a whole number from 0 to 4294967295.')
-    assert page.input_value('#seed') == '7' and tab.large() == large
-    assert page.evaluate('''() => {      // and the words stand where no button is
-        const said = document.querySelector('#status').getBoundingClientRect();
-        return [...document.querySelectorAll('button, input')].filter(x => {
-            const box = x.getBoundingClientRect();
-            return box.width && box.left < said.right && box.right > said.left
-                && box.top < said.bottom && box.bottom > said.top;
-        }).length;
-    }''') == 0
-
-
-def test_back_returns_to_the_picture_before(opened):
-    tab = opened(PLAIN, hash_='#seed=3&n=1')
-    page, seen = tab.page, [tab.large()]
-    for act in (lambda: page.locator('#sheet button').nth(4).click(),
-                lambda: page.locator('#directions input').first.fill('2.5'),
-                lambda: page.locator('#sheet button').nth(9).click(),
-                lambda: page.fill('#seed', '5') or page.press('#seed', 'Enter')):
-        act()
-        seen.append(tab.wait_for_another(seen[-1]))
-        page.wait_for_timeout(200)      # the address follows
-    page.go_back()
-    assert tab.wait_for_another(seen[4]) == seen[3]
-    assert page.input_value('#seed') == '3'
-    page.go_back()
-    tab.wait_for_another(seen[3])
-    assert apart(tab, seen[2]) < 2      # its numbers are rounded in the address
-    page.go_back()
-    tab.large()
-    assert page.inner_text('#caption') == 'Picture 1 of seed 3'
-    page.go_forward()
-    page.go_forward()
-    tab.large()
-    assert page.inner_text('#caption') == 'Picture 9 of seed 3'
 
 
 # --- for everybody -------------------------------------------------------------
@@ -419,7 +211,7 @@ def test_by_keys_alone(opened):
     LABELS, pytest.param(PLAIN, marks=pytest.mark.slow)])
 def test_on_a_phone_nothing_is_cut_off(opened, name):
     tab = opened(name, viewport=NARROW, has_touch=True, is_mobile=True,
-                 color_scheme='dark')
+                 color_scheme='dark', before=SHARING)
     page, first = tab.page, tab.large()
     page.locator('#every summary').tap()
     assert page.evaluate('document.documentElement.scrollWidth') <= NARROW['width']
@@ -433,6 +225,9 @@ def test_on_a_phone_nothing_is_cut_off(opened, name):
     page.locator('#directions input').last.scroll_into_view_if_needed()
     box = page.locator('#large canvas').bounding_box()
     assert box['y'] >= 0 and box['y'] + box['height'] < NARROW['height']    # in sight
+    page.locator('#share').tap()
+    page.wait_for_function('() => window.shared')
+    assert page.evaluate('shared') == ['a run-0-3.png', 'image/png']
     assert max(contrasts(page)) > 7 and min(contrasts(page)) >= 4.5
 
 
