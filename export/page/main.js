@@ -52,7 +52,7 @@ async function showSeed(seed) {
   else stage.take(sheet.faceAt(0));
   await drawn;
   stage.writeAddress();
-  say(`The pictures of seed ${seed}.${kept ? ' Your picture is kept.' : ''}`, 'status');
+  say(`Seed ${seed}.${kept ? ' Your picture is kept.' : ''}`, 'status');
 }
 
 /** Show those of the seed that was typed, if it is one. */

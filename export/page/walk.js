@@ -62,7 +62,7 @@ function choose(on) {
   document.body.classList.toggle('choosing', on);
   $('another').setAttribute('aria-pressed', on);
   if (!on) return;
-  say('Now click a picture: it becomes the right one.', 'status');
+  say('Now click the picture to blend with.', 'status');
   if (narrow()) $('pictures').scrollIntoView({behavior: 'smooth'});
 }
 

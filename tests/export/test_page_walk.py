@@ -12,7 +12,7 @@ def test_a_walk_goes_to_the_picture_that_is_clicked(opened):
     tab = opened(PLAIN, hash_='#seed=2&n=4')
     page, start = tab.page, tab.large()
     page.click('#another')
-    assert 'click a picture' in page.inner_text('#status')
+    assert 'click the picture' in page.inner_text('#status')
     page.locator('#sheet button').nth(9).click()
     assert tab.large() == start and page.locator('#way').evaluate(
         'way => way === document.activeElement')
