@@ -45,7 +45,7 @@ function buildNumbers() {
 /** Return a slider {input, name, low, high, vector, reach} that moves what is taken up. */
 function makeSlider(direction) {
   const reach = direction.attribute ? SHORT : REACH;
-  const input = make('input', {type: 'range', min: -reach, max: reach, step: 0.05,
+  const input = make('input', {type: 'range', min: -reach, max: reach, step: 0.05, value: 0,
     'aria-label': [direction.name, direction.low && `from ${direction.low} to ${direction.high}`]
       .filter(Boolean).join(', ')});
   input.oninput = () => move(direction, Number(input.value));
