@@ -26,6 +26,12 @@ PIXELS = 2**22      # of these at most, where they are large
 REACH = 3           # to both sides, in standard deviations of z
 SURER = 0.25        # by how much an attribute must be likelier at the far end
 NOT = 'No_'         # begins an attribute that says what is not there
+WORN = 'Wearing_'   # begins one of a thing that is worn
+WITH = 'without', 'with'            # the ends of most attributes
+ENDS = dict.fromkeys(['Attractive', 'Bald', 'Blurry', 'Chubby', 'Smiling'],
+                     ('less', 'more'))
+ENDS.update({'Male': ('female', 'male'), 'Young': ('older', 'younger'),
+             'Mouth slightly open': ('closed', 'open')})
 APART = 0.7         # of a direction's length that must be new, beside those before it
 EPSILON = 1e-5      # of ops.batch_norm
 DIGITS = 4          # that are kept, so that sums in another order make no difference
@@ -70,21 +76,22 @@ class Painter:
 def find(config, weights, rows, draw, critic=None):
     """Return at most COUNT directions, those of attributes first.
 
-    Each is a dict of `name`, `vector`, a list of z_dim numbers, and `low` and `high`,
-    what is seen at its ends, or '' where that cannot be told. `weights` are {name:
-    array} of the generator; see Painter for `rows` and `draw`. `critic` is a
-    metrics.classifier of attributes.
+    Each is a dict of `name`, `attribute`, whether it is one's, `vector`, a list of
+    z_dim numbers, and `low` and `high`, what is seen at its ends, or '' where that
+    cannot be told. `weights` are {name: array} of the generator; see Painter for `rows`
+    and `draw`. `critic` is a metrics.classifier of attributes.
     """
     painter = Painter(config, rows, draw)
     names, vectors = attributes(painter, critic) if critic else ((), [])
     vectors = list(vectors) + list(principal(painter, weights))
     kept, vectors = square(vectors)
     of_attributes = [i for i in kept if i < len(names)]
-    words = [('less', 'more', 1)] * len(of_attributes) + looks.name_all(
+    words = [ENDS.get(names[i], WITH) + (1,) for i in of_attributes] + looks.name_all(
         [painter.ends(vector, SEEN) for vector in vectors[len(of_attributes):]],
         next(painter.images()))
     return [dict(name=names[i] if i < len(names) else 'Direction %d' % number,
-                 low=low, high=high, vector=[round(float(sign * x), DIGITS) for x in v])
+                 attribute=i < len(names), low=low, high=high,
+                 vector=[round(float(sign * x), DIGITS) for x in v])
             for number, (i, v, (low, high, sign)) in enumerate(
                 zip(kept, vectors, words), 1)]
 
@@ -132,9 +139,13 @@ def attributes(painter, critic):
         gains.append(np.mean(high - low))
     best = [i for i in np.argsort(gains)[::-1] if gains[i] >= SURER]
     signs = [-1 if critic.classes[i].startswith(NOT) else 1 for i in best]
-    return ([critic.classes[i].replace(NOT, '').replace('_', ' ').capitalize()
-             for i in best],
+    return ([called(critic.classes[i]) for i in best],
             vectors[best] * np.reshape(signs, (-1, 1)))
+
+
+def called(attribute):
+    """Return the name of an attribute's slider: that of the thing itself."""
+    return attribute.replace(NOT, '').replace(WORN, '').replace('_', ' ').capitalize()
 
 
 # --- of the first map --------------------------------------------------------

@@ -22,6 +22,13 @@ RUNTIME, WASM = 'ort.wasm.bundle.min.mjs', 'ort-wasm-simd-threaded.wasm.gz'
 POLICY = ("default-src 'none'; script-src '%s' 'wasm-unsafe-eval' blob:; "
           "style-src '%s'; img-src data: blob:; connect-src 'none'; base-uri 'none'; "
           "form-action 'none'")
+# of data sets that come along; see their ATTRIBUTION.txt
+CREDITS = {'toonfaces': (
+    'ToonFaces, after the design "ToonHead" by Johan Melin '
+    '(https://www.johanmelin.com), licensed CC BY 4.0 '
+    '(https://creativecommons.org/licenses/by/4.0/), via @dicebear/toon-head; changed: '
+    'recomposed, recoloured, posed and lit, with more hair, hats, glasses and '
+    'backgrounds; here as a network drew them anew.')}
 IMPORT = re.compile(r"^import (?:\* as (\w+)|\{([^}]*)\}) from '\./(\S+)';\n", re.M)
 DEFINED = re.compile(r'^export (?:async )?(?:function|const|let) ([\w$]+)', re.M)
 
@@ -39,6 +46,7 @@ def build(model, facts):
         DATASET=html.escape(facts['dataset']), NUMBERS=numbers(facts),
         Z_DIM=facts['z_dim'], PREVIEW=picture(facts['preview']),
         ABOUT=html.escape(about(facts)),
+        RIGHTS='<br>'.join(map(html.escape, rights(facts))),
         LICENCE=html.escape(read('runtime/LICENSE.txt')), FACTS=as_script(facts),
         MODEL=packed(gzip.compress(model, 9, mtime=0)), RUNTIME=runtime(),
         WASM=packed(read('runtime/' + WASM, 'rb')))
@@ -104,14 +112,23 @@ def picture(preview):
     """Return the element of the sheet that was drawn beforehand, if it was."""
     if not preview:
         return ''
-    return ('<img id="preview" alt="samples" width="%(width)d" height="%(height)d" '
+    return ('<img id="preview" alt="pictures" width="%(width)d" height="%(height)d" '
             'src="%(url)s">' % preview)
 
 
 def about(facts):
     """Return a sentence about the network."""
-    return '%s: %d × %d pixels, step %d of its training.' % (
-        facts['name'], facts['width'], facts['height'], facts['step'])
+    return ('%s: %d × %d pixels, step %d of its training. Drawn with onnxruntime-web.'
+            % (facts['name'], facts['width'], facts['height'], facts['step']))
+
+
+def rights(facts):
+    """Return the lines that say whose the pictures and the software are."""
+    return ['This page is of the network %s, trained on %s.' % (
+                facts['name'], facts['dataset']),
+            'The pictures: %s' % CREDITS.get(facts['dataset'],
+                                             'ask whoever trained it.'),
+            'Software in this page: onnxruntime-web, MIT, Microsoft.']
 
 
 # --- the script --------------------------------------------------------------

@@ -4,7 +4,7 @@
 
 const FINENESS = 4096;        // steps of a number between 0 and 1; it ends before 8
 const LONGEST = 1800;         // characters, which every program passes on
-const SEEDS = 2 ** 32;
+export const SEEDS = 2 ** 32;
 
 /** Return the text for {seed, n} or {seed, numbers}; numbers too many are left out. */
 export function write({seed, n, numbers}) {

@@ -26,11 +26,17 @@ export function pictureButton(label, onclick) {
 const READ = 8000;            // milliseconds that a message stays
 let timer;
 
-/** Say something at the foot of the window, also to a screen reader; not for long. */
-export function say(text) {
-  $('status').textContent = text;
+/**
+ * Say something, also to a screen reader; not for long. It stands below the large picture
+ * ('done') or above the sheet ('status'), where a line is kept free for it.
+ */
+export function say(text, where = 'done') {
+  const show = words => ['done', 'status'].forEach(id => {
+    $(id).textContent = id === where ? words : '';
+  });
+  show(text);
   clearTimeout(timer);
-  timer = setTimeout(() => { $('status').textContent = ''; }, READ);
+  timer = setTimeout(() => show(''), READ);
 }
 
 /** Whether the sheet, the picture and its controls stand one below the other. */

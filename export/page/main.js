@@ -6,6 +6,7 @@ import {$, narrow, say} from './dom.js';
 import * as engine from './engine.js';
 import {facts} from './facts.js';
 import * as labels from './labels.js';
+import {originOf} from './names.js';
 import * as neighbours from './neighbours.js';
 import * as sheet from './sheet.js';
 import * as sliders from './sliders.js';
@@ -16,7 +17,7 @@ import * as walk from './walk.js';
 /** Take up a picture of the sheet, or end the walk with it. */
 function pick(face) {
   if (walk.taken(face)) return;
-  state.show(face);
+  stage.take(face);
   if (narrow()) $('stage').scrollIntoView({behavior: 'smooth'});
 }
 
@@ -42,16 +43,31 @@ function named({seed, n, numbers}) {
   return sheet.faceAt(n ?? 0) || sheet.faceOf(seed, n % 10000);
 }
 
+/** Show the pictures of a seed, and take up the first; one that was changed is kept. */
 async function showSeed(seed) {
+  const kept = !originOf(state.face());
   $('seed').value = seed;
-  await sheet.show(seed);
+  const drawn = sheet.show(seed);
+  if (kept) $('caption').textContent = 'Your picture is kept';
+  else stage.take(sheet.faceAt(0));
+  await drawn;
   stage.writeAddress();
-  say(`The pictures of seed ${seed}.`);
+  say(`Seed ${seed}.${kept ? ' Your picture is kept.' : ''}`, 'status');
+}
+
+/** Show those of the seed that was typed, if it is one. */
+function readSeed() {
+  const text = $('seed').value, seed = Number(text);
+  if (text !== '' && Number.isInteger(seed) && seed >= 0 && seed < address.SEEDS) {
+    return showSeed(seed);
+  }
+  $('seed').value = sheet.seedNow();
+  say(`A seed is a whole number from 0 to ${address.SEEDS - 1}.`, 'status');
 }
 
 function build() {
   sheet.build(pick);
-  $('seed').onchange = () => showSeed(Math.abs(Math.floor($('seed').value)) % 2 ** 32 || 0);
+  $('seed').onchange = readSeed;
   $('fresh').onclick = () => showSeed(Math.floor(Math.random() * 1e6));
   stage.build();
   labels.build();

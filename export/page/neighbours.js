@@ -5,6 +5,7 @@ import {draw} from './engine.js';
 import {newest} from './newest.js';
 import {generator, near} from './numbers.js';
 import {paint} from './pictures.js';
+import * as stage from './stage.js';
 import * as state from './state.js';
 
 const COUNT = 8;
@@ -13,7 +14,7 @@ let faces = [], round = 0;
 
 export function build() {
   const buttons = Array.from({length: COUNT}, (_, i) =>
-    pictureButton(`like this, ${i + 1}`, () => faces[i] && state.show(faces[i])));
+    pictureButton(`like this, ${i + 1}`, () => faces[i] && stage.take(faces[i])));
   $('neighbours').append(...buttons);
   const redraw = newest(async wanted => {
     const pictures = await draw(wanted);

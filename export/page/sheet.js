@@ -1,9 +1,10 @@
-// The sheet of samples: a row of pictures for each kind where there are labels, else
+// The sheet of pictures: a row of pictures for each kind where there are labels, else
 // all together. Picture n is the same for a seed on every machine.
 
 import {$, make, narrow, pictureButton} from './dom.js';
 import {draw} from './engine.js';
 import {facts} from './facts.js';
+import {keep} from './names.js';
 import {generator, normals} from './numbers.js';
 import {paint} from './pictures.js';
 import * as state from './state.js';
@@ -26,7 +27,7 @@ export function faceOf(ofSeed, n) {
   const column = kinds.length === 1 ? n : n % perKind;
   for (let i = 0; i < column; i++) normals(random, facts.z_dim);
   const y = kinds[kinds.length === 1 ? 0 : Math.floor(n / perKind) % kinds.length].y;
-  return {point: normals(random, facts.z_dim), y: Float32Array.from(y)};
+  return keep({point: normals(random, facts.z_dim), y: Float32Array.from(y)}, ofSeed, n);
 }
 
 /** Show the sheet that was drawn beforehand, if there is one, and it is that of a seed. */
@@ -74,6 +75,7 @@ export async function show(newSeed) {
   const points = Array.from({length: perKind}, () => normals(random, facts.z_dim));
   const mine = faces = kinds.flatMap(kind => points.map(
     point => ({point, y: Float32Array.from(kind.y)})));
+  faces.forEach((face, n) => keep(face, seed, n));
   mark();
   for (let i = 0; i < mine.length; i += PIECE) {
     const pictures = await draw(mine.slice(i, i + PIECE));

@@ -1,15 +1,16 @@
 // Sliders that move the point along a vector: the directions in which the pictures
 // change most, and, one by one, the numbers of z.
 
-import {$, make} from './dom.js';
+import {$, make, pictureButton} from './dom.js';
 import {draw} from './engine.js';
 import {facts} from './facts.js';
 import {newest} from './newest.js';
 import {dot, moved} from './numbers.js';
-import {makeCanvas, paint} from './pictures.js';
+import {paint} from './pictures.js';
 import * as state from './state.js';
 
 const REACH = 4;              // standard deviations of z, to both sides
+const SHORT = 2;              // of an attribute: further out faces break
 const MOST = 512;             // numbers of z that have a slider
 
 /** Make the sliders; those of single numbers when they are first looked at. */
@@ -17,9 +18,16 @@ export function build() {
   const directions = facts.directions.map(direction => makeSlider(direction));
   directions.forEach(slider => $('directions').append(withEnds(slider)));
   $('change').hidden = directions.length === 0;
+  $('together').hidden = !facts.directions.some(({attribute}) => attribute);
   follow(directions);
   state.on('settled', () => showEnds(directions));
   $('every').addEventListener('toggle', buildNumbers, {once: true});
+  $('every').addEventListener('toggle', () => {
+    if ($('every').open) $('every').scrollIntoView({block: 'nearest'});
+  });
+  if (facts.z_dim > MOST) {
+    $('every-name').textContent = `The first ${MOST} of the ${facts.z_dim} numbers behind it`;
+  }
 }
 
 function buildNumbers() {
@@ -34,14 +42,15 @@ function buildNumbers() {
   numbers.forEach(set);
 }
 
-/** Return a slider {input, name, low, high, vector} that moves what is taken up. */
+/** Return a slider {input, name, low, high, vector, reach} that moves what is taken up. */
 function makeSlider(direction) {
-  const input = make('input', {type: 'range', min: -REACH, max: REACH, step: 0.05,
+  const reach = direction.attribute ? SHORT : REACH;
+  const input = make('input', {type: 'range', min: -reach, max: reach, step: 0.05, value: 0,
     'aria-label': [direction.name, direction.low && `from ${direction.low} to ${direction.high}`]
       .filter(Boolean).join(', ')});
   input.oninput = () => move(direction, Number(input.value));
   input.onchange = state.endGesture;
-  return {...direction, input};
+  return {...direction, reach, input};
 }
 
 function move({name, vector}, value) {
@@ -59,23 +68,26 @@ function set({input, vector}) {
 
 // --- what the ends of a slider would show ----------------------------------------------
 
+const endsOf = ({reach}) => [-reach, reach];
+
 function withEnds(slider) {
-  slider.ends = [-REACH, REACH].map(value => {
-    const canvas = makeCanvas();
-    canvas.onclick = () => { move(slider, value); state.endGesture(); };
-    canvas.setAttribute('aria-hidden', 'true');
-    return canvas;
+  const {name, low, high, input} = slider;
+  slider.ends = endsOf(slider).map((value, i) => {
+    const button = pictureButton([name, [low, high][i] || `end ${i + 1}`].join(', '),
+      () => { move(slider, value); state.endGesture(); });
+    return Object.assign(button, {title: 'jump there'});
   });
-  const words = make('span', {className: 'words'}, make('span', {}, slider.low || ''),
-    make('b', {}, slider.name), make('span', {}, slider.high || ''));
+  const words = make('span', {className: 'words'}, make('span', {}, low || ''),
+    make('b', {}, name), make('span', {}, high || ''));
   return make('div', {className: 'direction'}, slider.ends[0],
-    make('label', {}, words, slider.input), slider.ends[1]);
+    make('label', {}, words, input), slider.ends[1]);
 }
 
 const showEnds = newest(async sliders => {
   const {point, y} = state.face();
-  const faces = sliders.flatMap(({vector}) => [-REACH, REACH].map(
-    value => ({point: moved(point, vector, value), y})));
+  const faces = sliders.flatMap(slider => endsOf(slider).map(
+    value => ({point: moved(point, slider.vector, value), y})));
   const pictures = await draw(faces);
-  sliders.flatMap(slider => slider.ends).forEach((canvas, i) => paint(canvas, pictures[i]));
+  sliders.flatMap(({ends}) => ends).forEach(
+    ({canvas}, i) => paint(canvas, pictures[i]));
 });

@@ -4,6 +4,7 @@ import * as address from './address.js';
 import {$, say} from './dom.js';
 import {draw} from './engine.js';
 import {facts} from './facts.js';
+import {fileOf, originOf} from './names.js';
 import {newest} from './newest.js';
 import {FACTOR, makeCanvas, paintLarge, save} from './pictures.js';
 import * as sheet from './sheet.js';
@@ -19,11 +20,20 @@ const redraw = newest(async face => {
 /** Draw what is taken up; ends when the newest is shown. */
 export const refresh = () => redraw(state.face());
 
+/** Take up a picture; the browser's Back returns to the one before. */
+export function take(face) {
+  writeAddress();
+  state.show(face);
+  if ('#' + addressNow() !== location.hash) history.pushState(null, '', '#' + addressNow());
+}
+
 export function build() {
   canvas.setAttribute('role', 'img');
-  $('large').append(canvas);
+  $('large').prepend(canvas);
   $('undo').onclick = undo;
   $('save').onclick = savePicture;
+  $('share').onclick = sharePicture;
+  $('share').hidden = !canShare();
   $('link').onclick = copyLink;
   $('pixels').onchange = setPixels;
   setPixels();
@@ -56,17 +66,17 @@ function setPixels() {
 // --- its name and its address --------------------------------------------------------
 
 function name() {
-  const n = sheet.numberOf(state.face());
-  const text = n < 0 ? 'a changed picture' : `picture ${n} of seed ${sheet.seedNow()}`;
+  const origin = originOf(state.face());
+  const text = origin ? `picture ${origin.n} of seed ${origin.seed}` : 'your changed picture';
   $('caption').textContent = text[0].toUpperCase() + text.slice(1);
   canvas.setAttribute('aria-label', `${text}, large`);
 }
 
 /** Return the text behind # for what is taken up. */
 export function addressNow() {
-  const face = state.face(), n = sheet.numberOf(face);
-  return address.write(n < 0 ? {seed: sheet.seedNow(), numbers: [...face.point, ...face.y]}
-    : {seed: sheet.seedNow(), n});
+  const {point, y} = state.face();
+  return address.write(originOf(state.face())
+    || {seed: sheet.seedNow(), numbers: [...point, ...y]});
 }
 
 export function writeAddress() {
@@ -75,19 +85,40 @@ export function writeAddress() {
 
 // --- out of the page -----------------------------------------------------------------
 
-async function savePicture() {
+/** Return the large picture as a file. */
+async function file() {
   await refresh();
-  canvas.toBlob(blob => save(blob, `${facts.name}.png`), 'image/png');
+  const blob = await new Promise(done => canvas.toBlob(done, 'image/png'));
+  return new File([blob], `${fileOf(state.face())}.png`, {type: 'image/png'});
+}
+
+async function savePicture() {
+  const picture = await file();
+  save(picture, picture.name);
   say('The picture is saved among your downloads.');
 }
 
+function canShare() {
+  const files = [new File([''], 'a.png', {type: 'image/png'})];
+  return Boolean(navigator.canShare && navigator.canShare({files}));
+}
+
+async function sharePicture() {
+  try {
+    await navigator.share({files: [await file()]});
+  } catch (error) {
+    if (error.name !== 'AbortError') say('It could not be shared; Save picture can save it.');
+  }
+}
+
 async function copyLink() {
+  const here = location.protocol === 'file:'
+    ? ' It works only on this computer; for a friend: Save picture.' : '';
   writeAddress();
-  const local = location.protocol === 'file:' ? ' It opens where this file lies.' : '';
   try {
     await navigator.clipboard.writeText(location.href);
-    say('The link to this picture is copied.' + local);
+    say('Copied.' + here);
   } catch (error) {
-    say('Copy the address above: it is the link to this picture.' + local);
+    say('Copy the address above: it is the link to this picture.' + here);
   }
 }

@@ -4,6 +4,7 @@ import {$, narrow, pictureButton, say} from './dom.js';
 import {draw} from './engine.js';
 import {facts} from './facts.js';
 import {animation} from './gif.js';
+import {fileOfWay} from './names.js';
 import {newest} from './newest.js';
 import {arc, between} from './numbers.js';
 import {FACTOR, makeCanvas, paint, paintLarge, save} from './pictures.js';
@@ -34,14 +35,14 @@ function step(at, gesture) {
 /** Make the controls of the walk; it goes to `first` until another is chosen. */
 export function build(first) {
   goal = first;
-  const start = pictureButton('to the start of the walk', () => step(0));
-  const end = pictureButton('choose the end of the walk', () => choose(!choosing));
-  end.id = 'goal';
+  const start = pictureButton('to the left picture', () => step(0));
+  const end = pictureButton('to the right picture', () => step(1));
+  $('another').onclick = () => choose(!choosing);
   $('from').append(start);
   $('to').append(end);
   $('way').oninput = () => step(Number($('way').value), 'way');
   $('way').onchange = state.endGesture;
-  $('play').onclick = () => (playing ? stop() : play());
+  $('play').onclick = () => (playing ? halt() : play());
   $('film').onclick = saveFilm;
   document.addEventListener('keydown', event => event.key === 'Escape' && choose(false));
   const ends = newest(async faces => (await draw(faces)).forEach(
@@ -59,10 +60,10 @@ export function build(first) {
 function choose(on) {
   choosing = on;
   document.body.classList.toggle('choosing', on);
-  $('goal').setAttribute('aria-pressed', on);
+  $('another').setAttribute('aria-pressed', on);
   if (!on) return;
-  say('Now choose a picture of the samples: the walk goes there.');
-  if (narrow()) $('sheet').scrollIntoView({behavior: 'smooth'});
+  say('Now click the picture to blend with.', 'status');
+  if (narrow()) $('pictures').scrollIntoView({behavior: 'smooth'});
 }
 
 /** Take a picture as the end of the walk, if one is being chosen; tell whether it was. */
@@ -72,7 +73,7 @@ export function taken(face) {
   goal = face;
   const {from} = way();
   state.show(from, {way: {from, to: goal, at: 0}});
-  say('Drag the handle to walk there.');
+  say('Drag the handle to go there.');
   $('way').focus();
   return true;
 }
@@ -80,7 +81,7 @@ export function taken(face) {
 // --- by itself ---------------------------------------------------------------------------
 
 function play() {
-  const mine = playing = {};
+  const mine = playing = {moved: false};
   setButton();
   const start = performance.now() - ROUND * Math.acos(1 - 2 * way().at) / (2 * Math.PI);
   async function frame(now) {
@@ -89,6 +90,7 @@ function play() {
     own = true;
     step((1 - Math.cos(turn)) / 2, 'play');
     own = false;
+    mine.moved = true;
     await stage.refresh();
     requestAnimationFrame(frame);
   }
@@ -100,6 +102,19 @@ function stop() {
   setButton();
 }
 
+/** Stop it where it is; Undo goes back to where it began. */
+function halt() {
+  stop();
+  state.endGesture();
+}
+
+/** Stop it and go back to where it began. */
+function giveUp() {
+  const moved = playing && playing.moved;
+  halt();
+  if (moved) state.undo();
+}
+
 function setButton() {
   $('play').textContent = playing ? 'Stop' : 'Play';
 }
@@ -107,7 +122,7 @@ function setButton() {
 // --- as an animation -----------------------------------------------------------------------
 
 async function saveFilm() {
-  stop();
+  giveUp();
   $('film').disabled = true;
   say('Drawing the animation …');
   const ends = way(), half = FRAMES / 2;
@@ -117,7 +132,7 @@ async function saveFilm() {
   const there = pictures.map(picture => pixels(picture, factor));
   const frames = [...there, ...there.slice(1, half).reverse()];
   save(animation(frames, factor * facts.width, factor * facts.height, DELAY),
-    `${facts.name}-walk.gif`);
+    `${fileOfWay(ends.from, ends.to)}.gif`);
   $('film').disabled = false;
   say('The animation is saved among your downloads.');
 }

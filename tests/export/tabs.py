@@ -6,8 +6,10 @@ import re
 class Tab:
     """A page in the browser, with all that it asked for and complained of."""
 
-    def __init__(self, browser, **settings):
+    def __init__(self, browser, before=None, **settings):
         self.page = browser.new_page(**settings)
+        if before:      # a script that runs before the page's own
+            self.page.add_init_script(before)
         self.requests, self.errors = [], []
         self.page.on('request', lambda request: self.requests.append(request.url))
         self.page.on('pageerror', lambda error: self.errors.append(str(error)))

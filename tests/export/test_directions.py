@@ -59,7 +59,18 @@ def test_attributes_name_the_first_directions():
     assert len(found) == 8 and found[7]['name'] == 'Direction 8'
     assert named['Light hair']['vector'][0] > 0.97
     assert named['Beard']['vector'][1] > 0.97       # turned round: red is a beard
-    assert (named['Beard']['low'], named['Beard']['high']) == ('less', 'more')
+    assert (named['Beard']['low'], named['Beard']['high']) == ('without', 'with')
+    assert named['Beard']['attribute'] and not found[7]['attribute']
+
+
+@pytest.mark.parametrize('attribute, name, ends', [
+    ('Wearing_Hat', 'Hat', ('without', 'with')), ('No_Beard', 'Beard', directions.WITH),
+    ('5_o_Clock_Shadow', '5 o clock shadow', directions.WITH),
+    ('Smiling', 'Smiling', ('less', 'more')), ('Male', 'Male', ('female', 'male')),
+    ('Mouth_Slightly_Open', 'Mouth slightly open', ('closed', 'open'))])
+def test_the_ends_of_an_attribute_read_well(attribute, name, ends):
+    assert directions.called(attribute) == name
+    assert directions.ENDS.get(name, directions.WITH) == ends
 
 
 @pytest.mark.parametrize('z_dist, low, high', [

@@ -1,8 +1,10 @@
 """The exported page in a real browser: what it draws, and that every control works."""
 
 import base64
+import html
 import io
 import json
+import os
 import re
 
 import networks
@@ -13,11 +15,20 @@ from PIL import Image
 from tabs import Tab
 
 from export import directions, facts, frozen
+from export import page as page_module
 from runs.folders import Run
 from tasks import export
 from utils import inverse_transform
 
 LABELS, PLAIN, SWITCHES = 'gray, hostile labels', 'odd, kernel 4', 'attributes, uniform'
+ROOT = os.path.dirname(os.path.dirname(page_module.FOLDER))
+SEEN = '''name => {
+    const box = document.querySelector(name).getBoundingClientRect();
+    return box.top >= 0 && box.bottom <= innerHeight;
+}'''
+# a browser with a share sheet: it keeps what it is given
+SHARING = '''navigator.canShare = ({files}) => files.length > 0;
+navigator.share = async ({files: [{name, type}]}) => { shared = [name, type]; };'''
 NARROW = {'width': 360, 'height': 640}
 
 
@@ -110,7 +121,7 @@ def test_every_control_changes_the_picture_and_undo_takes_it_back(opened):
     changes(lambda: page.locator('#sheet button').nth(5).click())
     for slider in page.locator('#directions input').all():
         changes(lambda slider=slider: slider.fill('3'))
-    changes(lambda: page.locator('.direction canvas').first.click())
+    changes(lambda: page.locator('.direction button').first.click())
     changes(lambda: page.locator('#neighbours button').nth(3).click())
     changes(lambda: page.locator('#way').fill('0.5'))
     changes(lambda: page.locator('#from button').click())
@@ -137,114 +148,39 @@ def test_others_and_nearness_change_the_neighbours_alone(opened):
     assert tab.large() == large
 
 
-def test_a_walk_goes_to_the_picture_that_is_clicked(opened):
-    tab = opened(PLAIN, hash_='#seed=2&n=4')
+def test_sliders_of_attributes_are_shorter(opened):
+    said = opened(PLAIN).page.locator('#together')
+    ends = "all => all.map(x => [x.min, x.max])"
+    assert not said.is_visible()
+    tab = opened(PLAIN, before="""
+        const parse = JSON.parse;
+        JSON.parse = text => {
+            const facts = parse(text);
+            Object.assign(facts.directions[0], {attribute: true, low: 'without'});
+            return facts;
+        };""")
     page, start = tab.page, tab.large()
-    page.click('#goal')
-    assert 'choose a picture' in page.inner_text('#status')
-    page.locator('#sheet button').nth(9).click()
-    assert tab.large() == start and page.locator('#way').evaluate(
-        'way => way === document.activeElement')
-    page.fill('#way', '1')
-    there = tab.wait_for_another(start)
-    assert page.locator('[aria-current]').get_attribute('aria-label') == 'picture 9'
-    page.locator('#sheet button').nth(9).click()
-    assert tab.large() == there
-    page.click('#goal')
-    page.keyboard.press('Escape')       # nothing is chosen any more
-    page.locator('#sheet button').nth(3).click()
-    assert page.locator('[aria-current]').get_attribute('aria-label') == 'picture 3'
+    assert 'moves together' in page.inner_text('#together')
+    assert page.locator('#directions input').evaluate_all(ends)[:2] == [
+        ['-2', '2'], ['-4', '4']]
+    end = page.get_by_role('button', name='Direction 1, without')
+    assert end.get_attribute('title') == 'jump there'
+    end.focus()
+    page.keyboard.press('Enter')
+    tab.wait_for_another(start)
+    assert page.locator('#directions input').first.input_value() == '-2'
 
 
-def test_a_click_during_a_walk_stays(opened):
+def test_all_numbers_come_into_view_beside_the_picture(opened):
     tab = opened(PLAIN)
     page = tab.page
-    page.locator('#sheet button').nth(7).click()
-    wanted = tab.large()
-    for _ in range(4):
-        page.locator('#sheet button').nth(2).click()
-        page.click('#play')
-        tab.page.wait_for_function("() => document.querySelector('#way').value > 0.01")
-        assert page.inner_text('#play') == 'Stop'
-        page.locator('#sheet button').nth(7).click()
-        assert tab.large() == wanted
-        assert page.inner_text('#play') == 'Play' and page.input_value('#way') == '0'
-
-
-def test_the_picture_and_the_walk_are_saved(opened, tmp_path):
-    tab = opened(LABELS)
-    page = tab.page
-    with page.expect_download() as download:
-        page.click('#save')
-    download.value.save_as(tmp_path / 'a.png')
-    large = np.asarray(Image.open(tmp_path / 'a.png').convert('RGB'))
-    assert download.value.suggested_filename == 'a run.png'
-    assert large.shape == (28 * 18, 28 * 18, 3)
-    picture = page.evaluate('''async () => {
-        const small = document.querySelector('#sheet canvas');
-        const data = small.getContext('2d').getImageData(0, 0, 28, 28).data;
-        return Array.from(data).filter((_, i) => i % 4 === 0);
-    }''')
-    np.testing.assert_array_equal(large[9::18, 9::18, 0].ravel(), picture)
-    with page.expect_download() as download:
-        page.click('#film')
-    download.value.save_as(tmp_path / 'a.gif')
-    film = Image.open(tmp_path / 'a.gif')
-    assert film.n_frames == 48 and film.size == (252, 252) and film.info['loop'] == 0
-    first = np.asarray(film.convert('L'))[4::9, 4::9].ravel().astype(int)
-    film.seek(24)
-    last = np.asarray(film.convert('L'))[4::9, 4::9].ravel().astype(int)
-    assert np.abs(first - picture).max() <= 1 and np.abs(last - first).max() > 20
-
-
-# --- the address --------------------------------------------------------------------
-
-def test_a_link_to_a_picture_can_be_sent(opened, where, make):
-    tab = opened(PLAIN, hash_='#seed=7&n=12')
-    page, wanted = tab.page, tab.large()
-    assert page.locator('[aria-current]').get_attribute('aria-label') == 'picture 12'
-    assert page.input_value('#seed') == '7'
-    assert page.inner_text('#caption') == 'Picture 12 of seed 7'
-    page.locator('#directions input').first.fill('2.5')
-    changed = tab.wait_for_another(wanted)
-    page.wait_for_function("() => location.hash.includes('face=')")
-    sent = page.url
-    page.evaluate("location.hash = '#seed=7&n=12'")     # typed into the address
-    assert tab.wait_for_another(changed) == wanted
-    other = opened(PLAIN, hash_=sent[sent.index('#'):], locale='de')
-    assert apart(other, changed) < 2
-
-
-def apart(tab, other):
-    """Return how many gray levels the large picture is from one that was kept."""
-    return tab.page.evaluate('''async other => {
-        const pixels = async source => {
-            const image = new Image();
-            image.src = source;
-            await image.decode();
-            const canvas = document.createElement('canvas');
-            Object.assign(canvas, {width: image.width, height: image.height});
-            const context = canvas.getContext('2d');
-            context.drawImage(image, 0, 0);
-            return context.getImageData(0, 0, image.width, image.height).data;
-        };
-        const a = await pixels(document.querySelector('#large canvas').toDataURL());
-        const b = await pixels(other);
-        return a.reduce((most, x, i) => Math.max(most, Math.abs(x - b[i])), 0);
-    }''', other)
-
-
-def test_new_samples_keep_what_is_taken_up(opened):
-    tab = opened(PLAIN)
-    page, large = tab.page, tab.large()
-    look = "() => document.querySelector('#sheet canvas').toDataURL()"
-    before = page.evaluate(look)
-    page.click('#fresh')
-    page.wait_for_function('old => (%s)() !== old' % look, arg=before)
-    assert tab.large() == large and page.input_value('#seed') != '0'
-    page.fill('#seed', '0')
-    page.press('#seed', 'Enter')
-    page.wait_for_function('old => (%s)() === old' % look, arg=before)
+    page.evaluate('() => { document.querySelector("#every").open = false; }')
+    page.set_viewport_size({'width': 1280, 'height': 500})
+    assert page.inner_text('#every summary') == 'All 8 numbers behind it'
+    page.click('#every summary')
+    page.wait_for_function(SEEN, arg='#numbers input')
+    page.wait_for_function(SEEN, arg='#large canvas')
+    page.set_viewport_size({'width': 1280, 'height': 720})
 
 
 # --- for everybody -------------------------------------------------------------
@@ -275,7 +211,7 @@ def test_by_keys_alone(opened):
     LABELS, pytest.param(PLAIN, marks=pytest.mark.slow)])
 def test_on_a_phone_nothing_is_cut_off(opened, name):
     tab = opened(name, viewport=NARROW, has_touch=True, is_mobile=True,
-                 color_scheme='dark')
+                 color_scheme='dark', before=SHARING)
     page, first = tab.page, tab.large()
     page.locator('#every summary').tap()
     assert page.evaluate('document.documentElement.scrollWidth') <= NARROW['width']
@@ -289,16 +225,19 @@ def test_on_a_phone_nothing_is_cut_off(opened, name):
     page.locator('#directions input').last.scroll_into_view_if_needed()
     box = page.locator('#large canvas').bounding_box()
     assert box['y'] >= 0 and box['y'] + box['height'] < NARROW['height']    # in sight
+    page.locator('#share').tap()
+    page.wait_for_function('() => window.shared')
+    assert page.evaluate('shared') == ['a run-0-3.png', 'image/png']
     assert max(contrasts(page)) > 7 and min(contrasts(page)) >= 4.5
 
 
 def contrasts(page):
     """Return the contrasts of the texts' colours with the background (WCAG)."""
     values = page.evaluate('''() => [
-        'h1', 'small', '#status', 'button', 'footer p'].map(
+        'h1', '.quiet', '#status', 'button', 'footer p'].map(
         name => [getComputedStyle(document.querySelector(name)).color,
                  getComputedStyle(document.querySelector(
-                    ['#status', 'button'].includes(name) ? name : 'body'))
+                    name === 'button' ? name : 'body'))
                  .backgroundColor])''')
 
     def luminance(text):
@@ -362,3 +301,17 @@ def test_the_sheet_that_stands_at_once_is_the_one_that_is_drawn(opened, make, na
     row, column = divmod(8, columns)
     tile = sheet[row * height:(row + 1) * height, column * width:(column + 1) * width]
     assert np.abs(tile.reshape(-1, 3).astype(int) - shown).mean() < 12
+
+
+def test_the_page_says_whose_the_pictures_are(make):
+    text = html.unescape(make(LABELS)[0].read_text(encoding='utf-8'))
+    assert 'This page is of the network a run, trained on flat.' in text
+    assert 'The pictures: ask whoever trained it.' in text
+    assert 'Software in this page: onnxruntime-web, MIT, Microsoft.' in text
+    told = '\n'.join(page_module.rights({'name': 'a run', 'dataset': 'toonfaces'}))
+    with open(os.path.join(ROOT, 'data/toonfaces/ATTRIBUTION.txt')) as file:
+        credit = file.read()
+    for part in ('"ToonHead" by Johan Melin', 'CC BY 4.0', '@dicebear/toon-head',
+                 'https://creativecommons.org/licenses/by/4.0/'):
+        assert part in told and part in credit
+    assert 'ask whoever' not in told
