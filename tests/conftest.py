@@ -1,6 +1,7 @@
 """What the tests share: small configs, images on disk, fresh graphs."""
 
 import os
+import shutil
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 # Not on a GPU, even where there is one: it computes in TF32, not bit for bit the same
@@ -49,3 +50,23 @@ def make_images():
             pixels = rng.integers(0, 256, (height, width, 3), np.uint8)
             Image.fromarray(pixels).save(os.path.join(folder, '%03d.png' % i))
     return make
+
+
+@pytest.fixture(scope='session')
+def browser():
+    """Give a real browser, Chromium by Playwright, of which a process has one only.
+
+    Without one the test is skipped, but fails where CI is set.
+    """
+    found = next(filter(None, map(shutil.which, (
+        'chromium', 'chromium-browser', 'google-chrome'))), None)
+    if not found:
+        (pytest.fail if os.environ.get('CI') else pytest.skip)(
+            'no browser: `apt-get install chromium` to test the pages')
+    from playwright.sync_api import sync_playwright
+    with sync_playwright() as playwright:
+        # as root Chromium's own sandbox cannot be
+        browser = playwright.chromium.launch(
+            executable_path=found, args=['--no-sandbox'])
+        yield browser
+        browser.close()

@@ -302,6 +302,7 @@ def test_a_lower_max_to_keep_on_resume_is_kept_to(tmp_path, places, no_results):
         for ending in ('data-00000-of-00001', 'index')]
 
 
+@pytest.mark.slow
 def test_sheets_of_steps_that_are_taken_again_go_first(tmp_path, places):
     line = [*places, *TINY, '--train', '--sample_freq', 2]
     call(*line, '--name', 'r*', '--epoch', 2)
@@ -329,6 +330,7 @@ def test_an_animation_that_shows_such_sheets_goes_too(tmp_path, make_trainer):
     assert os.listdir(samples) == ['test.png']
 
 
+@pytest.mark.slow
 def test_training_seconds_add_up_over_resumes(tmp_path, places):
     for epochs in (1, 2):
         call(*places, *TINY, '--train', '--epoch', epochs, '--name', 'r')
@@ -607,6 +609,7 @@ def test_a_checkpoint_without_config_is_not_trained_on(tmp_path, places):
 
 # --- pictures that come and go -----------------------------------------------
 
+@pytest.mark.slow
 def test_epochs_are_counted_by_what_was_trained(tmp_path, places, capsys, no_results):
     line = [*places, *TINY, '--train', '--name', 'r']
     assert call(*line, '--epoch', 2) == 0                       # 5 steps an epoch

@@ -1,10 +1,8 @@
-"""A real browser for the tests of the page: Debian's Chromium, driven by Playwright."""
+"""Exported pages, and what opens them in the browser of tests/conftest.py."""
 
 import functools
 import http.server
-import os
 import re
-import shutil
 import threading
 
 import networks
@@ -14,23 +12,6 @@ from tabs import Tab
 from export import facts, frozen
 from runs.folders import Run
 from tasks import export
-
-CHROMIUM = shutil.which('chromium') or shutil.which('google-chrome')
-
-
-@pytest.fixture(scope='session')
-def browser():
-    """Give a browser; skip without one, but fail where CI is set."""
-    if not CHROMIUM:
-        say = pytest.fail if os.environ.get('CI') else pytest.skip
-        say('no chromium found: `apt-get install chromium` to test the page')
-    from playwright.sync_api import sync_playwright
-    with sync_playwright() as playwright:
-        # as root Chromium's own sandbox cannot be
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=['--no-sandbox'])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope='session')

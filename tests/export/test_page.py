@@ -67,6 +67,7 @@ def test_it_draws_what_tensorflow_draws_and_asks_for_nothing(opened, make, name,
     tab.errors.clear()      # of that test alone
 
 
+@pytest.mark.slow
 def test_uniform_z_and_attributes(opened, make):
     tab = opened(SWITCHES)
     _, feed, _ = make(SWITCHES)
@@ -148,6 +149,7 @@ def test_others_and_nearness_change_the_neighbours_alone(opened):
     assert tab.large() == large
 
 
+@pytest.mark.slow
 def test_sliders_of_attributes_are_shorter(opened):
     said = opened(PLAIN).page.locator('#together')
     ends = "all => all.map(x => [x.min, x.max])"

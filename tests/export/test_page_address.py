@@ -4,6 +4,7 @@ import pytest
 from test_page import PLAIN
 
 
+@pytest.mark.slow
 def test_a_link_to_a_picture_can_be_sent(opened, where, make):
     tab = opened(PLAIN, hash_='#seed=7&n=12')
     page, wanted = tab.page, tab.large()
@@ -39,6 +40,7 @@ def apart(tab, other):
     }''', other)
 
 
+@pytest.mark.slow
 def test_new_pictures_are_taken_up_but_a_changed_one_is_kept(opened):
     tab = opened(PLAIN, hash_='#seed=0&n=3')
     page, third = tab.page, tab.large()
@@ -62,6 +64,7 @@ def test_new_pictures_are_taken_up_but_a_changed_one_is_kept(opened):
     assert page.inner_text('#caption') == 'Picture 0 of seed ' + seed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('text', ['-5', '1.5', '4294967296', ''])
 def test_what_is_no_seed_is_refused_aloud(opened, text):
     tab = opened(PLAIN, hash_='#seed=7&n=2')
@@ -81,6 +84,7 @@ def test_what_is_no_seed_is_refused_aloud(opened, text):
     }''') == 0
 
 
+@pytest.mark.slow
 def test_back_returns_to_the_picture_before(opened):
     tab = opened(PLAIN, hash_='#seed=3&n=1')
     page, seen = tab.page, [tab.large()]

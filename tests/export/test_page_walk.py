@@ -8,6 +8,7 @@ from PIL import Image
 from test_page import LABELS, PLAIN
 
 
+@pytest.mark.slow
 def test_a_walk_goes_to_the_picture_that_is_clicked(opened):
     tab = opened(PLAIN, hash_='#seed=2&n=4')
     page, start = tab.page, tab.large()
@@ -42,6 +43,7 @@ def test_a_click_during_a_walk_stays(opened):
         assert page.inner_text('#play') == 'Play' and page.input_value('#way') == '0'
 
 
+@pytest.mark.slow
 def test_the_picture_and_the_walk_are_saved(opened, tmp_path):
     tab = opened(LABELS)
     page = tab.page
@@ -69,6 +71,7 @@ def test_the_picture_and_the_walk_are_saved(opened, tmp_path):
     assert np.abs(first - picture).max() <= 1 and np.abs(last - first).max() > 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('how', ['file', 'http'])
 def test_a_copied_link_says_where_it_works(opened, how):
     tab = opened(PLAIN, how)
@@ -81,6 +84,7 @@ def test_a_copied_link_says_where_it_works(opened, how):
     assert tab.page.evaluate('copied') == tab.page.url
 
 
+@pytest.mark.slow
 def test_stop_leaves_it_where_it_is_and_undo_goes_back(opened):
     tab = opened(PLAIN, hash_='#seed=4&n=2')
     page, start = tab.page, tab.large()
@@ -97,6 +101,7 @@ def test_stop_leaves_it_where_it_is_and_undo_goes_back(opened):
     assert page.input_value('#way') == '0' and tab.large() == start
 
 
+@pytest.mark.slow
 def test_saving_stops_a_walk_and_goes_back_to_where_it_began(opened):
     tab = opened(PLAIN, hash_='#seed=4&n=2')
     page, start = tab.page, tab.large()
@@ -109,6 +114,7 @@ def test_saving_stops_a_walk_and_goes_back_to_where_it_began(opened):
     assert page.input_value('#way') == '0' and tab.large() == start
 
 
+@pytest.mark.slow
 def test_files_are_called_by_what_is_in_them(opened):
     tab = opened(PLAIN)
     page = tab.page

@@ -311,6 +311,7 @@ def hang(image, arguments):
     return packing.pack_image(image, arguments)
 
 
+@pytest.mark.slow
 def test_a_decoder_that_hangs_ends_the_run(data, monkeypatch):
     numbered(data / 'mine', 512)
     monkeypatch.setattr(packing, 'pack_image', hang)
@@ -340,6 +341,7 @@ batches.load(Config.make(dict(dataset='mine', data_dir=sys.argv[1], threads=2,
 """
 
 
+@pytest.mark.slow
 def test_workers_end_with_a_killed_parent_and_its_left_overs_later(data, tmp_path):
     numbered(data / 'mine', 600)
     script = tmp_path / 'script.py'

@@ -104,6 +104,7 @@ def killed(starts, whole, epochs, fresh, moments, seed):
     return counts
 
 
+@pytest.mark.slow
 def test_a_run_killed_twice_ends_as_if_it_had_not_been(starts, whole, fresh):
     counts = killed(starts, whole, 2, fresh, (between_data_and_index, at_some_time), 1)
     assert counts['kills'] == 2

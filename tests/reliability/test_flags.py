@@ -415,6 +415,7 @@ def wrong_json(field):
     return found + ([] if field.type in (int, float) else [3, 2.5])
 
 
+@pytest.mark.slow
 def test_a_damaged_config_is_named_by_training_and_by_every_task(refused, tmp_path):
     path = make_run(tmp_path)
     texts = damaged(path.read_text())

@@ -76,6 +76,7 @@ def leaves(starts, whole, folder, place, number):
     assert_same(whole, folder)
 
 
+@pytest.mark.slow
 def test_a_signal_while_saving(starts, whole, folder):
     saves_and_leaves(starts, whole, folder, 'saving', signal.SIGTERM)
 
@@ -93,6 +94,7 @@ def test_outside_of_the_steps_it_leaves(starts, whole, folder, place, number):
     leaves(starts, whole, folder, place, number)
 
 
+@pytest.mark.slow
 def test_the_second_signal_ends_it_at_once(starts, whole, folder):
     start = starts(folder, *FLAGS, *EPOCHS, setup=mark('judging', 600))
     assert start.until((folder / 'reached').exists)
@@ -144,6 +146,7 @@ train.Trainer.train_step = step
 '''
 
 
+@pytest.mark.slow
 def test_it_saves_where_whoever_read_has_gone_by_the_same_ctrl_c(
         starts, whole, folder):
     start = starts(folder, *FLAGS, *EPOCHS, setup=GONE)

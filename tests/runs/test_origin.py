@@ -239,6 +239,7 @@ def test_as_many_labels_of_other_names_take_the_places_of_the_old(place, begin):
     assert_equal(values, values_of(folders.latest('checkpoint/labelled')[1]))
 
 
+@pytest.mark.slow
 def test_carpedm20s_checkpoint_is_trained_on(place, begin, capsys):
     his = reference.random_values(reference.variable_shapes(4, z_dim=20))
     os.makedirs('his/celebA_64_64_64')

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,13 +17,9 @@ from tasks.parts.watching.reading import quoted
 
 ROOT = os.path.dirname(os.path.abspath(main.__file__))
 HOSTILE = '"><img src=x onerror=alert(1)>'
-CHROMIUM = next(filter(None, map(shutil.which, (
-    'chromium', 'chromium-browser', 'google-chrome'))), None)
 TRAINING = '''--dataset toonfaces --train --name faces --output_height 16 --gf_dim 4
     --df_dim 4 --batch_size 16 --num_samples 9 --epoch 10000 --sample_freq 20
     --threads 1 --eval_freq 100 --eval_samples 50 --features pixels'''
-NO_BROWSER = ('no browser: apt install chromium, and python -m pip install -r '
-              'requirements-dev.txt')
 SECONDS = 180 * 1000
 
 pytestmark = pytest.mark.slow
@@ -82,30 +77,14 @@ def serving(folder):
         serving.shutdown()
 
 
-@pytest.fixture(scope='module')
-def chromium():
-    """Give a browser; where there is none skip, but fail where all is to be tested."""
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        sync_playwright = None
-    if not (sync_playwright and CHROMIUM):
-        (pytest.fail if os.environ.get('CI') else pytest.skip)(NO_BROWSER)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=['--no-sandbox'])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def visit(serving, chromium):
+def visit(serving, browser):
     """Give a function that opens the page; fail where the browser had any complaint."""
     address = 'http://127.0.0.1:%d/' % serving.server_address[1]
     complaints, contexts = [], []
 
     def call(hash='', **options):
-        contexts.append(chromium.new_context(**options))
+        contexts.append(browser.new_context(**options))
         page = contexts[-1].new_page()
         page.on('console', lambda message: complaints.append(message.text))
         page.on('pageerror', lambda error: complaints.append(str(error)))
@@ -288,11 +267,11 @@ def test_odd_values_are_drawn_or_left_out(visit, name):
     assert page.locator('#notes li').count() > 0
 
 
-def test_it_says_that_the_server_has_ended(folder, chromium):
+def test_it_says_that_the_server_has_ended(folder, browser):
     config = Config.make({'checkpoint_dir': str(folder / 'checkpoint')}, {})
     with server.Server(0, shelf.Shelf(config)) as serving:
         threading.Thread(target=serving.serve_forever, args=(0.05,)).start()
-        page = chromium.new_page()
+        page = browser.new_page()
         page.goto('http://127.0.0.1:%d/' % serving.server_address[1])
         page.locator('#name').wait_for(timeout=SECONDS)
         serving.shutdown()

@@ -17,16 +17,16 @@ batch_norm = model.batch_norm
 def in_float64(network):
     """Return the class of a network with all its variables in float64."""
     class Float64(network):
-        def build_model(self):
+        def build_model(self, inputs=None):
             with tf.variable_scope(tf.get_variable_scope(), dtype=tf.float64):
-                super().build_model()
+                super().build_model(inputs)
 
         def build_optimizers(self):
             with tf.variable_scope(tf.get_variable_scope(), dtype=tf.float64):
                 super().build_optimizers()
 
-        def build_inputs(self):
-            super().build_inputs()
+        def build_inputs(self, inputs=None):
+            super().build_inputs(inputs)
             c = self.config
             self.images = tf.placeholder(tf.float64, self.images.shape)
             numbers = [self.step] if self.team.size > 1 else [

@@ -43,6 +43,7 @@ def has_trained(folder, crew, step=1):
         folder / 'checkpoint/r')) if s >= step])
 
 
+@pytest.mark.slow
 def test_two_workers_train_stop_and_go_on_also_as_one(starts, folder):
     crew = Crew(starts, folder, *FLAGS, '--epoch', 4, setup=SLOWLY)
     has_trained(folder, crew)
