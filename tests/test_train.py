@@ -188,6 +188,7 @@ def tree(folder):
         path.read_bytes(), path.stat().st_mtime_ns) for path in folder.rglob('*')}
 
 
+@pytest.mark.slow
 def test_a_dry_run_measures_and_writes_the_packed_images_alone(
         tmp_path, places, capsys):
     before = set(tree(tmp_path))
@@ -255,6 +256,7 @@ def test_a_dry_run_finds_what_is_wrong(tmp_path, places, capsys, given, said):
     assert not (tmp_path / 'checkpoint').exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('flags', [
     '', '--g_steps 2 --ema 0.9 --flip', *(pytest.param(rare, marks=pytest.mark.slow)
                                           for rare in (

@@ -14,7 +14,10 @@ import time
 import types
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+
+from utils import tensorflow_environment
+
+os.environ.update(tensorflow_environment())
 
 import numpy as np
 import tensorflow.compat.v1 as tf

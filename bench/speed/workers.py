@@ -16,7 +16,10 @@ import tempfile
 import types
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+
+from utils import tensorflow_environment
+
+os.environ.update(tensorflow_environment())
 
 from bench import turns
 from workers import cluster, launch

@@ -86,6 +86,7 @@ def test_uniform_z_and_attributes(opened, make):
     assert not box.is_checked() and tab.wait_for_another(after) == before
 
 
+@pytest.mark.slow
 def test_the_sheet_has_a_row_for_each_label_and_names_do_no_harm(opened):
     tab = opened(LABELS)
     assert tab.page.locator('#sheet h3').all_inner_texts() == list(networks.HOSTILE)
@@ -109,6 +110,7 @@ def test_the_sheet_has_a_row_for_each_label_and_names_do_no_harm(opened):
 
 # --- every control ----------------------------------------------------------------
 
+@pytest.mark.slow
 def test_every_control_changes_the_picture_and_undo_takes_it_back(opened):
     tab = opened(PLAIN)
     page, before = tab.page, tab.large()
@@ -136,6 +138,7 @@ def test_every_control_changes_the_picture_and_undo_takes_it_back(opened):
         before = wanted
 
 
+@pytest.mark.slow
 def test_others_and_nearness_change_the_neighbours_alone(opened):
     tab = opened(PLAIN)
     large = tab.large()
@@ -173,6 +176,7 @@ def test_sliders_of_attributes_are_shorter(opened):
     assert page.locator('#directions input').first.input_value() == '-2'
 
 
+@pytest.mark.slow
 def test_all_numbers_come_into_view_beside_the_picture(opened):
     tab = opened(PLAIN)
     page = tab.page
@@ -187,6 +191,7 @@ def test_all_numbers_come_into_view_beside_the_picture(opened):
 
 # --- for everybody -------------------------------------------------------------
 
+@pytest.mark.slow
 def test_by_keys_alone(opened):
     tab = opened(PLAIN)
     page, first = tab.page, tab.large()
@@ -209,8 +214,9 @@ def test_by_keys_alone(opened):
     assert tab.wait_for_another(moved) == sixth
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', [
-    LABELS, pytest.param(PLAIN, marks=pytest.mark.slow)])
+    LABELS, PLAIN])
 def test_on_a_phone_nothing_is_cut_off(opened, name):
     tab = opened(name, viewport=NARROW, has_touch=True, is_mobile=True,
                  color_scheme='dark', before=SHARING)
@@ -250,6 +256,7 @@ def contrasts(page):
     return [(high + 0.05) / (low + 0.05) for low, high in found]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', [LABELS, SWITCHES])
 def test_a_screen_reader_finds_a_name_for_everything(opened, name):
     tab = opened(name)
@@ -266,6 +273,7 @@ def test_a_screen_reader_finds_a_name_for_everything(opened, name):
     assert min(contrasts(tab.page)) >= 4.5
 
 
+@pytest.mark.slow
 def test_a_browser_that_cannot_is_told_so(browser, make, where):
     lacking = Tab(browser)
     lacking.page.add_init_script('delete window.WebAssembly')
@@ -275,6 +283,7 @@ def test_a_browser_that_cannot_is_told_so(browser, make, where):
     lacking.page.close()
 
 
+@pytest.mark.slow
 def test_the_same_network_makes_the_same_page(make):
     config, weights, _, _ = networks.case(PLAIN)
     about = facts.collect(config, Run('a run', '', ''), 3)
@@ -290,6 +299,7 @@ def test_the_same_network_makes_the_same_page(make):
     np.testing.assert_allclose(vectors @ vectors.T, np.eye(8), atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', [LABELS, PLAIN])
 def test_the_sheet_that_stands_at_once_is_the_one_that_is_drawn(opened, make, name):
     tab = opened(name)
@@ -305,6 +315,7 @@ def test_the_sheet_that_stands_at_once_is_the_one_that_is_drawn(opened, make, na
     assert np.abs(tile.reshape(-1, 3).astype(int) - shown).mean() < 12
 
 
+@pytest.mark.slow
 def test_the_page_says_whose_the_pictures_are(make):
     text = html.unescape(make(LABELS)[0].read_text(encoding='utf-8'))
     assert 'This page is of the network a run, trained on flat.' in text

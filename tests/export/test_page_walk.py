@@ -28,6 +28,7 @@ def test_a_walk_goes_to_the_picture_that_is_clicked(opened):
     assert page.locator('[aria-current]').get_attribute('aria-label') == 'picture 3'
 
 
+@pytest.mark.slow
 def test_a_click_during_a_walk_stays(opened):
     tab = opened(PLAIN)
     page = tab.page

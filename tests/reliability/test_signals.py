@@ -173,6 +173,7 @@ def test_it_goes_on_where_what_it_prints_cannot_be_written(
     assert_same(whole, folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('number', [
     signal.SIGHUP, pytest.param(signal.SIGUSR1, marks=pytest.mark.slow)])
 def test_a_lost_connection_or_a_queue_saves(starts, whole, folder, number):

@@ -43,6 +43,7 @@ def test_what_is_a_nicety_stops_nothing(tmp_path, monkeypatch, number):
     assert sorted(os.listdir(tmp_path)) == ['a', 'b.npy', 'new']
 
 
+@pytest.mark.slow
 def test_a_training_and_a_sampling_where_all_of_it_is_refused(
         tmp_path, monkeypatch, make_images):
     make_images(tmp_path / 'data' / 'noise', 8, 8, 8)

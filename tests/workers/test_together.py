@@ -74,6 +74,7 @@ def test_a_lost_worker_ends_the_others(starts, folder):
     assert 'Traceback' not in crew.said()
 
 
+@pytest.mark.slow
 def test_unlike_workers_are_refused(starts, folder):
     crew = Crew(starts, folder, *FLAGS, own={1: ['--seed', 3]})
     assert crew.wait() == [2, 2], crew.said()
