@@ -173,9 +173,9 @@ class DCGAN:
                 w = tf.get_variable(
                     'w', [height, width, int(h.shape[3]), 1],
                     initializer=tf.random_normal_initializer(stddev=0.02))
-                h = tf.nn.conv2d(tf.cast(h, w.dtype), w, strides=[1, 1, 1, 1],
-                                 padding='VALID')
-            return tf.reshape(tf.cast(h, tf.float32), [-1, 1])
+                logits = tf.nn.conv2d(tf.cast(h, w.dtype), w, strides=[1, 1, 1, 1],
+                                      padding='VALID')
+            return tf.reshape(tf.cast(logits, h.dtype), [-1, 1])
         if self.config.d_head == 'pool':
             h = tf.reduce_mean(h, [1, 2])
         else:
