@@ -56,7 +56,7 @@ def test_a_side_that_fails_does_not_stop_the_others(bench, capsys):
     assert ours['share'] == pytest.approx(
         3e-3 * ours['images_per_s'] / limit['images_per_s'])
     said = capsys.readouterr().out
-    assert 'dies, tf32' in said and 'no card here' in said and '% of the limit' in said
+    assert 'dies, tf32' in said and 'no card here' in said
 
 
 def test_what_there_is_no_time_for_is_said(bench, capsys):
