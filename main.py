@@ -63,8 +63,7 @@ def train(config, given, words=()):
     if settled.dataset != GAUSSIAN:
         room.check_training(run, settled)
         data = batches.load(settled)
-        # refuses too few images
-        data.steps_per_epoch(settled.batch_size * settled.workers)
+        data.steps_per_epoch(settled.batch_size * settled.workers)  # refuses too few
     if settled.workers > 1:
         start.check_classes(run, settled, data)
         from workers import launch
@@ -111,7 +110,7 @@ def do_task(config, given):
         if restored is None:
             restored = tell_by_shapes(copy, config, given)
             restored.check_label()
-        start_tensorflow('runs.alone').check(copy, restored)
+        start_tensorflow('runs.generator').check(copy, restored)
         restored = start_tensorflow('runs.sessions').at_hand(restored, given)
         if restored.dataset == GAUSSIAN:
             in_a_graph('toy', 'sample', restored, run, copy)

@@ -213,6 +213,7 @@ class Trainer:
         c, most = self.config, first + self.steps.most
         often = [c.sample_freq, c.ckpt_freq, c.summary_freq, c.eval_freq or c.ckpt_freq]
         most = min([most, self.total] + [first - first % freq + freq for freq in often])
+        # a dry run may go beyond the last step
         return next((done for done in range(first + 1, most) if self.epochs.ends(done)),
                     max(most, first + 1))
 

@@ -23,7 +23,7 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 import tensorflow.compat.v1 as tf  # noqa: E402
 
 from dataset import catalog  # noqa: E402
-from runs import alone, checkpoints, folders, origin, start  # noqa: E402
+from runs import checkpoints, folders, generator, origin, start  # noqa: E402
 from settings.config import Config  # noqa: E402
 from settings.flags import CALL, FREE, fields  # noqa: E402
 
@@ -36,13 +36,13 @@ def main(words):
     run = folders.Run('', options.run, '')
     step, path = folders.chosen(run, options.checkpoint)
     config = Config.load(run.config_path)
-    weights = alone.weights(path, config)
+    weights = generator.weights(path, config)
     size = sum(value.nbytes for value in weights.values()) // 2
     if size > MOST:
         sys.exit('its weights are %d bytes in half precision; expected at most %d: '
                  'take a smaller --gf_dim' % (size, MOST))
     shutil.rmtree(options.out, ignore_errors=True)
-    save(weights, alone.AVERAGES if config.ema else '', options.out, step)
+    save(weights, generator.AVERAGES if config.ema else '', options.out, step)
     as_bundled(config).save(os.path.join(options.out, folders.CONFIG))
     with open(os.path.join(options.out, start.TRAINED_BY), 'w') as file:
         file.write(options.trained_by + '\n')

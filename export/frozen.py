@@ -12,7 +12,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from export.facts import as_json
 from graph import convolution
-from runs import alone
+from runs import generator
 
 ABOUT = 'about'     # the constant of the graph that holds the facts, as JSON
 
@@ -35,7 +35,7 @@ def meta_graph(config, weights, facts):
     `weights` are {name: array}. Raises UserError where they do not fit the config.
     """
     with tf.Graph().as_default(), convolution.plain():
-        model = alone.build(config, weights)
+        model = generator.build(config, weights)
         tf.constant(as_json(facts), name=ABOUT)
         inputs = {'z': model.z} if model.y is None else {'z': model.z, 'y': model.y}
         meta = tf.train.export_meta_graph(collection_list=[], strip_default_attrs=True)

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from model import ARCHITECTURES
 from ops import draw_z
-from runs import alone, checkpoints, room, sessions
+from runs import checkpoints, generator, room, sessions
 from settings.config import COMBINED
 from utils import image_manifold_size, save_images
 
@@ -29,8 +29,8 @@ def restored(config, path):
     initialises variables that it makes itself. Of a checkpoint without D the model is
     the sampler alone. Raises what checkpoints.load does.
     """
-    if not alone.has_D(path):
-        model = alone.build(config, alone.weights(path, config))
+    if not generator.has_D(path):
+        model = generator.build(config, generator.weights(path, config))
         with sessions.open_session(config) as sess:
             yield sess, model
         return

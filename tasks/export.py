@@ -10,7 +10,7 @@ import numpy as np
 
 from dataset.preview import in_bytes
 from export import facts, frozen, onnx_graph
-from runs import alone, folders, sampling
+from runs import folders, generator, sampling
 from settings.errors import UserError
 from tasks.parts.outputs import output_path
 from utils import atomic_write, remove_leftovers
@@ -74,7 +74,7 @@ FORMS = {
 def main(config, run, path):
     """Write the forms of --formats of the checkpoint at `path`; say how to use them."""
     about = facts.collect(config, run, int(path.rpartition('-')[2]))
-    weights = alone.weights(path, config)
+    weights = generator.weights(path, config)
     check(weights, path)
     network = Network(config, weights, about,
                       frozen.meta_graph(config, weights, about))

@@ -15,6 +15,8 @@ EXAMPLE = ('{"cluster": {"worker": ["host0:2222", "host1:2222"]}, '
            '"task": {"type": "worker", "index": 0}}')
 PORTS = 10000, 20000    # SLURM: from the first on, so many, below those of clients
 MOST = 4096             # workers
+RETRY = 75          # exit status: start again (EX_TEMPFAIL of sysexits.h)
+PARENT = 'DCGAN_LAUNCHER'       # the process that started the workers, where one did
 
 
 class Cluster(typing.NamedTuple):

@@ -18,10 +18,9 @@ import time
 from runs.process import may_handle
 from runs.stop import EARLY, ENDING
 from settings.beside import PROGRAM
+from workers.cluster import PARENT, RETRY
 
 RESTARTS = 3        # starts again, where workers are lost
-RETRY = 75          # the exit status of a worker that has lost another; see watch.py
-PARENT = 'DCGAN_LAUNCHER'
 GRACE = 10          # seconds that the others have to end by themselves
 
 

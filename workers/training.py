@@ -17,8 +17,8 @@ from runs.process import steady_output
 from settings.checks import GAUSSIAN
 from settings.errors import UserError
 from workers import likeness
+from workers.cluster import PARENT
 from workers.team import Team
-from workers.watch import PARENT
 
 
 def work(config, given, cluster, infer):

@@ -16,14 +16,12 @@ import time
 import tensorflow.compat.v1 as tf
 
 from runs import sessions
-from workers.cluster import split
+from workers.cluster import PARENT, RETRY, split
 
-RETRY = 75          # exit status: start again (EX_TEMPFAIL of sysexits.h)
 SOON = 2            # seconds without a step, after which ports are looked at
 PATIENCE = 30       # seconds that a worker has to answer, at most
 AT_ONCE = 16        # workers that are asked side by side
 HELLO = b'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n' + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
-PARENT = 'DCGAN_LAUNCHER'       # the process that started the workers, where one did
 # What TensorFlow raises of an exchange with a worker that is gone
 LOSS = (tf.errors.UnavailableError, tf.errors.CancelledError, tf.errors.AbortedError,
         tf.errors.DeadlineExceededError, tf.errors.InternalError,

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from model import ARCHITECTURES
-from runs import alone, checkpoints, folders, sessions
+from runs import checkpoints, folders, generator, sessions
 from settings.config import Config
 
 HOSTILE = '</script><img src=x onerror=alert(1)>', '<!-- <script>', '&amp; "cats"'
@@ -94,4 +94,4 @@ def case(name, number=5):
     feed = inputs(config, number)
     with tempfile.TemporaryDirectory() as folder:
         path, images = save(config, folder, feed)
-        return config, alone.weights(path, config), feed, images
+        return config, generator.weights(path, config), feed, images

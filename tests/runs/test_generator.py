@@ -12,7 +12,7 @@ from PIL import Image
 
 import main
 from bench import bundle_network
-from runs import alone, folders, inherit, sampling, start
+from runs import folders, generator, inherit, sampling, start
 from settings import beside
 from settings.config import Config
 from utils import inverse_transform
@@ -68,7 +68,7 @@ def test_it_is_the_sampler_in_half_precision(bundled, root):
     z, y = rng.randn(6, 8).astype('f'), np.eye(2)[[0, 1] * 3]
     found, model = draw(config, path, z, y)
     wanted, _ = draw(config, str(root / 'tiny' / 'DCGAN.model-1'), z, y)
-    assert model.variables == [] and not alone.has_D(path)
+    assert model.variables == [] and not generator.has_D(path)
     levels = [inverse_transform(images).astype(int) for images in (found, wanted)]
     assert np.abs(levels[0] - levels[1]).max() <= 1
     assert wanted.std() > 0.1
@@ -83,7 +83,7 @@ def test_what_needs_only_G_works_with_it(bundled, capsys, words):
     assert os.listdir('samples') == ['toonfaces_network']
 
 
-@pytest.mark.parametrize('task', alone.OF_D)
+@pytest.mark.parametrize('task', generator.OF_D)
 def test_what_asks_D_says_so(bundled, capsys, task):
     assert call('--dataset', 'toonfaces', '--task', task) == 2
     error = capsys.readouterr().err
