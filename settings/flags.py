@@ -17,11 +17,11 @@ TASKS = {
     'evaluate': 'judge samples: a table of metrics beside those of real images',
     'walk': 'go from z to z, or along its dimensions: sheets and films',
     'arithmetic': 'add and subtract z, as smiling woman - woman + man',
-    'filters': "show what D's features answer to, by guided backpropagation",
-    'drop': 'make the generator forget an attribute, by dropping feature maps',
+    'filters': "show what in a picture D's features answer to",
+    'drop': 'make the generator forget an attribute, such as Eyeglasses',
     'complete': 'fill the hidden part of --images, or of held-out images',
     'score': "tell how real D takes each of --images to be: a CSV",
-    'classify': "tell labels by D's features, with a linear SVM",
+    'classify': "test what D has learned: a linear SVM tells labels by its features",
     'export': 'write the network in forms that other programs read',
     'curves': 'lay the losses of several runs over one another',
     'watch': 'show runs in a browser, while they train and after',
@@ -81,31 +81,31 @@ class Flags:
         None, TRAINING, 'train on only so many images, chosen at random by --seed; '
         'the others are kept to judge by; by default all', low=1, high=10**9)
     seed: int = option(
-        0, TRAINING, 'decides weights, batches and z: the same seed, the same pictures',
-        low=0, high=2**31 - 1)
+        0, TRAINING, 'decides the first weights, the batches and z: the same seed, the '
+        'same pictures; another, others', low=0, high=2**31 - 1)
     learning_rate: float = option(
-        3e-4, TRAINING, 'how far an update moves the weights; given, it is that of G '
-        'and D; by default 0.0003 of D and 0.0012 of G', above=0, high=10)
+        3e-4, TRAINING, 'how far an update moves the weights of D and of G; by default '
+        '0.0003 for D and 0.0012 for G', above=0, high=10)
     beta1: float = option(
-        0.0, TRAINING, "momentum of the optimizer Adam (the paper's: 0.5)", low=0,
-        high=0.9999)
+        0.0, TRAINING, 'of the optimizer Adam, its momentum: how much of the last '
+        "moves goes into the next (the paper's: 0.5)", low=0, high=0.9999)
     beta2: float = option(
-        0.99, TRAINING, 'how long Adam remembers how large the gradients were: '
-        "nearer 1, longer (the paper's: 0.999)", low=0, high=0.99999)
+        0.99, TRAINING, 'of Adam too: how long it remembers how large the gradients '
+        "were; nearer 1, longer (the paper's: 0.999)", low=0, high=0.99999)
     d_steps: int = option(
-        1, TRAINING, 'how often D is updated in a step, each time on a new batch',
+        1, TRAINING, 'how often D learns in a step, each time from a new batch',
         low=1, high=100)
     g_steps: int = option(
-        1, TRAINING, "how often G is updated in a step, on the same z (carpedm20's: "
-        '2)', low=1, high=100)
+        1, TRAINING, "how often G learns in a step (carpedm20's: 2)", low=1, high=100)
     updates: str = option(
-        'alternate', TRAINING, "alternate: D is updated first, then G by the new D's "
-        'answers; together: both by the weights before the step',
-        choices=('alternate', 'together'))
+        'alternate', TRAINING, 'alternate: in a step D learns first, then G from the D '
+        'that this made; together: each learns from the other as it was before the '
+        'step', choices=('alternate', 'together'))
 
     output_height: int = option(
-        64, NETWORK, 'height in pixels of the images that the networks see and draw '
-        '(mnist: 28)', low=7, high=4096, group='Images')
+        64, NETWORK, 'height in pixels of the images that the networks see and draw; '
+        'any from 7 on, larger ones take longer (mnist: 28)', low=7, high=4096,
+        group='Images')
     output_width: int = option(
         None, NETWORK, 'their width; by default the height', low=7, high=4096)
     crop: bool = option(
@@ -123,17 +123,18 @@ class Flags:
     c_dim: int = option(
         3, NETWORK, 'channels: 3 for colour, 1 for gray (mnist: 1)', choices=(1, 3))
     input_fname_pattern: str = option(
-        '*', TRAINING, 'use only files with such names, as *.jpg')
+        '*', TRAINING, "use only files with such names, as '*.jpg'")
     conditional: bool = option(
-        False, NETWORK, "learn each image's folder as its label too, to draw a label "
-        'by --label (mnist: true)')
+        False, NETWORK, 'learn labels too, which --label then draws: the folder that a '
+        'picture is in is its label, as shoes/boots/1.png (mnist: true); with --labels '
+        'or --attributes there is no need to give it')
     labels: str = option(
         None, FREE, 'learn labels from this file, not from folders: CSV with the '
         "columns file,label; JSON lines; StyleGAN's dataset.json; FILE:COLUMN takes "
-        'another column')
+        'the labels of another column')
     attributes: str = option(
-        None, NETWORK, 'learn yes-or-no columns (1 and -1) of the --labels file, as '
-        'Smiling,Eyeglasses; celebA and toonfaces have such a table of their own')
+        None, NETWORK, 'learn yes-or-no columns (1 and 0, or -1) of the --labels file, '
+        'as Smiling,Eyeglasses; celebA and toonfaces have such a table of their own')
 
     data_dir: str = option(
         'data', CALL, 'folder that holds the data sets, a folder each', group='Files')
@@ -141,7 +142,8 @@ class Flags:
         None, CALL, 'folder of the pictures as they are prepared for training; by '
         'default .cache in --data_dir')
     checkpoint_dir: str = option(
-        'checkpoint', CALL, 'folder of the runs, or one that itself holds a checkpoint')
+        'checkpoint', CALL, 'folder of the runs; or the folder of one checkpoint, as '
+        "carpedm20's")
     sample_dir: str = option('samples', CALL, 'folder of the pictures')
     sample_freq: int = option(
         200, FREE, 'draw a sheet of samples every so many steps', low=1, high=10**9)
@@ -164,18 +166,20 @@ class Flags:
         'default a row each', of='sample walk arithmetic drop complete score')
     z: str = option(
         None, CALL, 'draw from the z in this file, which sampling and --task '
-        'complete write beside their pictures (test.npz, z.npz); by default new z, by '
-        '--seed', of='sample walk arithmetic')
+        'complete write beside their pictures (test.npz, z.npz); by default from those '
+        'of --seed', of='sample walk arithmetic')
     indices: str = option(
-        None, CALL, 'numbers of images of the sheet, or of --z, from 0, as 3,17,4: '
-        'sampling draws only these, a walk goes through them, and --walk dimensions '
-        'starts from them', of='sample walk')
+        None, CALL, 'numbers of images, as 3,17,4, counted from 0, row by row of the '
+        'sheet that sampling draws, or in the file of --z: sampling draws only these, '
+        'a walk goes through them, and --walk dimensions starts from them',
+        of='sample walk')
     checkpoint: str = option(
         None, CALL, 'which of the saved weights: best, as --eval_freq found it, or the '
         'number of a step; by default the newest', not_of='train curves watch')
     features: str = option(
-        None, FREE, 'by what images are compared: inception (of the usual score, '
-        'FID; `python download.py inception`), classifier (a small network that '
+        None, FREE, 'what two sets of images are compared by; distances by different '
+        'features say nothing beside each other: inception (that of FID, the usual '
+        'distance; `python download.py inception`), classifier (a small network that '
         "learns the data set's labels), pixels, or random (an untrained network); by "
         'default inception where it was fetched, else classifier where there are '
         'labels, else pixels',
@@ -185,21 +189,22 @@ class Flags:
         None, FREE, 'file of the Inception graph; by default where `python download.py '
         'inception` puts it', of='train evaluate')
     eval_freq: int = option(
-        None, FREE, 'judge samples every so many steps of training, and keep the '
-        'best checkpoint; by default never', low=1, high=10**9, of='train')
+        None, FREE, 'judge samples every so many steps of training, as 1000, and keep '
+        'the checkpoint with the smallest distance; by default never', low=1,
+        high=10**9, of='train')
     eval_samples: int = option(
-        5000, FREE, 'images that are judged while training; --task evaluate takes '
-        '--num_samples, by default 10,000', low=2, high=10**6, of='train')
+        5000, FREE, 'how many samples --eval_freq judges; --task evaluate judges '
+        '--num_samples, or else 10,000', low=2, high=10**6, of='train')
 
     real_folder: str = option(
-        None, CALL, 'write the real images too, as they were prepared for training, '
-        'one PNG each, into this new or empty folder, to compare by other programs',
-        of='evaluate')
+        None, CALL, 'of evaluate: also write the real images that it compares with, '
+        'one PNG each, into this new or empty folder, so that other programs can judge '
+        'too', of='evaluate')
 
     images: tuple = option(
-        (), CALL, 'files and folders of pictures to complete or to score, not to '
-        'train on; complete by default takes 16, or --num_samples, of those that '
-        '--train_size left out', of='complete score',
+        (), CALL, 'the files and folders of pictures to complete or to score; complete '
+        'takes, where none are given, 16 (or --num_samples) of those that --train_size '
+        'or the data set kept from training', of='complete score',
         group='Your own pictures: --task complete, score')
     save_features: bool = option(
         False, CALL, "of score: write D's inner numbers for each picture too, as "
@@ -221,11 +226,11 @@ class Flags:
         of='complete')
 
     labels_per_class: int = option(
-        None, CALL, 'of classify: learn from so many images of each class, in five '
-        'trials with other images; by default in one, from --num_samples images, up '
-        'to 5,000', low=2, high=10**9, of='classify',
-        group="The paper's experiments: --task classify, walk, arithmetic, filters, "
-        'drop')
+        None, CALL, 'of classify: try what the SVM learns from so few images of each '
+        'class, five times with others each, and tell the mean; by default it learns '
+        'once, from --num_samples images in all, or 5,000', low=2, high=10**9,
+        of='classify',
+        group='Films and experiments: --task walk, arithmetic, classify, filters, drop')
     walk: str = option(
         'sphere', CALL, 'from image to image by sphere (smooth) or line; or one '
         'number of z at a time: dimensions (a sheet, a row each), dimensions_random '
@@ -234,7 +239,7 @@ class Flags:
         choices=('sphere', 'line', 'dimensions', 'dimensions_random',
                  'dimensions_each', 'dimensions_merged'), of='walk')
     frames: int = option(
-        60, CALL, 'pictures of a film', low=2, high=10**4, of='walk arithmetic')
+        60, CALL, 'pictures of a film, a GIF', low=2, high=10**4, of='walk arithmetic')
     formula: str = option(
         None, CALL, 'of arithmetic, with attributes (-X: without X; a comma: and), '
         'as "Smiling,-Male - -Smiling,-Male + -Smiling,Male"; or with images of the '
@@ -262,23 +267,25 @@ class Flags:
         low=1, high=2**16, group='Network')
     z_dist: str = option(
         'normal01', NETWORK, 'how the numbers of z are drawn: normal01, the bell '
-        "curve; uniform_signed, even from -1 to 1 (carpedm20's); or uniform_unsigned, "
-        'from 0 to 1', choices=('normal01', 'uniform_signed', 'uniform_unsigned'))
+        "curve; uniform_signed, all from -1 to 1 alike (carpedm20's); or "
+        'uniform_unsigned, from 0 to 1',
+        choices=('normal01', 'uniform_signed', 'uniform_unsigned'))
     gf_dim: int = option(
         32, NETWORK, 'size of G: channels of its last layer before the image; 64 '
         'draws better and takes three to four times as long', low=1, high=4096)
     df_dim: int = option(
         32, NETWORK, 'size of D: channels of its first layer', low=1, high=4096)
     kernel_size: int = option(
-        4, NETWORK, "side of the convolutions' kernels: 4, which overlaps evenly at "
-        "stride 2; 5, as carpedm20's; or 3", choices=(3, 4, 5))
+        4, NETWORK, "side of the convolutions' kernels: 4; 5, as carpedm20's, which "
+        'draws more checkered pictures; or 3', choices=(3, 4, 5))
     ema: float = option(
         0.9999, NETWORK, "draw with G's weights averaged over the last updates "
         '(Karras et al., 2018): nearer 1, over more; 0: as they are', low=0,
         high=0.99999)
     ema_rampup: float = option(
-        0.05, TRAINING, 'early on, average over this share of the updates so far, '
-        'until --ema reaches no further back (StyleGAN2-ADA); 0: --ema alone', low=0,
+        0.05, TRAINING, 'of --ema: early in a training average over only this share of '
+        'the updates so far, so that the first, bad weights are soon forgotten '
+        '(StyleGAN2-ADA); 0: no', low=0,
         high=1)
 
     architecture: str = option(
@@ -292,13 +299,12 @@ class Flags:
         0.0, TRAINING, 'of --optimizer sgd: the share of the last move that is kept',
         low=0, high=0.9999)
     d_learning_rate: float = option(
-        None, TRAINING, 'that of D alone; by default --learning_rate', above=0, high=10)
+        None, TRAINING, '--learning_rate of D alone', above=0, high=10)
     g_learning_rate: float = option(
-        None, TRAINING, 'that of G alone; by default --learning_rate, or 0.0012 '
-        'without that', above=0, high=10)
+        None, TRAINING, '--learning_rate of G alone', above=0, high=10)
     init: str = option(
-        'dcgan', TRAINING, 'weights before training: dcgan, normal with deviation '
-        "0.02 (the paper's); or xavier, even, by the layer's size (Glorot and Bengio)",
+        'dcgan', TRAINING, 'weights before training: dcgan, normal with deviation 0.02 '
+        "(the paper's); or xavier, uniform, by the layer's size (Glorot and Bengio)",
         choices=('dcgan', 'xavier'))
     d_head: str = option(
         'conv', NETWORK, 'how D makes one answer of its last layer: conv, a '
@@ -309,9 +315,9 @@ class Flags:
         False, NETWORK, 'add constants before batch norm too, which takes them out '
         "again; as carpedm20's code")
     loss: str = option(
-        'gan', TRAINING, 'how far D and G are from what they want: gan, '
-        'cross-entropy (Goodfellow et al.); lsgan, squares (Mao et al.); wgan, '
-        'difference of means (Arjovsky et al.); or hinge, with a margin (Miyato et '
+        'gan', TRAINING, 'how far D and G are from what they want: gan, cross-entropy '
+        '(Goodfellow et al.); lsgan, squares (Mao et al.); wgan, difference of means '
+        '(Arjovsky et al.), with --penalty wgan-gp; or hinge, with a margin (Miyato et '
         'al.)', choices=('gan', 'lsgan', 'wgan', 'hinge'))
     penalty: str = option(
         'none', TRAINING, "keep D's answer from changing too steeply with the image: "
@@ -322,19 +328,21 @@ class Flags:
         10.0, TRAINING, 'how much --penalty counts: 10 is that of WGAN-GP, DRAGAN '
         'and R1 alike', above=0, high=10**6)
     spectral_norm: bool = option(
-        False, NETWORK, "keep D's answer smooth: divide its weights by their largest "
-        'singular value (Miyato et al.)')
+        False, NETWORK, "another way to keep D's answer from changing too steeply: "
+        'divide its weights by their largest singular value (Miyato et al.); D is then '
+        'built without batch norm')
     label_smoothing: float = option(
         0.0, TRAINING, 'what D learns to say of a real image is 1 less this '
         '(Salimans et al.: 0.1)', low=0, high=0.5)
     augment: str = option(
-        'translation', TRAINING, 'show D real and drawn images changed at random, so '
-        'that it does not know the real ones by heart: some of translation, color and '
-        'cutout, as color,translation; or none (mnist: none) (Zhao et al., 2020)')
+        'translation', TRAINING, 'while training show D real and drawn images changed '
+        'at random, so that it does not know the real ones by heart; what G draws '
+        'stays as it is: some of translation, color and cutout, as color,translation; '
+        'or none (mnist: none) (Zhao et al., 2020)')
     augment_target: float = option(
-        0.95, TRAINING, 'of --augment: change more images while D calls more than '
-        'this share of the real ones real, fewer while less (Karras et al., 2020); 0: '
-        'change all', low=0, high=0.999)
+        0.95, TRAINING, 'of --augment: the share of the real images that D is to call '
+        'real; while it is more, more images are changed, while it is less, fewer '
+        '(Karras et al., 2020); 0: all are changed, always', low=0, high=0.999)
     augment_after: int = option(
         0, TRAINING, 'of --augment: begin after so many steps', low=0, high=10**9)
 
@@ -344,13 +352,14 @@ class Flags:
     allow_growth: bool = option(
         True, FREE, 'take GPU memory as it is needed, not all at once')
     precision: str = option(
-        'auto', FREE, 'how exactly it is computed; coarser is faster: float32; tf32, '
-        'on GPUs since Ampere; bfloat16, on these and on processors with AMX or '
-        'AVX512-BF16; or auto: tf32 where a GPU has it, bfloat16 where there are AMX '
-        'and no GPU', choices=('auto', 'float32', 'tf32', 'bfloat16'), not_of='export')
+        'auto', FREE, 'how exactly it computes; coarser is faster: auto, what suits '
+        'this machine (tf32 on GPUs since Ampere, bfloat16 on processors with AMX, '
+        'else float32); or one of these, to compare',
+        choices=('auto', 'float32', 'tf32', 'bfloat16'), not_of='export')
     xla: bool = option(
         False, FREE, "compile the training step with XLA, TensorFlow's compiler: "
-        'faster on a GPU, but look at the losses (docs/performance.md)', of='train')
+        'faster on a GPU, but on the one that was tried D soon won and G learned '
+        'nothing more (docs/performance.md)', of='train')
     steps_per_run: int = option(
         None, FREE, 'steps handed to TensorFlow at once, for speed alone; by default '
         '50 with a GPU, else 1', low=1, high=1000, of='train')
@@ -366,11 +375,12 @@ class Flags:
         600.0, CALL, 'of --workers: seconds without an answer of another one after '
         'which a worker ends', low=1, high=10**6, of='train')
     collective: str = option(
-        'auto', CALL, 'of --workers, how gradients are exchanged: ring, by TensorFlow '
-        'itself; auto: between GPUs by NCCL', choices=('auto', 'ring'), of='train')
+        'auto', CALL, 'of --workers, what adds up what they have learned: auto, '
+        "NVIDIA's NCCL between GPUs, else TensorFlow; ring, TensorFlow, should NCCL "
+        'fail', choices=('auto', 'ring'), of='train')
     sync_batch_norm: bool = option(
-        False, TRAINING, 'of --workers: let batch norm go by the batches of all '
-        "together, not by each worker's own")
+        False, TRAINING, 'of --workers: batch norm takes the means over the batches of '
+        'all workers together, not over those of each alone')
 
     # no flags: the names of the labels, which the data set gives; and which of its
     # images are meant, those to train on or those held out from training

@@ -20,23 +20,28 @@ from settings.flags import TASKS, fields, spelled
 
 HELP = ('--help', '-help', '-h', '--helpfull', '--helpshort')
 NOTES = """
-python main.py --dataset toonfaces --train         train on the faces that come along
-python main.py --dataset shoes --crop --train      on your pictures, in data/shoes
-python main.py --dataset shoes                     sample from the checkpoint
+python main.py --dataset toonfaces --train           train on the faces that come along
+python main.py --dataset shoes --crop --train        on your pictures, in data/shoes
+python main.py --dataset shoes                       draw with what it has learned
+python main.py --dataset shoes --train --epoch 50    go on, to 50 epochs in all
+python main.py --dataset shoes --task export         a page to send to anybody
 
 G is the generator, the network that draws; z are the random numbers that it draws an
 image from; D is the discriminator, which learns to tell real images from drawn ones.
 In a step both learn from one batch of images; a checkpoint is their weights, saved.
 
-A run, one training, remembers its flags: to sample, or to go on with the same command
-after Ctrl-C, --dataset or --name is enough. Begin with --dataset, --crop, --epoch and
---output_height; the rest may be left alone, Network and Variants above all. "The paper"
-is Radford et al., 2016, which DCGAN comes from; carpedm20 wrote its best-known program.
+A run, one training, keeps its flags. Ctrl-C ends it and loses nothing: --dataset shoes
+--train goes on, and every task finds it by --dataset, or by --name where there are
+several. Flags that would make another training of it are refused: begin that under a
+--name of its own. "The paper" is Radford et al., 2016, which DCGAN comes from;
+carpedm20 wrote its best-known program: --flagfile configs/carpedm20.flags is his.
+
+Begin with --dataset, --crop, --epoch and --output_height; leave the rest alone until
+you miss something, Network and Variants above all.
 
 […] is the default; a data set may bring another. A boolean is written --crop,
 --crop True, --crop=True, or --nocrop, --crop False, --crop=False.
---flagfile configs/carpedm20.flags reads flags from a file, a line each; those of the
-command line win over it.
+--flagfile FILE reads flags from a file, a line each; the command line wins over it.
 """.strip()
 FIELDS = {spelled(f.name): f.name for f in fields() if f.metadata['help']}   # of flags
 TYPES = {spelled(f.name): f.type for f in fields() if f.metadata['help']}
@@ -86,7 +91,7 @@ def help_text():
 
 def help_entry(field):
     """Return the lines of --help on one flag."""
-    unset = field.default in (None, ())
+    unset = field.default in (None, ()) or 'by default' in field.metadata['help']
     text = field.metadata['help'] + ('' if unset else ' [%s]' % field.default)
     name = '  --%-16s' % spelled(field.name)
     start = '' if name.endswith(' ') else name + '\n'
