@@ -58,6 +58,7 @@ export function build(first) {
 // --- its end -----------------------------------------------------------------------------
 
 function choose(on) {
+  if (choosing && !on) say('');
   choosing = on;
   document.body.classList.toggle('choosing', on);
   $('another').setAttribute('aria-pressed', on);

@@ -23,7 +23,8 @@ def test_a_walk_goes_to_the_picture_that_is_clicked(opened):
     page.locator('#sheet button').nth(9).click()
     assert tab.large() == there
     page.click('#another')
-    page.keyboard.press('Escape')       # nothing is chosen any more
+    page.keyboard.press('Escape')       # nothing is chosen any more, nor is it said
+    assert page.inner_text('#status') == ''
     page.locator('#sheet button').nth(3).click()
     assert page.locator('[aria-current]').get_attribute('aria-label') == 'picture 3'
 
