@@ -58,7 +58,7 @@ def runs(tmp_path_factory):
     write_history(runs / 'whole', 100, g_loss=np.arange(100) / 100, judged={
         50: dict(fd=9.5, kid=0.1, judged_by='pixels, 5,000 samples of "x"'),
         100: dict(fd=7.25, kid=0.05, judged_by='pixels, 5,000 samples of "x"')})
-    write_config(runs / 'whole', epoch=3, beta1=0.5)
+    write_config(runs / 'whole', epoch=3, beta1=0.5, sample_freq=40)
     write_sheets(samples / 'whole', 40, 80, 100)
     (samples / 'whole' / 'train_x.png').write_bytes(b'no sheet')
     (samples / 'whole' / 'test.png').write_bytes(b'no sheet')
@@ -192,7 +192,8 @@ def test_a_run_tells_its_curves_sheets_and_numbers(port):
     assert [sheet[:2] for sheet in run['sheets']] == [[40, 1], [80, 2], [100, 3]]
     assert run['newest'] == run['sheets'][-1][2]
     assert run['about'] == 'faces, 16 × 16 pixels, 8 images a step'
-    assert '--beta1 0.5' in run['given'] and '--beta2 0.99' not in run['given']
+    assert {'--beta1 0.5', '--epoch 3', '--sample_freq 40'} < set(run['given'])
+    assert not {'--beta2 0.99', '--ckpt_freq 200'} & set(run['given'])
     assert run['notes'] == []
 
 

@@ -33,7 +33,7 @@ export function ticks(low, high, n) {
 
 /** Return numbers for an axis of powers: the roundest three or more within each ten. */
 export function powerTicks(low, high) {
-  for (const factors of [[1, 2, 5], [1, 1.5, 2, 3, 5, 7]]) {
+  for (const factors of [[1, 2, 5], [1, 1.5, 2, 3, 5, 7], [1, 2, 3, 4, 5, 6, 7, 8, 9]]) {
     const found = [];
     for (let power = Math.floor(Math.log10(low)); 10 ** power <= high; power++) {
       found.push(...factors.map(factor => Number((factor * 10 ** power).toPrecision(6))));

@@ -162,7 +162,8 @@ function showRun(run, other) {
     : `There is no sheet of samples in ${run.sample_dir} `
       + '(another folder: --sample_dir).');
   showCharts(run, other);
-  set(page.given, 'textContent', run.given.join(' '));
+  fill(page.given, run.given, flag => make('span', {},
+    make('span', { textContent: flag }), ' '));
   page.given.parentElement.hidden = !run.given.length;
 }
 

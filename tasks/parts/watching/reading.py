@@ -13,7 +13,7 @@ from runs.start import LOCK
 from settings.checks import GAUSSIAN
 from settings.config import Config
 from settings.errors import UserError
-from settings.flags import NETWORK, TRAINING, fields, spelled
+from settings.flags import FREE, NETWORK, TRAINING, fields, spelled
 from tasks.parts.watching import plain
 from tasks.parts.watching.log import LOSSES, Log, curves
 from utils import evenly_spaced
@@ -243,7 +243,7 @@ def given(config):
     """Return the flags of a Config that differ from the defaults, as words."""
     return [] if config is None else [
         '--%s %s' % (spelled(f.name), getattr(config, f.name))
-        for f in fields(NETWORK, TRAINING)
+        for f in fields(NETWORK, TRAINING, FREE)
         if f.metadata['help'] and getattr(config, f.name) not in (f.default, None)]
 
 
