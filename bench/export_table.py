@@ -4,33 +4,39 @@ python bench/export_table.py --out FOLDER
 
 Train three small networks on the bundled faces (with attributes, without labels, of
 33 x 47 pixels), where FOLDER has none yet; export each; let each program draw, and
-print the largest difference from the run's own samples. The column of TensorFlow 1.15
-needs .venv-tf1, which tests/tf1/check.sh installs.
+print the largest difference from the run's own samples. Columns of programs that are
+not there stay empty: TensorFlow 1.15 in .venv-tf1, which tests/tf1/check.sh installs;
+chromium with playwright; firefox-esr.
 """
 
 import argparse
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bench import expected_images  # noqa: E402
+from bench import expected_images, firefox, page  # noqa: E402
 from tasks.parts.outputs import markdown  # noqa: E402
 
 RUNS = {'attributes': '--attributes Smiling,Eyeglasses --output_height 64 --gf_dim 16',
         'plain': '--output_height 64 --gf_dim 16',
         '33x47': '--output_height 33 --output_width 47 --gf_dim 16'}
 TRAINING = '--dataset toonfaces --train --df_dim 16 --epoch 2'
-TF1 = str(ROOT / '.venv-tf1/bin/python')
+TF1 = shutil.which(str(ROOT / '.venv-tf1/bin/python'))
+# What stands above it, the Python that reads (None: not at all), how; see read_export
 COLUMNS = [('2.21 session', sys.executable, 'session'),
            ('2.21 eager', sys.executable, 'eager'),
            ('TFLite', sys.executable, 'tflite'), ('1.15.5 session', TF1, 'session'),
-           ('onnxruntime', sys.executable, 'onnxruntime')]
-FILES = 'sampler.pb', 'saved_model', 'sampler.onnx'
+           ('onnxruntime', sys.executable, 'onnxruntime'),
+           ('Chromium by file', page.found() and sys.executable, 'chromium_file'),
+           ('by http', page.found() and sys.executable, 'chromium_http'),
+           ('Firefox by file', firefox.found() and sys.executable, 'firefox')]
+FILES = 'sampler.pb', 'saved_model', 'sampler.onnx', 'index.html'
 
 
 def main():
@@ -68,8 +74,8 @@ def call(words):
 
 
 def read(python, folder, way):
-    """Return {file: difference} as another process finds it; {} without that Python."""
-    if not os.path.exists(python):
+    """Return {file: difference} as another process finds it; {} without a Python."""
+    if not python:
         return {}
     done = subprocess.run([python, str(ROOT / 'bench' / 'read_export.py'), folder, way],
                           check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)

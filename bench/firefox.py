@@ -4,6 +4,7 @@ It is driven by its own Marionette, so that nothing but firefox-esr is needed. A
 for tests lets pages read other files; here that stays forbidden, as for everybody.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -13,10 +14,8 @@ import sys
 import tempfile
 import time
 
-import numpy as np
-
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from bench.page import CALLS, DRAW, SPEED, levels  # noqa: E402
+from bench import page  # noqa: E402
 
 PORT = 2828
 PROFILE = '''user_pref("remote.prefs.recommended", false);
@@ -38,9 +37,8 @@ class Marionette:
         with open(os.path.join(profile, 'user.js'), 'w') as file:
             file.write(PROFILE)
         self.process = subprocess.Popen([
-            shutil.which('firefox-esr') or 'firefox', '--headless', '--marionette',
-            '--no-remote', '--profile', profile], stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL)
+            found(), '--headless', '--marionette', '--no-remote', '--profile', profile],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.socket, self.number = connect(), 0
         self.read()     # who it is
         self.do('WebDriver:NewSession', capabilities={})
@@ -74,6 +72,11 @@ class Marionette:
         return self.do('WebDriver:ExecuteAsyncScript', script=script, args=[argument],
                        sandbox=None)['value']
 
+    def open(self, folder):
+        """Open the page of a folder; return after how many seconds its sheet stood."""
+        self.do('WebDriver:Navigate', url='file://' + page.path_of(folder))
+        return self.do('WebDriver:ExecuteAsyncScript', script=READY, args=[])['value']
+
     def close(self):
         """End the browser."""
         self.process.terminate()
@@ -90,32 +93,39 @@ def connect():
     raise SystemExit('no Firefox answers at port %d' % PORT)
 
 
+def found():
+    """Return the path of Firefox, or None."""
+    return shutil.which('firefox-esr') or shutil.which('firefox')
+
+
+@contextlib.contextmanager
+def firefox():
+    """Give a Firefox for a while."""
+    with tempfile.TemporaryDirectory() as profile:
+        browser = Marionette(profile)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
 def main(folders):
     """Print a row for each folder."""
     print('| page | sheet, s | 1 a call | 16 a call | levels |\n|' + ' --- |' * 5)
-    with tempfile.TemporaryDirectory() as profile:
-        firefox = Marionette(profile)
-        try:
-            for folder in folders:
-                print('| %s | %.2f | %.0f | %.0f | %d |' % ((folder,) + measure(
-                    firefox, folder)))
-        finally:
-            firefox.close()
+    with firefox() as browser:
+        for folder in folders:
+            print('| %s | %.2f | %.0f | %.0f | %d |' % (folder, *measure(
+                browser, folder)))
 
 
-def measure(firefox, folder):
+def measure(browser, folder):
     """Return the numbers of a row."""
-    with np.load(os.path.join(folder, 'expected.npz')) as file:
-        z, images = file['z'], file['images']
-        y = file['y'] if 'y' in file else np.zeros((len(z), 0))
-    firefox.do('WebDriver:Navigate', url='file://' + os.path.abspath(
-        os.path.join(folder, 'index.html')))
-    ready = firefox.do('WebDriver:ExecuteAsyncScript', script=READY, args=[])['value']
-    drawn = firefox.call(DRAW, [z.tolist(), y.tolist()])
-    sizes = [z.shape[1], y.shape[1]]
-    speeds = [firefox.call(SPEED, [count, calls] + sizes)
-              for count, calls in CALLS]
-    return (ready,) + tuple(speeds) + (levels(drawn, images),)
+    feed, images = page.expected(folder)
+    ready = browser.open(folder)
+    most = page.levels(browser.call(page.DRAW, page.faces(feed)), images)
+    speeds = [browser.call(page.SPEED, [count, calls] + page.sizes(feed))
+              for count, calls in page.CALLS]
+    return [ready, *speeds, most]
 
 
 if __name__ == '__main__':

@@ -5,24 +5,24 @@ python bench/page.py FOLDER [FOLDER ...]        needs chromium, and playwright
 Each FOLDER holds index.html, as --task export writes it, and expected.npz, as
 bench/expected_images.py writes it of the same run (of --z_dist normal01). Print a
 table: seconds until the large picture and until the whole sheet stand, images a second
-one and sixteen a call, the same a second of the processor's time (what other programs
-take does not count; Linux), and the largest difference in gray levels.
+one and sixteen a call, and the largest difference in gray levels. Measure on a machine
+that does nothing else.
 """
 
+import contextlib
 import functools
-import glob
 import http.server
+import importlib.util
 import os
 import shutil
 import sys
 import threading
 
 import numpy as np
-from playwright.sync_api import sync_playwright
 
 TIMES = 3       # of which the median is taken
 HEAD = ('| page | by | size, MB | first, s | sheet, s | 1 a call | 16 a call | '
-        '1, processor | 16, processor | levels |')
+        'levels |')
 CALLS = (1, 60), (16, 8)        # images of a call, and how many calls are timed
 DRAW = '''async ([z, y]) => {
     const faces = z.map((point, i) => ({
@@ -44,20 +44,45 @@ FIRST = """() => document.querySelector('#large canvas')
 
 def main(folders):
     """Print the table."""
-    print(HEAD + '\n|' + ' --- |' * 10)
+    print(HEAD + '\n|' + ' --- |' * 8)
+    with chromium() as browser:
+        for folder in folders:
+            feed, images = expected(folder)
+            path = path_of(folder)
+            for how, address in (('file', 'file://' + path), ('http', serve(path))):
+                tries = [measure(browser, address, feed, images) for _ in range(TIMES)]
+                print('| %s | %s | %.2f | %.2f | %.2f | %.0f | %.0f | %d |' % (
+                    folder, how, os.path.getsize(path) / 1e6,
+                    *np.median(tries, axis=0)))
+        print('Chromium %s; medians of %d' % (browser.version, TIMES))
+
+
+def found():
+    """Return the path of Chromium, or None where it or playwright is not there."""
+    return importlib.util.find_spec('playwright') and shutil.which('chromium')
+
+
+@contextlib.contextmanager
+def chromium():
+    """Give Chromium for a while."""
+    from playwright.sync_api import sync_playwright
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=shutil.which('chromium'), args=['--no-sandbox'])
-        for folder in folders:
-            with np.load(os.path.join(folder, 'expected.npz')) as file:
-                expected = dict(file)
-            path = os.path.abspath(os.path.join(folder, 'index.html'))
-            for how, address in (('file', 'file://' + path), ('http', serve(path))):
-                tries = [measure(browser, address, expected) for _ in range(TIMES)]
-                print('| %s | %s | %.2f | %.2f | %.2f | %s | %d |' % (
-                    folder, how, os.path.getsize(path) / 1e6, *row(tries)))
-        print('Chromium %s; medians of %d' % (browser.version, TIMES))
+            executable_path=found(), args=['--no-sandbox'])
+        yield browser
         browser.close()
+
+
+def expected(folder):
+    """Return (feed, images) of expected.npz: z and of labels y, and what they draw."""
+    with np.load(os.path.join(folder, 'expected.npz')) as file:
+        return ({name: file[name] for name in file if name != 'images'},
+                file['images'])
+
+
+def path_of(folder):
+    """Return the page's whole path."""
+    return os.path.abspath(os.path.join(folder, 'index.html'))
 
 
 def serve(path):
@@ -71,8 +96,8 @@ def serve(path):
     return 'http://127.0.0.1:%d/%s' % (server.server_port, os.path.basename(path))
 
 
-def measure(browser, address, expected):
-    """Return the numbers of a row: times, speeds and the difference."""
+def measure(browser, address, feed, images):
+    """Return the numbers of a row: two times, two speeds and the difference."""
     page = browser.new_page()
     page.goto(address, wait_until='commit')
     first, ready = (page.wait_for_function(
@@ -80,43 +105,22 @@ def measure(browser, address, expected):
         timeout=120000).json_value() / 1000
         for done in (safe(FIRST), "() => document.body && document.body.dataset.ready"))
     page.wait_for_timeout(1000)     # the small pictures are drawn meanwhile
-    z, y = expected['z'], expected.get('y', np.zeros((len(expected['z']), 0)))
-    drawn = page.evaluate(DRAW, [z.tolist(), y.tolist()])
-    sizes = [z.shape[1], y.shape[1]]
-    speeds, by_processor = [], []
-    for count, calls in CALLS:
-        before = processor_times()
-        speeds.append(page.evaluate(SPEED, [count, calls] + sizes))
-        spent = max(time - before.get(process, 0)
-                    for process, time in processor_times().items())
-        by_processor.append(count * (calls + 1) / spent)
+    most = levels(page.evaluate(DRAW, faces(feed)), images)
+    speeds = [page.evaluate(SPEED, [count, calls] + sizes(feed))
+              for count, calls in CALLS]
     page.close()
-    return [first, ready] + speeds + by_processor + [
-        levels(drawn, expected['images'])]
+    return [first, ready, *speeds, most]
 
 
-def row(tries):
-    """Return the medians: two times, the speeds as a text, the levels."""
-    first, ready, *speeds, most = np.median(tries, axis=0)
-    return first, ready, ' | '.join('%.0f' % speed for speed in speeds), most
+def faces(feed):
+    """Return what DRAW takes of a feed: a list of z and one of y."""
+    z = feed['z']
+    return [z.tolist(), feed.get('y', np.zeros((len(z), 0))).tolist()]
 
 
-def processor_times():
-    """Return the seconds that each of our processes has computed, {process: s}."""
-    children, found, left = {}, {}, [os.getpid()]
-    for path in glob.glob('/proc/[0-9]*/stat'):
-        try:
-            with open(path) as file:
-                values = file.read().rpartition(')')[2].split()
-        except OSError:     # it has ended
-            continue
-        children.setdefault(int(values[1]), []).append(
-            (path, (int(values[11]) + int(values[12])) / os.sysconf('SC_CLK_TCK')))
-    while left:
-        for path, time in children.get(left.pop(), []):
-            found[path] = time
-            left.append(int(path.split('/')[2]))
-    return found
+def sizes(feed):
+    """Return how many numbers z has, and how many y."""
+    return [len(values[0]) for values in faces(feed)]
 
 
 def safe(test):

@@ -1,6 +1,8 @@
 """Draw by exported files in other ways, and compare with the run's own samples.
 
-PYTHON bench/read_export.py FOLDER WAY...      WAY: session, eager, tflite, onnxruntime
+PYTHON bench/read_export.py FOLDER WAY...
+
+WAY is session, eager, tflite, onnxruntime, chromium_file, chromium_http or firefox.
 
 FOLDER holds what --task export wrote, and expected.npz: z, of labels y, and the images
 that the run's own sampler drew of them. Print {way: {file: the largest difference}} as
@@ -13,6 +15,7 @@ import sys
 
 import numpy as np
 
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 os.environ['CUDA_VISIBLE_DEVICES'] = '-1'
 
@@ -30,8 +33,9 @@ def main(folder, *ways):
 def difference(draw, path, feed, images):
     """Return the largest difference of a value, of all at once and of one image."""
     one = {name: value[:1] for name, value in feed.items()}
-    return max(float(np.abs(draw(path, feed) - images).max()),
-               float(np.abs(draw(path, one) - images[:1]).max()))
+    return max(float(np.abs(np.reshape(drawn, wanted.shape) - wanted).max())
+               for drawn, wanted in ((draw(path, feed), images),
+                                     (draw(path, one), images[:1])))
 
 
 # --- a session of TensorFlow 1, or of today's --------------------------------
@@ -100,11 +104,45 @@ def onnx(path, feed):
     return session.run(['images'], feed)[0]
 
 
+# --- browsers ----------------------------------------------------------------
+
+def chromium_by_file(path, feed):
+    """Draw by the page in Chromium."""
+    return in_chromium('file://' + os.path.abspath(path), feed)
+
+
+def chromium_by_http(path, feed):
+    """Draw by the page in Chromium, which a server gives."""
+    from bench import page
+    return in_chromium(page.serve(path), feed)
+
+
+def in_chromium(address, feed):
+    """Draw by the page at an address."""
+    from bench import page
+    with page.chromium() as browser:
+        tab = browser.new_page()
+        tab.goto(address)
+        tab.wait_for_selector('body[data-ready]', timeout=120000)
+        return tab.evaluate(page.DRAW, page.faces(feed))
+
+
+def in_firefox(path, feed):
+    """Draw by the page in Firefox."""
+    from bench import firefox, page
+    with firefox.firefox() as browser:
+        browser.open(os.path.dirname(path))
+        return browser.call(page.DRAW, page.faces(feed))
+
+
 WAYS = {
     'session': {'sampler.pb': graph_in_session, 'saved_model': saved_model_in_session},
     'eager': {'sampler.pb': graph_eagerly, 'saved_model': saved_model_eagerly},
     'tflite': {'saved_model': tflite},
     'onnxruntime': {'sampler.onnx': onnx},
+    'chromium_file': {'index.html': chromium_by_file},
+    'chromium_http': {'index.html': chromium_by_http},
+    'firefox': {'index.html': in_firefox},
 }
 
 if __name__ == '__main__':
