@@ -46,10 +46,9 @@ def main():
     out = parser.parse_args().out
     rows = [['run', 'file'] + [title for title, _, _ in COLUMNS]]
     for name in RUNS:
-        folder = prepare(out, name)
-        found = [read(python, folder, way) for _, python, way in COLUMNS]
-        rows += [[name, file] + ['%.1e' % way[file] if file in way else ''
-                                 for way in found] for file in FILES]
+        found = read(prepare(out, name))
+        rows += [[name, file] + [number(found.get((python, way), {}).get(file))
+                                 for _, python, way in COLUMNS] for file in FILES]
     print(markdown(rows, left=2))
 
 
@@ -73,13 +72,22 @@ def call(words):
                    stdout=sys.stderr)
 
 
-def read(python, folder, way):
-    """Return {file: difference} as another process finds it; {} without a Python."""
-    if not python:
-        return {}
-    done = subprocess.run([python, str(ROOT / 'bench' / 'read_export.py'), folder, way],
-                          check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    return json.loads(done.stdout)[way]
+def read(folder):
+    """Return {(Python, way): {file: difference}} as other processes find it."""
+    found = {}
+    for reader in {python for _, python, _ in COLUMNS if python}:
+        ways = [way for _, python, way in COLUMNS if python == reader]
+        done = subprocess.run(
+            [reader, str(ROOT / 'bench' / 'read_export.py'), folder, *ways], check=True,
+            stdout=subprocess.PIPE)
+        found.update({(reader, way): files
+                      for way, files in json.loads(done.stdout).items()})
+    return found
+
+
+def number(difference):
+    """Return the text of a cell."""
+    return '' if difference is None else '%.1e' % difference
 
 
 if __name__ == '__main__':

@@ -17,8 +17,9 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from bench import page  # noqa: E402
 
-PORT = 2828
-PROFILE = '''user_pref("remote.prefs.recommended", false);
+PORT = 'MarionetteActivePort'     # the file of the profile that says it
+PROFILE = '''user_pref("marionette.port", 0);
+user_pref("remote.prefs.recommended", false);
 user_pref("security.fileuri.strict_origin_policy", true);
 user_pref("datareporting.policy.dataSubmissionEnabled", false);
 user_pref("browser.shell.checkDefaultBrowser", false);
@@ -39,10 +40,20 @@ class Marionette:
         self.process = subprocess.Popen([
             found(), '--headless', '--marionette', '--no-remote', '--profile', profile],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.socket, self.number = connect(), 0
+        self.socket, self.number = self.connect(profile), 0
         self.read()     # who it is
         self.do('WebDriver:NewSession', capabilities={})
         self.do('WebDriver:SetTimeouts', script=300000, pageLoad=120000)
+
+    def connect(self, profile):
+        """Return the socket, once the browser listens at the port that it chose."""
+        for _ in range(600):
+            with contextlib.suppress(OSError, ValueError), open(
+                    os.path.join(profile, PORT)) as file:
+                return socket.create_connection(('127.0.0.1', int(file.read())))
+            time.sleep(0.2)
+        self.close()
+        raise SystemExit('Firefox does not answer')
 
     def do(self, command, **parameters):
         """Send a command; return the answer. Raises RuntimeError with its error."""
@@ -81,16 +92,6 @@ class Marionette:
         """End the browser."""
         self.process.terminate()
         self.process.wait()
-
-
-def connect():
-    """Return the socket, once the browser listens."""
-    for _ in range(300):
-        try:
-            return socket.create_connection(('127.0.0.1', PORT))
-        except OSError:
-            time.sleep(0.2)
-    raise SystemExit('no Firefox answers at port %d' % PORT)
 
 
 def found():

@@ -1,8 +1,9 @@
-"""What reads the files: a session, TensorFlow 2 eagerly, TFLite, onnxruntime."""
+"""What reads the files: sessions, TensorFlow 2, TFLite, onnxruntime and browsers."""
 
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -11,11 +12,12 @@ import numpy as np
 import pytest
 
 import main
-from bench import read_export
+from bench import firefox, page, read_export
 from export import facts, frozen, onnx_graph
 from runs.folders import Run
 
 LIMIT = 2e-5
+LEVEL = 2 / 255     # what half precision of the page's weights may do at most
 ROOT = os.path.dirname(os.path.abspath(main.__file__))
 
 
@@ -45,15 +47,38 @@ def test_a_session_draws_the_same(name, tmp_path):
 @pytest.mark.parametrize('name', ['gray, labels', 'odd, kernel 5, biases', 'mlp'])
 def test_tensorflow_2_and_tflite_draw_the_same(name, tmp_path):
     export(name, tmp_path)
-    # In a process of its own: the program turns TensorFlow 2's behaviour off.
-    done = subprocess.run(
-        [sys.executable, os.path.join(ROOT, 'bench', 'read_export.py'), str(tmp_path),
-         'eager', 'tflite'], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    found = read(tmp_path, 'eager', 'tflite')
     assert {way: set(files) for way, files in found.items()} == {
         'eager': {'sampler.pb', 'saved_model'}, 'tflite': {'saved_model'}}
     assert max(value for files in found.values() for value in files.values()) < LIMIT
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', ['gray, labels', 'odd, kernel 5, biases'])
+def test_browsers_draw_the_same(name, tmp_path, make):
+    ways = ['chromium_file', 'chromium_http'] * bool(page.found()) + (
+        ['firefox'] * bool(firefox.found()))
+    if not ways:
+        pytest.skip('no browser: `apt-get install chromium firefox-esr` to test them')
+    file, feed, images = make(name)
+    shutil.copy(str(file), str(tmp_path / 'index.html'))
+    np.savez(str(tmp_path / 'expected.npz'), images=images, **feed)
+    found = read(tmp_path, *ways)
+    assert list(found) == ways
+    for files in found.values():
+        assert 0 < files['index.html'] < LEVEL
+
+
+def read(folder, *ways):
+    """Return what read_export finds, in a process of its own.
+
+    The program turns TensorFlow 2's behaviour off, and a process has one Playwright.
+    """
+    done = subprocess.run(
+        [sys.executable, os.path.join(ROOT, 'bench', 'read_export.py'), str(folder),
+         *ways], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 @pytest.mark.slow
