@@ -34,6 +34,18 @@ def conv2d(x, channels, kernel, stride=2, stddev=0.02, name='conv2d', biases='ad
         return with_biases(convolution.conv2d(x, w, stride), biases)
 
 
+def conv2d_whole(x, stddev=0.02, name='conv2d_whole'):
+    """Convolve [N, H, W, C] with one kernel as large as the map: a number each, [N, 1].
+
+    No bias is added.
+    """
+    with tf.variable_scope(name):
+        w = tf.get_variable('w', x.shape.as_list()[1:] + [1],
+                            initializer=tf.random_normal_initializer(stddev=stddev))
+        y = tf.nn.conv2d(tf.cast(x, w.dtype), w, strides=[1, 1, 1, 1], padding='VALID')
+    return tf.reshape(tf.cast(y, x.dtype), [-1, 1])
+
+
 def deconv2d(x, output_shape, kernel, stride=2, stddev=0.02, name='deconv2d',
              biases='add'):
     """Convolve, transposed, [N, H, W, C] to [N] + output_shape ([height, width, c]).

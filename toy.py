@@ -94,11 +94,8 @@ class GaussianGAN:
         self.d_loss_real, self.d_loss_fake, self.g_loss = losses.LOSSES[c.loss](
             self.D_logits, self.D_logits_, c.label_smoothing)
         self.d_loss = self.d_loss_real + self.d_loss_fake
-        threshold = losses.threshold(c.loss, self.D_logits, self.D_logits_)
-        self.d_acc_real = tf.reduce_mean(
-            tf.cast(self.D_logits > threshold, tf.float32))
-        self.d_acc_fake = tf.reduce_mean(
-            tf.cast(self.D_logits_ <= threshold, tf.float32))
+        self.d_acc_real, self.d_acc_fake = losses.accuracies(
+            c.loss, self.D_logits, self.D_logits_)
         self.scalars = {name: getattr(self, name) for name in (
             'd_loss_real', 'd_loss_fake', 'g_loss', 'd_acc_real', 'd_acc_fake')}
 

@@ -7,7 +7,31 @@ initial values, spectral norm, bfloat16. WGAN's clipping is here too.
 
 import tensorflow.compat.v1 as tf
 
+from graph.convolution import has_gpu
+
 CLIP = 0.01     # of WGAN's weights without a penalty: Arjovsky et al., 2017
+
+
+def choose(config):
+    """Return G's getter, D's, and D's SpectralNorm, each None where there is none."""
+    initial = [xavier] if config.init == 'xavier' else []
+    narrow = [bfloat16] if config.precision == 'bfloat16' and has_gpu() else []
+    norm = SpectralNorm() if config.spectral_norm else None
+    return (compose(narrow + initial),
+            compose(narrow + ([norm] if norm else []) + initial), norm)
+
+
+def constrain(config, norm, variables, after):
+    """Return ops that hold D's variables in bounds, as --spectral_norm and WGAN ask.
+
+    `norm` is D's SpectralNorm or None; `after` are the ops of its update.
+    """
+    if norm:
+        return norm.updates()
+    if config.loss != 'wgan' or config.penalty != 'none':
+        return []
+    with tf.control_dependencies(after):
+        return clip(variables)
 
 
 def is_weight(name):

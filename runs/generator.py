@@ -6,6 +6,7 @@ So does whoever exports a network, and who draws by a checkpoint that holds no D
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from graph import getters
 from model import ARCHITECTURES
 from runs import checkpoints
 from settings.errors import UserError
@@ -38,9 +39,29 @@ def build(config, weights):
     Raises UserError where these are not those of the config's network.
     """
     try:
-        return ARCHITECTURES[config.architecture](config, weights=weights)
+        return sampler_of(ARCHITECTURES[config.architecture], weights)(config)
     except ValueError as error:
         raise UserError('The checkpoint does not fit the model:\n  %s' % error)
+
+
+def sampler_of(network, weights):
+    """Return the class of a network that builds its sampler alone: no variable, no D.
+
+    `weights`, {name: array}, are its constants. It takes z and y and gives
+    `sampler_images`. Making it raises ValueError where a weight is missing or of
+    another shape.
+    """
+    class Sampler(network):
+        def build_model(self, inputs=None):
+            c = self.config
+            self.variables, self.averages = [], {}
+            self.g_getter = getters.constants(weights)
+            self.z = tf.placeholder(tf.float32, [None, c.z_dim], 'z')
+            self.y = tf.placeholder(
+                tf.float32, [None, c.y_dim], 'y') if c.y_dim else None
+            self.sampler_images = tf.identity(
+                self.generator(self.z, self.y, train=False), 'images')
+    return Sampler
 
 
 def has_D(path):

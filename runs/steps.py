@@ -10,15 +10,13 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from graph.convolution import has_gpu
+from graph.summary import WATCHED
 from ops import draw_z
 from runs import pictures, sessions
 from settings.errors import UserError
 from utils import quiet
 
 MOST = 50           # steps in one run, with a GPU
-# What a summary is made of: tensors of the model, of the last step of a run
-WATCHED = ('d_loss_real', 'd_loss_fake', 'g_loss', 'd_acc_real', 'd_acc_fake', 'd_loss',
-           'd_penalty', 'augment_p', 'z', 'D', 'D_')
 
 
 def make(model, data, sess, echo=print):
