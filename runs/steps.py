@@ -9,10 +9,12 @@ processor, without XLA, its numbers are those of single steps, bit for bit.
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from dataset.batches import batch_number
 from graph.convolution import has_gpu
 from graph.summary import WATCHED
 from ops import draw_z
 from runs import pictures, sessions
+from runs.record import histograms
 from settings.errors import UserError
 from utils import quiet
 
@@ -51,6 +53,33 @@ def compiled(model, source, sess, echo):
         except TypeError:
             failure = 'it needs TensorFlow 2.5 or later; this is ' + tf.__version__
     raise UserError('--xla: XLA does not work here (%s). Leave it out.' % failure)
+
+
+def take(trainer, first):
+    """Take the steps of a train.Trainer after step `first`, as many as one run covers.
+
+    Return the losses and accuracies of each, {name: float}.
+    """
+    c = trainer.config
+    numbers = [[batch_number(step * c.d_steps + i) for i in range(c.d_steps)]
+               for step in range(first, pause(trainer, first))]
+    rows = trainer.steps.run(trainer.sess, numbers)
+    done = first + len(rows)
+    if trainer.record and done % c.summary_freq == 0:
+        with histograms(done):
+            summary = trainer.steps.summary(trainer.sess)
+        trainer.record.events.add_summary(summary, done)
+    return rows
+
+
+def pause(trainer, first):
+    """Return the step with which a run of many ends: where there is more to do."""
+    c, most = trainer.config, first + trainer.steps.most
+    often = [c.sample_freq, c.ckpt_freq, c.summary_freq, c.eval_freq or c.ckpt_freq]
+    most = min([most, trainer.total] + [first - first % freq + freq for freq in often])
+    # a dry run may go beyond the last step
+    return next((done for done in range(first + 1, most) if trainer.epochs.ends(done)),
+                max(most, first + 1))
 
 
 class Steps:

@@ -34,7 +34,7 @@ from test_fetch import (
 )
 
 import download
-from dataset import fetch
+from dataset import downloads, fetch
 
 server, table, run = test_fetch.server, test_fetch.table, test_fetch.run
 OTHER = bytes(reversed(BODY))
@@ -301,7 +301,7 @@ class Child:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
         if user:
             os.setuid(user)
-        download.DATASETS = {'set': download.Dataset('folder', (file,))}
+        download.DATASETS = {'set': downloads.Dataset('folder', (file,))}
         return download.main(['set'])
 
     def read(self):

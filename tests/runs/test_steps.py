@@ -137,7 +137,7 @@ def test_a_run_of_many_ends_where_there_is_more_to_do(tiny_config, first, expect
                            eval_freq=18, features='pixels'), total=100,
         steps=types.SimpleNamespace(most=7),
         epochs=types.SimpleNamespace(ends=lambda step: step == 99))
-    assert train.Trainer.pause(trainer, first) == expected
+    assert steps.pause(trainer, first) == expected
 
 
 @pytest.fixture
