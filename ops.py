@@ -87,9 +87,9 @@ def linear(x, size, stddev=0.02, name='linear', bias=True):
 def batch_norm(x, train, name='batch_norm', biases=None, moments=None):
     """Normalise [N, H, W, C] for each channel: Ioffe and Szegedy, 2015.
 
-    `biases` [C] belong to x but are not added to it yet. As they move each mean by as
-    much as each value, normalising takes them away again: they need only be known to
-    the moving mean, are never added, and no gradient reaches them.
+    `biases` [C] are those of the layer before, which has not added them to x. Adding
+    them would move the mean as much as the values, and normalising would take them away
+    again. So only the moving mean counts them, and no gradient reaches them.
 
     In training by the batch's own mean and variance, else by the moving averages. A
     training call moves no average by itself: it puts (moving average, batch value)

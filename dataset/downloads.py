@@ -35,16 +35,18 @@ def mirrored(bases, name, size, checksum, **more):
     return File(name, size, checksum, tuple(base + name for base in bases), **more)
 
 
+def idx_files(bases, found):
+    """Return the Files of MNIST's kind; `found` maps names to (size, checksum)."""
+    return tuple(mirrored(bases, name + '-ubyte.gz', size, checksum)
+                 for name, (size, checksum) in found.items())
+
+
 DATASETS = {
-    'mnist': Dataset('mnist', (
-        mirrored(MNIST, 'train-images-idx3-ubyte.gz', 9912422,
-                 'f68b3c2dcbeaaa9fbdd348bbdeb94873'),
-        mirrored(MNIST, 'train-labels-idx1-ubyte.gz', 28881,
-                 'd53e105ee54ea40749a09fcbcd1e9432'),
-        mirrored(MNIST, 't10k-images-idx3-ubyte.gz', 1648877,
-                 '9fb629c4189551a2d022fa330f9573f3'),
-        mirrored(MNIST, 't10k-labels-idx1-ubyte.gz', 4542,
-                 'ec29112dd5afa0611ce80d1b7f02629c'))),
+    'mnist': Dataset('mnist', idx_files(MNIST, {
+        'train-images-idx3': (9912422, 'f68b3c2dcbeaaa9fbdd348bbdeb94873'),
+        'train-labels-idx1': (28881, 'd53e105ee54ea40749a09fcbcd1e9432'),
+        't10k-images-idx3': (1648877, '9fb629c4189551a2d022fa330f9573f3'),
+        't10k-labels-idx1': (4542, 'ec29112dd5afa0611ce80d1b7f02629c')})),
     'celebA': Dataset('celebA', (
         File('img_align_celeba.zip', 1443490838, '00d2c5bc6d35e252742224ab0c1e8fcb',
              (DRIVE % CELEBA,),
@@ -54,15 +56,11 @@ DATASETS = {
         File('list_attr_celeba.txt', 26721026, '75e246fa4810816ffd6ee81facbd244c',
              (DRIVE % ATTRIBUTES,),
              f'https://drive.google.com/file/d/{ATTRIBUTES}/view {CELEBA_PAGE}'))),
-    'fashion_mnist': Dataset('fashion_mnist', (
-        mirrored(FASHION, 'train-images-idx3-ubyte.gz', 26421880,
-                 '8d4fb7e6c68d591d4c3dfef9ec88bf0d'),
-        mirrored(FASHION, 'train-labels-idx1-ubyte.gz', 29515,
-                 '25c81989df183df01b3e8a0aad5dffbe'),
-        mirrored(FASHION, 't10k-images-idx3-ubyte.gz', 4422102,
-                 'bef4ecab320f06d8554ea6380940ec79'),
-        mirrored(FASHION, 't10k-labels-idx1-ubyte.gz', 5148,
-                 'bb300cfdad3c16e7a12a480ee83cd310'))),
+    'fashion_mnist': Dataset('fashion_mnist', idx_files(FASHION, {
+        'train-images-idx3': (26421880, '8d4fb7e6c68d591d4c3dfef9ec88bf0d'),
+        'train-labels-idx1': (29515, '25c81989df183df01b3e8a0aad5dffbe'),
+        't10k-images-idx3': (4422102, 'bef4ecab320f06d8554ea6380940ec79'),
+        't10k-labels-idx1': (5148, 'bb300cfdad3c16e7a12a480ee83cd310')})),
     'cifar10': Dataset('cifar10', (
         mirrored(CIFAR, 'cifar-10-python.tar.gz', 170498071,
                  'c58f30108f718f92721af3b95e74349a'),)),

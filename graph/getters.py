@@ -49,9 +49,9 @@ def xavier(getter, name, *args, **kwargs):
 
 
 def constants(values):
-    """Return a getter that gives a variable's value in {name: array} as a constant.
+    """Return a getter that gives constants, {name: array}, in place of variables.
 
-    Under the variable's own name. Raises ValueError where it is missing or of another
+    Each has its variable's name. Raises ValueError where one is missing or has another
     shape.
     """
     made = {}
@@ -99,7 +99,7 @@ class SpectralNorm:
         return self.weights[name]
 
     def divide(self, variable, u):
-        """Return the weights over their norm; see to u's update."""
+        """Return the weights divided by their norm; remember how u moves."""
         w = tf.reshape(variable, [-1, int(variable.shape[-1])])
         v = tf.nn.l2_normalize(tf.matmul(u, w, transpose_b=True))
         new_u = tf.nn.l2_normalize(tf.matmul(v, w))

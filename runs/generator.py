@@ -1,6 +1,6 @@
-"""The generator alone: drawing by its weights, without D and what else training needs.
+"""The generator alone, to draw with: without D and the rest that training needs.
 
-So does whoever exports a network, and who draws by a checkpoint that holds no D.
+An export is made of it; and so are samples of a checkpoint that holds no D.
 """
 
 import numpy as np
@@ -18,8 +18,8 @@ OF_D = 'complete', 'classify', 'filters', 'score'     # the tasks that ask D
 def weights(path, config):
     """Return {name: float32 array} of the weights that a checkpoint's sampler takes.
 
-    They are the averages, of a run with --ema, by the names of the variables that they
-    are averages of. Raises UserError where the checkpoint is damaged.
+    With --ema these are the averages, under the names of the weights themselves. Raises
+    UserError where the checkpoint is damaged.
     """
     prefix = AVERAGES if config.ema else ''
     names = [name for name in sorted(checkpoints.shapes(path))

@@ -22,10 +22,10 @@ MOST = 50           # steps in one run, with a GPU
 
 
 def make(model, data, sess, echo=print):
-    """Return the Steps of a model with optimizers; None where each step is a run.
+    """Return the Steps of a model with optimizers; None where a run is one step.
 
-    So it is with several workers, who exchange in each step. Raises UserError where
-    --xla cannot be had.
+    With several workers it always is: they exchange in each step. Raises UserError
+    where --xla does not work.
     """
     config = model.config
     most = min(config.steps_per_run or (MOST if has_gpu() else 1),
@@ -170,9 +170,9 @@ class Steps:
         return tf.stack([values[name] for name in self.names]), watched, done
 
     def repeat(self, times, inputs, update, batch=None):
-        """Return ops that update one network so often, on the batch of that index.
+        """Return ops that update one network `times` times.
 
-        By default each time on a batch of its own.
+        Each time on the batch of that index, by default on a batch of its own.
         """
         if not times:
             return []

@@ -143,7 +143,7 @@ class Member(train.Trainer):
         return self.status
 
     def ends(self, step):
-        """Tell whether a step is the last one of this start."""
+        """Tell whether the training ends after a step, or stops there for now."""
         return step == self.total or bool(self.status)
 
     # --- what the chief alone does -------------------------------------------
