@@ -53,33 +53,50 @@ def train(config, given, words=()):
     together = cluster.find(os.environ, given)
     if together:
         return work(config, given, together)
-    from dataset import batches
-    from runs import room, start
-    run, settled = start.to_train(config, given, tell_by_shapes)
-    if settled.eval_freq:
-        from metrics import extractors
-        extractors.check(settled)
-    start.check_free(run)
-    if settled.dataset != GAUSSIAN:
-        room.check_training(run, settled)
-        data = batches.load(settled)
-        data.steps_per_epoch(settled.batch_size * settled.workers)  # refuses too few
+    from runs import start
+    run, settled = prepare(config, given)
+    data = load(run, settled)
     if settled.workers > 1:
-        start.check_classes(run, settled, data)
         from workers import launch
         return launch.launch(words, settled.workers)
     if settled.dry_run:
-        start.check_classes(run, settled, data)
         settled = start_tensorflow('runs.sessions').at_hand(settled, given)
         return in_a_graph('train', 'rehearse', settled, run, data)
     with start.locked(run), process.steady_output():
         settled = start.settle(run, settled, given)     # again: trained meanwhile?
-        if settled.dataset != GAUSSIAN:
-            start.check_classes(run, settled, data)
         settled = start_tensorflow('runs.sessions').at_hand(settled, given)
         if settled.dataset == GAUSSIAN:
             return in_a_graph('toy', 'train', settled, run)
+        start.check_classes(run, settled, data)
         return in_a_graph('train', 'train', settled, run, data)
+
+
+def prepare(config, given, echo=print):
+    """Return the (Run, Config) of a training, when nothing speaks against it.
+
+    Raises UserError where something does. Nothing is written.
+    """
+    from runs import room, start
+    run, settled = start.to_train(config, given, tell_by_shapes, echo)
+    if settled.eval_freq:
+        from metrics import extractors  # late: it may load a network
+        extractors.check(settled)
+    start.check_free(run)
+    if settled.dataset != GAUSSIAN:
+        room.check_training(run, settled)
+    return run, settled
+
+
+def load(run, config):
+    """Return the Dataset of a run, checked; None for points, which the toy draws."""
+    if config.dataset == GAUSSIAN:
+        return None
+    from dataset import batches
+    from runs import start
+    data = batches.load(config)
+    data.steps_per_epoch(config.batch_size * config.workers)    # refuses too few
+    start.check_classes(run, config, data)
+    return data
 
 
 def work(config, given, together):
@@ -91,7 +108,7 @@ def work(config, given, together):
         together.rank, together.size, start_tensorflow('runs.machine').where(config)))
     with start_tensorflow('tensorflow.compat.v1').Graph().as_default(), (
             start_tensorflow('runs.sessions').memory()):
-        return training.work(config, given, together, tell_by_shapes)
+        return training.work(config, given, together, prepare)
 
 
 def do_task(config, given):

@@ -34,6 +34,18 @@ def conv2d(x, channels, kernel, stride=2, stddev=0.02, name='conv2d', biases='ad
         return with_biases(convolution.conv2d(x, w, stride), biases)
 
 
+def conv2d_whole(x, stddev=0.02, name='conv2d_whole'):
+    """Convolve [N, H, W, C] with one kernel as large as the map: a number each, [N, 1].
+
+    No bias is added.
+    """
+    with tf.variable_scope(name):
+        w = tf.get_variable('w', x.shape.as_list()[1:] + [1],
+                            initializer=tf.random_normal_initializer(stddev=stddev))
+        y = tf.nn.conv2d(tf.cast(x, w.dtype), w, strides=[1, 1, 1, 1], padding='VALID')
+    return tf.reshape(tf.cast(y, x.dtype), [-1, 1])
+
+
 def deconv2d(x, output_shape, kernel, stride=2, stddev=0.02, name='deconv2d',
              biases='add'):
     """Convolve, transposed, [N, H, W, C] to [N] + output_shape ([height, width, c]).
@@ -75,9 +87,9 @@ def linear(x, size, stddev=0.02, name='linear', bias=True):
 def batch_norm(x, train, name='batch_norm', biases=None, moments=None):
     """Normalise [N, H, W, C] for each channel: Ioffe and Szegedy, 2015.
 
-    `biases` [C] belong to x but are not added to it yet. As they move each mean by as
-    much as each value, normalising takes them away again: they need only be known to
-    the moving mean, are never added, and no gradient reaches them.
+    `biases` [C] are those of the layer before, which has not added them to x. Adding
+    them would move the mean as much as the values, and normalising would take them away
+    again. So only the moving mean counts them, and no gradient reaches them.
 
     In training by the batch's own mean and variance, else by the moving averages. A
     training call moves no average by itself: it puts (moving average, batch value)

@@ -17,7 +17,7 @@ import tensorflow.compat.v1 as tf
 
 from graph import losses
 from ops import draw_z, linear, make_optimizer
-from runs import checkpoints, folders, history, room, sessions
+from runs import checkpoints, folders, history, room, sessions, toy_pictures
 from runs.guard import Diverged, check_finite
 from utils import show_all_variables
 
@@ -94,11 +94,8 @@ class GaussianGAN:
         self.d_loss_real, self.d_loss_fake, self.g_loss = losses.LOSSES[c.loss](
             self.D_logits, self.D_logits_, c.label_smoothing)
         self.d_loss = self.d_loss_real + self.d_loss_fake
-        threshold = losses.threshold(c.loss, self.D_logits, self.D_logits_)
-        self.d_acc_real = tf.reduce_mean(
-            tf.cast(self.D_logits > threshold, tf.float32))
-        self.d_acc_fake = tf.reduce_mean(
-            tf.cast(self.D_logits_ <= threshold, tf.float32))
+        self.d_acc_real, self.d_acc_fake = losses.accuracies(
+            c.loss, self.D_logits, self.D_logits_)
         self.scalars = {name: getattr(self, name) for name in (
             'd_loss_real', 'd_loss_fake', 'g_loss', 'd_acc_real', 'd_acc_fake')}
 
@@ -255,10 +252,10 @@ class Trainer:
         run, G = self.run, self.generate()
         print(table(G))
         shown = self.config.num_samples or SHOWN
-        print('scatter:    %s' % draw_scatter(
+        print('scatter:    %s' % toy_pictures.draw_scatter(
             draw_points(shown, self.config.seed), G[:shown],
             os.path.join(run.sample_dir, 'scatter.png'), run.name))
-        print('accuracy:   %s' % draw_accuracy(
+        print('accuracy:   %s' % toy_pictures.draw_accuracy(
             run.history_path, os.path.join(run.sample_dir, 'accuracy.png'), run.name))
 
 
@@ -283,34 +280,3 @@ def table(G):
             ('mean', 'covariance', ''), (MEAN, *COVARIANCE), (mean, *covariance)):
         lines.append('%-12s%7.3f %7.3f   %7.3f %7.3f' % (name, *target, *row))
     return '\n'.join(lines)
-
-
-def draw_scatter(points, G, path, title):
-    """Draw real and generated points [N, 2] as PNG; return its path."""
-    with history.figure(path, (4, 5.5)) as axes:
-        for xy, label, colour in ((points, 'real', 'tab:blue'),
-                                  (G, 'generated', 'tab:red')):
-            axes.scatter(*xy.T, s=7, alpha=0.5, linewidths=0, color=colour, label=label)
-        axes.set(title=history.plain(title), aspect='equal')
-        axes.grid(alpha=0.3)
-        axes.legend(loc='upper left')
-    return path
-
-
-def draw_accuracy(history_path, path, title):
-    """Draw D's accuracy after each epoch of a history as PNG; return its path."""
-    rows = history.read(history_path)
-    with history.figure(path, (6, 4)) as axes:
-        axes.axhline(0.5, color='gray', linewidth=0.8, linestyle='--')
-        for values, label, colour in (
-                (rows['d_acc_real'], 'real', 'tab:blue'),
-                (rows['d_acc_fake'], 'generated', 'tab:red'),
-                (accuracy(rows), 'together', 'black')):
-            axes.plot(rows['epoch'], values, marker='.', color=colour, label=label)
-        axes.set(title=history.plain(title), xlabel='epoch', ylim=(0, 1.02),
-                 ylabel='share that D gets right')
-        axes.grid(alpha=0.3)
-        axes.legend(loc='lower right')
-    return path
-
-

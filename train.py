@@ -1,37 +1,22 @@
 """The training loop: one session.run a step, or with a GPU for many of them."""
 
 import contextlib
-import os
-import re
-import statistics
 import sys
 import time
 
 import tensorflow.compat.v1 as tf
 from tqdm import tqdm
 
-from dataset import preview
 from dataset.batches import batch_number
-from dataset.cache import cache_base
+from dataset.cache import sheet_of
 from metrics import evaluation
 from model import ARCHITECTURES
-from runs import (
-    checkpoints,
-    costs,
-    epochs,
-    history,
-    inherit,
-    sampling,
-    sessions,
-    steps,
-)
-from runs.folders import list_sheets, make_folder, saved
-from runs.guard import WEIGHTS_EVERY, Diverged, check_variables, message
-from runs.record import ANIMATION, Record, remove_stale_sheets
+from runs import checkpoints, costs, inherit, sampling, sessions, steps
+from runs.epochs import Epochs
+from runs.folders import make_folder
+from runs.guard import WEIGHTS_EVERY, Diverged, check_variables
+from runs.record import Record, histograms, noted, say_where, show_results, tidy
 from runs.stop import Stop
-from utils import make_gif, remove_leftovers, show_all_variables
-
-MEASURED = 3        # runs of a step, or of many, of a dry run, after a first one
 
 
 def train(config, run, data, make=None):
@@ -63,22 +48,146 @@ class Trainer:
     team, place, quiet = None, (0, 1), None
 
     def __init__(self, config, run, data):
+        self.run, self.data = run, data
         self.start, self.newest = self.find_start(run)
-        self.config = config = config.replace(
-            classes=data.classes, trained_in=sessions.choose_precision(config),
-            teams=epochs.take_up(config.teams or '0:1', self.start, config.workers),
-            pictures=epochs.take_up(config.pictures, self.start, len(data)))
-        self.run, self.data, self.epochs = run, data, epochs.Epochs(config)
+        self.config = noted(config, data, self.start)
+        self.epochs = Epochs(self.config)
         self.total = self.epochs.total(config.epoch)
         self.prepare()
-        tf.set_random_seed(config.seed)
-        self.model = ARCHITECTURES[config.architecture](config, team=self.team)
+        self.build_model()
+        self.open()
+
+    def build_model(self):
+        """Build the graph of a step: the networks, and the updates of both."""
+        tf.set_random_seed(self.config.seed)
+        self.model = ARCHITECTURES[self.config.architecture](
+            self.config, team=self.team)
         self.model.build_optimizers()
         self.variables = tf.global_variables()
         self.finite = tf.stack([tf.reduce_all(tf.is_finite(v)) for v in self.variables])
         self.fetches = dict(self.model.scalars, g_loss=self.model.step_loss,
                             updates=self.model.updates)
-        self.open()
+
+    # --- the loop ------------------------------------------------------------
+
+    def train(self, stop):
+        """Take the steps that are left, or those until `stop` has a status."""
+        done, stopping = self.start, 0
+        bar = tqdm(None, 'training', self.total, initial=done, disable=self.quiet,
+                   unit='step', smoothing=0.1)
+        while done < self.total and not stopping:
+            began, first = time.time(), done
+            rows = self.train_steps(first)
+            took = (time.time() - began) / len(rows)
+            for done, values in enumerate(rows, first + 1):
+                self.record.add_step(done, took, values, self.evaluate(done))
+            # of many steps in one run, the losses alone tell whether all is well
+            if not self.steps and done % WEIGHTS_EVERY == 0:
+                self.check_weights(done)
+            bar.set_postfix_str('%.0f images/s' % (self.record.images_per_step / took),
+                                False)
+            bar.update(len(rows))
+            stopping = self.end_step(done, stop)
+        bar.close()
+
+    def train_steps(self, first):
+        """Take the step after `first`, or as many as one run covers.
+
+        Return the values of train_step, of each step.
+        """
+        if self.steps:
+            return steps.take(self, first)
+        return [self.train_step(first)]
+
+    def train_step(self, step):
+        """Update D, then G, in one session.run; return the losses and accuracies.
+
+        With --d_steps k, first k - 1 updates of D alone, each on a batch of its own.
+        With --updates together and --g_steps m, last m - 1 of G alone, on the same z.
+        """
+        model, config = self.model, self.config
+        first = step * config.d_steps
+        for index in range(first, first + config.d_steps - 1):
+            self.sess.run(model.d_optim, self.feed(index))
+        feed = self.feed(first + config.d_steps - 1)
+        fetches = self.fetches
+        if self.record and (step + 1) % config.summary_freq == 0:
+            fetches = dict(fetches, summary=model.summary)
+        with histograms(step + 1):
+            values = self.sess.run(fetches, feed)
+        for _ in range(config.g_steps - 1 if config.updates == 'together' else 0):
+            self.sess.run(model.g_optim, feed)
+        if 'summary' in values:
+            self.record.events.add_summary(values['summary'], step + 1)
+        return {name: float(values[name]) for name in model.scalars}
+
+    def feed(self, index):
+        """Return the feed of the `index`-th batch: images, labels, the number for z."""
+        number, config = batch_number(index, *self.place), self.config
+        images, y = self.data.batch(number, config.batch_size, config.seed, config.flip)
+        feed = {self.model.images: images, self.model.step: number}
+        if y is not None:
+            feed[self.model.y] = y
+        return feed
+
+    def end_step(self, step, stop):
+        """Draw and save after a step, where it is time; return the status to stop with.
+
+        That is 0 where training goes on.
+        """
+        config, last = self.config, step == self.total
+        # before saving: a run that goes on from there will not draw this sheet
+        if step % config.sample_freq == 0 or last:
+            self.sample(step)
+        stopping = self.stopping(stop)
+        if step % config.ckpt_freq == 0 or last or stopping:
+            self.save(step)
+        if stopping:    # printed last: Ctrl-C may have ended the `tee` we print to
+            tqdm.write('stopping: the run is saved after step %d' % step)
+        return stopping
+
+    def stopping(self, stop):
+        """Return the status of a signal that came, or 0; a later call may say more."""
+        return stop.status
+
+    def sample(self, step):
+        """Draw the sheet of the fixed z."""
+        self.check_weights(step)
+        labels = sampling.make_labels(len(self.sample_z), self.config)
+        images = sampling.draw(self.sess, self.model, self.sample_z, labels)
+        self.record.add_sheet(step, images, labels)
+
+    def evaluate(self, step):
+        """Judge samples if --eval_freq says so; return the values for history.csv.
+
+        {} if not. The best checkpoint is kept. The training does not change by it.
+        """
+        if not self.judge or step % self.config.eval_freq and step != self.total:
+            return {}
+        self.check_weights(step)
+        values, best = self.judge.judge(self.sess, self.model, step)
+        self.record.add_distances(step, values)
+        if best:
+            self.judge.keep(self.sess, self.saver, step, values)
+        return values
+
+    def save(self, step):
+        """Write the history to the disk, then save a checkpoint.
+
+        Raises Diverged instead if a weight is no longer a number.
+        """
+        self.check_weights(step)
+        self.record.history.flush()
+        checkpoints.save(self.sess, self.saver, self.run.checkpoint_dir, step,
+                         self.config.max_to_keep)
+        evaluation.prune(self.run)
+
+    def check_weights(self, step):
+        """Raise Diverged if a weight, an average or an optimizer slot is not finite."""
+        check_variables([v.op.name for v in self.variables],
+                        self.sess.run(self.finite), step)
+
+    # --- the start and the end -----------------------------------------------
 
     def find_start(self, run):
         """Return the step and the path of the checkpoint to go on from; (0, None)."""
@@ -121,173 +230,19 @@ class Trainer:
             self.config = config.replace(
                 origin=inherit.begin(self.sess, config, variables))
 
-    def begin(self):
-        """Write config.json, open what is written down, remove what is out of date."""
-        config, run = self.config, self.run
-        self.tidy()
-        if self.start < self.total:
-            costs.check_room(run, self.variables)
-            config.save(run.config_path)
-        self.record = Record(config, run, self.data, self.start)
-
-    def tidy(self):
-        """Remove files of steps later than the checkpoint that the run goes on from."""
-        run = self.run
-        checkpoints.clean(run.checkpoint_dir, self.start, self.config.max_to_keep)
-        for folder in (run.checkpoint_dir, run.best_dir, run.sample_dir):
-            remove_leftovers(folder)
-        remove_stale_sheets(run, self.start)
-        evaluation.forget(run, self.start)
-        evaluation.check_best(run)
-
     def say_where(self):
         """Show the variables and say from where the run goes on, or that it is done."""
-        changed = epochs.change(self.config.pictures, self.start)
-        if changed:
-            print('pictures: %d before, %d now; an epoch has %d steps now'
-                  % (*changed, self.epochs.steps))
-        changed = epochs.change(self.config.teams, self.start)
-        if changed:
-            print('workers: %d before, %d now; the batches are others now, and an '
-                  'epoch has %d steps' % (*changed, self.epochs.steps))
-        trained = int(self.epochs.trained(self.start))
-        if self.start >= self.total:
-            print('%s has been trained for %d epochs; with --epoch above %d it goes on'
-                  % (self.run.name, trained, trained))
-            return
-        print(show_all_variables(self.model.d_vars + self.model.g_vars))
-        if self.start:
-            print('resuming %s after step %d, in epoch %d of %d' % (
-                self.run.name, self.start, trained + 1, self.config.epoch))
+        say_where(self.run, self.config, self.start,
+                  self.model.d_vars + self.model.g_vars)
 
-    def train(self, stop):
-        """Take the steps that are left, or those until `stop` has a status."""
-        config, record, done = self.config, self.record, self.start
-        bar = tqdm(None, 'training', self.total, initial=done, disable=self.quiet,
-                   unit='step', smoothing=0.1)
-        while done < self.total:
-            began, first = time.time(), done
-            rows = self.train_steps(first)
-            took = (time.time() - began) / len(rows)
-            for done, values in enumerate(rows, first + 1):
-                record.add_step(done, took, values, self.evaluate(done))
-            # many steps: the losses tell it, and weights are looked at before they are
-            # saved or drawn by
-            if not self.steps and done % WEIGHTS_EVERY == 0:
-                self.check_weights(done)
-            bar.set_postfix_str('%.0f images/s' % (record.images_per_step / took),
-                                False)
-            bar.update(len(rows))
-            last = done == self.total
-            # before saving: a run that goes on from there will not draw this sheet
-            if done % config.sample_freq == 0 or last:
-                self.sample(done)
-            stopping = self.stopping(stop)
-            if done % config.ckpt_freq == 0 or last or stopping:
-                self.save(done)
-            if stopping:    # printed last: Ctrl-C may have ended the `tee` we print to
-                tqdm.write('stopping: the run is saved after step %d' % done)
-                break
-        bar.close()
-
-    def train_steps(self, first):
-        """Take the step after `first`, or as many as one run covers; return the values.
-
-        These are those of train_step, of each step.
-        """
-        if not self.steps:
-            return [self.train_step(first)]
-        numbers = [[batch_number(step * self.config.d_steps + i)
-                    for i in range(self.config.d_steps)]
-                   for step in range(first, self.pause(first))]
-        rows = self.steps.run(self.sess, numbers)
-        done = first + len(rows)
-        if self.record and done % self.config.summary_freq == 0:
-            with histograms(done):
-                summary = self.steps.summary(self.sess)
-            self.record.events.add_summary(summary, done)
-        return rows
-
-    def pause(self, first):
-        """Return the step with which a run of many ends: where there is more to do."""
-        c, most = self.config, first + self.steps.most
-        often = [c.sample_freq, c.ckpt_freq, c.summary_freq, c.eval_freq or c.ckpt_freq]
-        most = min([most, self.total] + [first - first % freq + freq for freq in often])
-        # a dry run may go beyond the last step
-        return next((done for done in range(first + 1, most) if self.epochs.ends(done)),
-                    max(most, first + 1))
-
-    def stopping(self, stop):
-        """Return the status of a signal that came, or 0; a later call may say more."""
-        return stop.status
-
-    def train_step(self, step):
-        """Update D, then G, in one session.run; return the losses and accuracies.
-
-        With --d_steps k, first k - 1 updates of D alone, each on a batch of its own.
-        With --updates together and --g_steps m, last m - 1 of G alone, on the same z.
-        """
-        model, config = self.model, self.config
-        first = step * config.d_steps
-        for index in range(first, first + config.d_steps - 1):
-            self.sess.run(model.d_optim, self.feed(index))
-        feed = self.feed(first + config.d_steps - 1)
-        fetches = self.fetches
-        if self.record and (step + 1) % config.summary_freq == 0:
-            fetches = dict(fetches, summary=model.summary)
-        with histograms(step + 1):
-            values = self.sess.run(fetches, feed)
-        for _ in range(config.g_steps - 1 if config.updates == 'together' else 0):
-            self.sess.run(model.g_optim, feed)
-        if 'summary' in values:
-            self.record.events.add_summary(values['summary'], step + 1)
-        return {name: float(values[name]) for name in model.scalars}
-
-    def feed(self, index):
-        """Return the feed of the `index`-th batch: images, labels, the number for z."""
-        number, config = batch_number(index, *self.place), self.config
-        images, y = self.data.batch(number, config.batch_size, config.seed, config.flip)
-        feed = {self.model.images: images, self.model.step: number}
-        if y is not None:
-            feed[self.model.y] = y
-        return feed
-
-    def sample(self, step):
-        """Draw the sheet of the fixed z."""
-        self.check_weights(step)
-        labels = sampling.make_labels(len(self.sample_z), self.config)
-        images = sampling.draw(self.sess, self.model, self.sample_z, labels)
-        self.record.add_sheet(step, images, labels)
-
-    def evaluate(self, step):
-        """Judge samples if --eval_freq says so; return the values for history.csv.
-
-        {} if not. The best checkpoint is kept. The training does not change by it.
-        """
-        if not self.judge or step % self.config.eval_freq and step != self.total:
-            return {}
-        self.check_weights(step)
-        values, best = self.judge.judge(self.sess, self.model, step)
-        self.record.add_distances(step, values)
-        if best:
-            self.judge.keep(self.sess, self.saver, step, values)
-        return values
-
-    def save(self, step):
-        """Write the history to the disk, then save a checkpoint.
-
-        Raises Diverged instead if a weight is no longer a number.
-        """
-        self.check_weights(step)
-        self.record.history.flush()
-        checkpoints.save(self.sess, self.saver, self.run.checkpoint_dir, step,
-                         self.config.max_to_keep)
-        evaluation.prune(self.run)
-
-    def check_weights(self, step):
-        """Raise Diverged if a weight, an average or an optimizer slot is not finite."""
-        check_variables([v.op.name for v in self.variables],
-                        self.sess.run(self.finite), step)
+    def begin(self):
+        """Write config.json, open what is written down, remove what is out of date."""
+        tidy(self.run, self.start, self.config.max_to_keep)
+        evaluation.tidy(self.run, self.start)
+        if self.start < self.total:
+            costs.check_room(self.run, self.variables)
+            self.config.save(self.run.config_path)
+        self.record = Record(self.config, self.run, self.data, self.start)
 
     def finish(self):
         """Draw what is drawn at the end, and say where everything is."""
@@ -309,13 +264,11 @@ def rehearse(config, run, data):
     Nothing is written but what belongs to the packed images: the sheet of them, beside
     them, is drawn again where it is missing.
     """
-    sheet = cache_base(config) + '.png'
-    if not os.path.exists(sheet):
-        preview.save_sheet(data.images, sheet)
-    print('%s images; how they were prepared: %s' % (format(len(data), ','), sheet))
+    print('%s images; how they were prepared: %s' % (
+        format(len(data), ','), sheet_of(config, data.images)))
     trainer = Rehearsal(config, run, data)
     try:
-        trainer.rehearse()
+        costs.rehearse(trainer)
     except Diverged as error:
         print('error: %s' % error, file=sys.stderr)
         return 1
@@ -333,50 +286,3 @@ class Rehearsal(Trainer):
 
     def begin(self):
         """Write nothing."""
-
-    def rehearse(self):
-        """Take some steps; print what they take, and how long all will take."""
-        if self.start >= self.total:
-            return
-        took, done = [], self.start
-        for _ in range(1 + MEASURED):
-            began = time.time()
-            count = len(self.train_steps(done))
-            took.append((time.time() - began) / count)
-            done += count
-        step = statistics.median(took[1:])      # the first one also plans the others
-        self.check_weights(done)
-        began = time.time()
-        sampling.draw(self.sess, self.model, self.sample_z,
-                      sampling.make_labels(len(self.sample_z), self.config))
-        sheet, left = time.time() - began, self.total - self.start
-        costs.say_step(self.config, step)
-        costs.say_time(self.config, left, self.epochs.steps,
-                       left * step + (left // self.config.sample_freq + 1) * sheet)
-        costs.say_room(self.config, self.run, self.variables)
-
-
-@contextlib.contextmanager
-def histograms(step):
-    """Raise Diverged if TensorFlow refuses a histogram because of NaN."""
-    try:
-        yield
-    except tf.errors.InvalidArgumentError as error:
-        found = re.search(r'Nan in summary histogram for: (\w+)', error.message)
-        if not found:
-            raise
-        raise Diverged(message(step, '%s is nan' % found.group(1)))
-
-
-def show_results(run):
-    """Draw the animation and the loss picture; say where everything is."""
-    drawn = list_sheets(run)
-    print('checkpoint: %s' % saved(run.checkpoint_dir)[-1][1])
-    for _, path in saved(run.best_dir)[-1:]:
-        print('best:       %s (--checkpoint best)' % path)
-    if drawn:
-        print('sheet:      %s' % drawn[-1])
-        print('animation:  %s' % make_gif(
-            drawn, os.path.join(run.sample_dir, ANIMATION)))
-    print('losses:     %s' % history.save_picture(
-        run.history_path, os.path.join(run.sample_dir, 'losses.png'), run.name))

@@ -18,6 +18,14 @@ from settings.errors import UserError
 from utils import UNABLE, atomic_write, claim, remove, remove_leftovers
 
 
+def sheet_of(config, images):
+    """Return the path of the sheet of the packed images; draw it if it is missing."""
+    path = cache_base(config) + '.png'
+    if not os.path.exists(path):
+        preview.save_sheet(images, path)
+    return path
+
+
 def cache_base(config):
     """Return the path of the cache's files, without their endings."""
     name = '%s_%dx%dx%d' % (config.dataset, config.output_height, config.output_width,

@@ -1,14 +1,14 @@
 """Directions of z in which the pictures change most: the sliders of the page.
 
-Where a classifier of attributes was trained, they are those along which it sees an
-attribute come and go, such as eyeglasses. Else, and to make them eight, those of
-Härkönen et al., "GANSpace", 2020: the principal directions of what an early layer makes
-of many z, told as directions of z by least squares. Here the layer is the first map; of
-its directions those are kept that change the pictures most. No TensorFlow.
+With a classifier of attributes, these are first the directions along which it sees an
+attribute come and go, such as eyeglasses. The rest, up to eight, are those of Härkönen
+et al., "GANSpace", 2020: the principal directions of what an early layer makes of many
+z, turned into directions of z by least squares. Here that layer is the first map, and
+the directions that change the pictures most are kept. No TensorFlow.
 
-A direction is of the normal numbers that z is or, where it is uniform, is made of; see
-page/numbers.js. All have the length 1 and are at right angles, so that a slider moves
-what no other does.
+A direction is one of normal numbers: of z itself, or where z is uniform, of the numbers
+that it is made of (see page/numbers.js). All have the length 1 and are at right angles,
+so that no slider moves what another does.
 """
 
 import numpy as np
@@ -110,9 +110,10 @@ def unit(vectors):
 
 
 def square(vectors):
-    """Return the numbers of at most COUNT vectors, and these at right angles.
+    """Return the indices of at most COUNT vectors, and these, made at right angles.
 
-    Each loses what those before it have; one of which little would stay is left out.
+    From each, its parts along those before it are taken off. A vector of which little
+    would be left is left out.
     """
     numbers, kept = [], np.zeros((0, len(vectors[0])))
     for number, vector in enumerate(vectors):
@@ -144,7 +145,7 @@ def attributes(painter, critic):
 
 
 def called(attribute):
-    """Return the name of an attribute's slider: that of the thing itself."""
+    """Return the name of an attribute's slider."""
     return attribute.replace(NOT, '').replace(WORN, '').replace('_', ' ').capitalize()
 
 

@@ -1,4 +1,4 @@
-"""Facts: what whoever draws with an exported network must know of it."""
+"""Facts about an exported network that are needed to draw with it."""
 
 import json
 

@@ -1,7 +1,8 @@
-"""Looks: what visibly changes between pictures, in words, as far as it can be measured.
+"""Looks: words for what changes between pictures, such as darker and brighter.
 
-Each look is a number of a picture. A direction is named by the look that it moves
-furthest, in standard deviations among pictures, if that is far enough to be seen.
+Each look is a number measured on a picture. A direction gets the words of the look that
+it changes most, counted in standard deviations among pictures, if that is enough to be
+seen.
 """
 
 import numpy as np

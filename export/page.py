@@ -1,9 +1,9 @@
-"""The page: one HTML file that draws in a browser, and asks nothing of any network.
+"""The page: one HTML file that draws in a browser, without a connection.
 
-In it are the network as ONNX, onnxruntime-web, which runs it in WebAssembly, and what
-is in page/: HTML, CSS and JavaScript modules. A browser loads no module from another
-file of a disk, so they are joined into one script; nothing else is done to them. A
-policy in the page forbids every request, and every script but that one by its hash.
+It holds the network as ONNX; onnxruntime-web, which runs it in WebAssembly; and the
+files of page/: HTML, CSS and JavaScript modules. A browser loads no module from another
+file on the disk, so the modules are joined into one script. A policy in the page
+forbids all requests, and all scripts but that one, which it knows by its hash.
 """
 
 import base64

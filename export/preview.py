@@ -1,6 +1,6 @@
-"""The page's first sheet, drawn beforehand: it stands before the network has started.
+"""The page's first sheet, drawn beforehand, to be seen until the network has started.
 
-It shows the very pictures that the page will draw: the same random numbers, made here
+It shows the same pictures that the page will draw: its random numbers are made here
 as page/numbers.js makes them. No TensorFlow.
 """
 

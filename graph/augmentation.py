@@ -6,6 +6,66 @@ in [-1, 1] and a seed of two integers, and returns images of the same shape.
 
 import tensorflow.compat.v1 as tf
 
+from graph.convolution import has_gpu
+
+RAMP = 100000   # images in which --augment_target goes from none changed to all
+MOST = 0.8      # share; beyond it G may draw changed images (Karras et al., 2020)
+
+
+class Augmentation:
+    """What D sees of images: with --augment, a share of them changed.
+
+    `p` is that share before the step, a scalar: 1, or with --augment_target what the
+    variable `share` says. `key` is (seed, step), int64 [2], `index` the number of the
+    batch, and `workers` how many processes train together.
+    """
+
+    def __init__(self, config, key, index, workers=1):
+        self.config, self.key, self.index, self.workers = config, key, index, workers
+        self.adaptive = config.augment != 'none' and config.augment_target > 0
+        self.p = tf.ones([])
+        if self.adaptive:
+            with tf.variable_scope('augment'):
+                self.share = tf.get_variable(
+                    'p', [], initializer=tf.zeros_initializer(), trainable=False)
+            self.p = self.share.read_value()
+
+    def __call__(self, images, which):
+        """Return images [N, H, W, C] as D sees them, each changed with probability p.
+
+        Until step --augment_after, none is. `which` tells two calls in a step apart,
+        so that they draw other random numbers.
+        """
+        c = self.config
+        if c.augment == 'none':
+            return images
+        seed = self.key + [(which + 1) << 50, 0]
+        draw = tf.random.stateless_uniform([tf.shape(images)[0]], seed + [0, 1])
+        begun = self.index >= c.augment_after * c.d_steps
+
+        def change(share):
+            return tf.where(draw < share, augment(images, c.augment.split(','), seed),
+                            images)
+        if has_gpu():       # which is faster than the processor can branch for it
+            return change(self.p * tf.cast(begun, tf.float32))
+        return tf.cond(tf.logical_and(begun, self.p > 0),
+                       lambda: change(self.p), lambda: tf.identity(images))
+
+    def adapt(self, d_acc_real, images):
+        """Return [the op that moves the share by how sure D is]; [] without a target.
+
+        Karras et al., 2020, "Training generative adversarial networks with limited
+        data", section 3: D that knows its real images by heart calls more and more of
+        them real. The share rises where more than --augment_target of a batch are, and
+        falls where fewer are, at most from 0 to 1 in RAMP images.
+        """
+        if not self.adaptive:
+            return []
+        rise = tf.sign(d_acc_real - self.config.augment_target)
+        count = tf.cast(tf.shape(images)[0], tf.float32)
+        return [self.share.assign(tf.clip_by_value(
+            self.p + rise * count / (RAMP / self.workers), 0, MOST))]
+
 
 def color(images, seed):
     """Change brightness by up to 0.5, saturation twofold, contrast by up to a half."""

@@ -6,8 +6,9 @@ tf.nn.conv2d_transpose. On processors two kinds of layers of stride 2 go other w
 - Deep ones, of few places and many channels, as matrix products over patches: oneDNN
   would lay the weights out anew for each convolution, which there costs more than
   gathering the patches.
-- Narrow ones, from or to images, whose few channels leave most of oneDNN's vectors
-  empty: the way to the image is a convolution of stride 1 to four times the channels.
+- Narrow ones, which take or give images: so few channels leave most of oneDNN's
+  vectors empty. The transposed convolution to an image becomes one of stride 1 with
+  four times the channels.
 
 docs/performance.md has the figures.
 """
@@ -76,7 +77,7 @@ def kind_of_layer(size, c, stride):
 
 @contextlib.contextmanager
 def plain():
-    """Let the layers that are built within be tf.nn's own, for other programs."""
+    """Let the layers built within be tf.nn's own, which other programs can read."""
     within = tf.get_collection_ref(PLAIN)
     within.append(True)
     try:

@@ -7,7 +7,31 @@ initial values, spectral norm, bfloat16. WGAN's clipping is here too.
 
 import tensorflow.compat.v1 as tf
 
+from graph.convolution import has_gpu
+
 CLIP = 0.01     # of WGAN's weights without a penalty: Arjovsky et al., 2017
+
+
+def choose(config):
+    """Return G's getter, D's, and D's SpectralNorm, each None where there is none."""
+    initial = [xavier] if config.init == 'xavier' else []
+    narrow = [bfloat16] if config.precision == 'bfloat16' and has_gpu() else []
+    norm = SpectralNorm() if config.spectral_norm else None
+    return (compose(narrow + initial),
+            compose(narrow + ([norm] if norm else []) + initial), norm)
+
+
+def constrain(config, norm, variables, after):
+    """Return ops that hold D's variables in bounds, as --spectral_norm and WGAN ask.
+
+    `norm` is D's SpectralNorm or None; `after` are the ops of its update.
+    """
+    if norm:
+        return norm.updates()
+    if config.loss != 'wgan' or config.penalty != 'none':
+        return []
+    with tf.control_dependencies(after):
+        return clip(variables)
 
 
 def is_weight(name):
@@ -25,9 +49,9 @@ def xavier(getter, name, *args, **kwargs):
 
 
 def constants(values):
-    """Return a getter that gives a variable's value in {name: array} as a constant.
+    """Return a getter that gives constants, {name: array}, in place of variables.
 
-    Under the variable's own name. Raises ValueError where it is missing or of another
+    Each has its variable's name. Raises ValueError where one is missing or has another
     shape.
     """
     made = {}
@@ -75,7 +99,7 @@ class SpectralNorm:
         return self.weights[name]
 
     def divide(self, variable, u):
-        """Return the weights over their norm; see to u's update."""
+        """Return the weights divided by their norm; remember how u moves."""
         w = tf.reshape(variable, [-1, int(variable.shape[-1])])
         v = tf.nn.l2_normalize(tf.matmul(u, w, transpose_b=True))
         new_u = tf.nn.l2_normalize(tf.matmul(v, w))

@@ -54,6 +54,13 @@ def threshold(loss, D_logits, D_logits_):
     return {'gan': 0.0, 'hinge': 0.0, 'lsgan': 0.5}[loss]
 
 
+def accuracies(loss, D_logits, D_logits_):
+    """Return the share that D gets right of real and of generated images, 0 to 1."""
+    real = threshold(loss, D_logits, D_logits_)
+    return (tf.reduce_mean(tf.cast(D_logits > real, tf.float32)),
+            tf.reduce_mean(tf.cast(D_logits_ <= real, tf.float32)))
+
+
 def cross_entropy(logits, label):
     """Return the mean sigmoid cross entropy of `logits` against one label, 0 to 1."""
     labels = tf.fill(tf.shape(logits), tf.cast(label, logits.dtype))
@@ -86,6 +93,17 @@ def r1(discriminate, images, G, noise):
 
 
 PENALTIES = {'wgan-gp': wgan_gp, 'dragan': dragan, 'r1': r1}
+
+
+def penalty(config, discriminate, real, fake, key):
+    """Return the weighted --penalty, 0 for none; `key` is (seed, step), int64 [2]."""
+    if config.penalty == 'none':
+        return tf.zeros([])
+    shape = tf.shape(real)
+    noise = [tf.random.stateless_uniform(size, key + [(i + 1) << 60, 0])
+             for i, size in enumerate(([shape[0], 1, 1, 1], shape))]
+    return config.penalty_weight * PENALTIES[config.penalty](
+        discriminate, real, fake, noise)
 
 
 def slopes(discriminate, images):

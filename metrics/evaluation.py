@@ -190,6 +190,12 @@ def prune(run):
     remove(run, [item for item in found[:-1] if item not in safe[-1:]])
 
 
+def tidy(run, step):
+    """Bring the best checkpoints in order, where a run goes on from a step."""
+    forget(run, step)
+    check_best(run)
+
+
 def forget(run, step):
     """Remove the best checkpoints of later steps than that where the run goes on."""
     remove(run, [item for item in folders.saved(run.best_dir) if item[0] > step])

@@ -3,12 +3,44 @@
 import errno
 import os
 import shutil
+import statistics
+import time
 
 from tqdm import tqdm
 
 from dataset.preview import in_bytes
-from runs import sessions
+from runs import sampling, sessions
 from utils import existing
+
+MEASURED = 3        # runs of a step, or of many, after a first one
+
+
+def rehearse(trainer):
+    """Take some steps of a train.Trainer; print what all that are left will cost."""
+    done, left = trainer.start, trainer.total - trainer.start
+    if left <= 0:
+        return
+    took = []
+    for _ in range(1 + MEASURED):
+        began = time.time()
+        count = len(trainer.train_steps(done))
+        took.append((time.time() - began) / count)
+        done += count
+    step = statistics.median(took[1:])      # the first one also plans the others
+    trainer.check_weights(done)
+    config, sheet = trainer.config, time_of_sheet(trainer)
+    say_step(config, step)
+    say_time(config, left, trainer.epochs.steps,
+             left * step + (left // config.sample_freq + 1) * sheet)
+    say_room(config, trainer.run, trainer.variables)
+
+
+def time_of_sheet(trainer):
+    """Return the seconds that drawing a sheet takes."""
+    began, z = time.time(), trainer.sample_z
+    sampling.draw(trainer.sess, trainer.model, z,
+                  sampling.make_labels(len(z), trainer.config))
+    return time.time() - began
 
 
 def say_step(config, seconds):

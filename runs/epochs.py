@@ -1,7 +1,7 @@
-"""Epochs: counted by what was trained, also where pictures come and go between starts.
+"""Epochs: how many a run has trained, even if its data set has grown or shrunk.
 
-config.pictures says so, as '0:96 40:48': 96 pictures from the start, 48 after step 40;
-config.teams says it of workers.
+config.pictures says how many pictures there were, as '0:96 40:48': 96 from the start,
+48 after step 40. config.teams says how many workers there were, in the same way.
 """
 
 import fractions
@@ -11,8 +11,8 @@ import math
 def take_up(pictures, start, count):
     """Return config.pictures of a run that goes on from step `start` with `count`.
 
-    Without `pictures`, as in older runs, all steps count as trained on as many. So it
-    is with config.teams.
+    Older runs have no `pictures`: all their steps count as trained on `count`. The
+    same goes for config.teams.
     """
     times = [time for time in read(pictures or '') if time[0] < start] or [(0, count)]
     if times[-1][1] != count:
@@ -58,7 +58,7 @@ class Epochs:
                    for (first, steps), end in zip(self.times, ends))
 
     def of(self, step):
-        """Return the epoch, from 1, that a step, from 1, is in."""
+        """Return the number of the epoch that a step is in; both count from 1."""
         return math.ceil(self.trained(step))
 
     def ends(self, step):
@@ -66,10 +66,10 @@ class Epochs:
         return int(self.trained(step)) > int(self.trained(step - 1))
 
     def so_far(self, step):
-        """Return the steps of its epoch that are done after a step."""
+        """Return how many steps of the epoch are done after a step."""
         return round(self.trained(step) % 1 * self.steps)
 
     def total(self, epochs):
-        """Return the step after which so many are trained, with the pictures of now."""
+        """Return the step after which so many are trained, if the pictures stay."""
         first = self.times[-1][0]
         return first + math.ceil((epochs - self.trained(first)) * self.steps)

@@ -1,11 +1,12 @@
-"""The generator alone: drawing by its weights, without D and what else training needs.
+"""The generator alone, to draw with: without D and the rest that training needs.
 
-So does whoever exports a network, and who draws by a checkpoint that holds no D.
+An export is made of it; and so are samples of a checkpoint that holds no D.
 """
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from graph import getters
 from model import ARCHITECTURES
 from runs import checkpoints
 from settings.errors import UserError
@@ -17,8 +18,8 @@ OF_D = 'complete', 'classify', 'filters', 'score'     # the tasks that ask D
 def weights(path, config):
     """Return {name: float32 array} of the weights that a checkpoint's sampler takes.
 
-    They are the averages, of a run with --ema, by the names of the variables that they
-    are averages of. Raises UserError where the checkpoint is damaged.
+    With --ema these are the averages, under the names of the weights themselves. Raises
+    UserError where the checkpoint is damaged.
     """
     prefix = AVERAGES if config.ema else ''
     names = [name for name in sorted(checkpoints.shapes(path))
@@ -38,9 +39,29 @@ def build(config, weights):
     Raises UserError where these are not those of the config's network.
     """
     try:
-        return ARCHITECTURES[config.architecture](config, weights=weights)
+        return sampler_of(ARCHITECTURES[config.architecture], weights)(config)
     except ValueError as error:
         raise UserError('The checkpoint does not fit the model:\n  %s' % error)
+
+
+def sampler_of(network, weights):
+    """Return the class of a network that builds its sampler alone: no variable, no D.
+
+    `weights`, {name: array}, are its constants. It takes z and y and gives
+    `sampler_images`. Making it raises ValueError where a weight is missing or of
+    another shape.
+    """
+    class Sampler(network):
+        def build_model(self, inputs=None):
+            c = self.config
+            self.variables, self.averages = [], {}
+            self.g_getter = getters.constants(weights)
+            self.z = tf.placeholder(tf.float32, [None, c.z_dim], 'z')
+            self.y = tf.placeholder(
+                tf.float32, [None, c.y_dim], 'y') if c.y_dim else None
+            self.sampler_images = tf.identity(
+                self.generator(self.z, self.y, train=False), 'images')
+    return Sampler
 
 
 def has_D(path):

@@ -1,4 +1,4 @@
-"""Holding: whoever reads a checkpoint has it, even while its training goes on."""
+"""Holding: keep a checkpoint while it is read, even if its training removes it."""
 
 import contextlib
 import glob

@@ -1,9 +1,9 @@
 """Inherit: the weights that a new run begins with, --from another's checkpoint.
 
-What has the same name and shape is taken. Where the labels are others, what belongs to
-a label of the same name is taken, and that of a new label begins anew. What an
-optimizer remembers of a network is taken whole or not at all: where Adam knows half of
-the weights for long and the others not, these would leap.
+What has the same name and shape is taken. Where the labels differ, the weights of a
+label that both have are taken, and those of a new label begin anew. An optimizer's
+memory of a network is taken whole or not at all: if Adam remembered some weights and
+not others, the others would leap.
 """
 
 import os

@@ -1,8 +1,8 @@
-"""Pictures: how they come to the steps of one session.run, uint8, on the GPU or fed.
+"""Pictures: how the many steps of one session.run get their batches, as uint8.
 
-Where all of them fit into a share of the GPU's memory they are copied there once, and
-the indices of each batch are fed; else the pictures of each run are. Either way a batch
-is that of Dataset.batch, by (seed, number).
+Where all pictures fit into a share of the GPU's memory, they are copied there once, and
+each run is fed the indices of its batches. Elsewhere it is fed the pictures themselves.
+Either way, batch `number` has the pictures that Dataset.batch would give.
 """
 
 import numpy as np
@@ -108,7 +108,7 @@ class OnCard(Fed):
         return found
 
     def within(self, number):
-        """Return the indices within a page; of pictures of other pages, any."""
+        """Return the indices within a page; any number for pictures of other pages."""
         last = int(self.pages[number].shape[0]) - 1
         return tf.clip_by_value(self.chosen - number * self.size, 0, last)
 
@@ -118,7 +118,7 @@ class OnCard(Fed):
 
 
 def load(sess, images):
-    """Return a variable that holds pictures; no checkpoint and no list knows it."""
+    """Return a variable that holds pictures, and is saved in no checkpoint."""
     value = tf.placeholder(tf.uint8, images.shape)
     page = tf.Variable(value, trainable=False, name='pictures',
                        collections=[tf.GraphKeys.LOCAL_VARIABLES])

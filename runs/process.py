@@ -1,7 +1,7 @@
-"""The process: its streams and signals, made fit for a program, then as they were.
+"""The process: its streams and signals, set up for the program and then put back.
 
-It may be another's: of a notebook (`%run main.py`), Spyder, IDLE, or a program that
-imports main. No NumPy, so that --help answers at once.
+Put back, because the process may be that of a notebook (`%run main.py`), Spyder, IDLE,
+or a program that imports main. No NumPy, so that --help answers at once.
 """
 
 import contextlib
@@ -75,10 +75,10 @@ def terminate(number, frame):
 # --- output that may end ------------------------------------------------------
 
 class Steady:
-    """A text stream whose failing ends nothing: what is printed then goes nowhere.
+    """A text stream that may fail without ending the program; the text is then lost.
 
-    Whoever read it has gone (`| head`), its disk is full, its terminal is closed: what
-    runs is worth more than its output. The first time it is said on stderr.
+    Its reader may have gone (`| head`), its disk be full, its terminal closed: the
+    training is worth more than its output. The first failure is told on stderr.
     """
 
     def __init__(self, stream):
@@ -104,7 +104,7 @@ class Steady:
 
     @contextlib.contextmanager
     def steady(self):
-        """Let the stream be the null device from its first error on."""
+        """Write to the null device from the first error on."""
         try:
             yield
         except OSError as error:

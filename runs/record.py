@@ -1,12 +1,14 @@
 """Record: what a run in training writes down beside its checkpoints.
 
 The history, a line a step; TensorBoard's events; the guard's warnings; the sheets; and
-a line an epoch on the terminal.
+a line an epoch on the terminal. Also what is said and tidied up at the start, and drawn
+at the end.
 """
 
 import collections
 import contextlib
 import os
+import re
 import socket
 import sys
 import time
@@ -14,13 +16,13 @@ import time
 import tensorflow.compat.v1 as tf
 from tqdm import tqdm
 
-from runs import history
+from runs import checkpoints, epochs, history, sessions
 from runs.checkpoints import writing
 from runs.epochs import Epochs
-from runs.folders import list_sheets
-from runs.guard import Guard
+from runs.folders import list_sheets, saved
+from runs.guard import Diverged, Guard, message
 from runs.sampling import save_sheet
-from utils import remove
+from utils import make_gif, remove, remove_leftovers, show_all_variables
 
 QUIET = 60              # seconds between lines in a log, which has no progress bar
 ANIMATION = 'training.gif'      # of all sheets
@@ -97,6 +99,65 @@ class Record:
             stack.callback(self.history.close)
 
 
+@contextlib.contextmanager
+def histograms(step):
+    """Raise Diverged if TensorFlow refuses a histogram because of NaN."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        found = re.search(r'Nan in summary histogram for: (\w+)', error.message)
+        if not found:
+            raise
+        raise Diverged(message(step, '%s is nan' % found.group(1)))
+
+
+# --- the start ---------------------------------------------------------------
+
+def noted(config, data, start):
+    """Return the Config of a run that goes on from `start`, as config.json notes it.
+
+    That is with the names of the labels, the precision here, and how many workers and
+    pictures there were, and are from here on.
+    """
+    return config.replace(
+        classes=data.classes, trained_in=sessions.choose_precision(config),
+        teams=epochs.take_up(config.teams or '0:1', start, config.workers),
+        pictures=epochs.take_up(config.pictures, start, len(data)))
+
+
+def say_where(run, config, start, variables):
+    """Print the variables and from where a run goes on, or that it is done."""
+    counted = Epochs(config)
+    changed = epochs.change(config.pictures, start)
+    if changed:
+        print('pictures: %d before, %d now; an epoch has %d steps now'
+              % (*changed, counted.steps))
+    changed = epochs.change(config.teams, start)
+    if changed:
+        print('workers: %d before, %d now; the batches are others now, and an '
+              'epoch has %d steps' % (*changed, counted.steps))
+    trained = int(counted.trained(start))
+    if start >= counted.total(config.epoch):
+        print('%s has been trained for %d epochs; with --epoch above %d it goes on'
+              % (run.name, trained, trained))
+        return
+    print(show_all_variables(variables))
+    if start:
+        print('resuming %s after step %d, in epoch %d of %d'
+              % (run.name, start, trained + 1, config.epoch))
+
+
+def tidy(run, start, keep):
+    """Remove what is of later steps than the checkpoint that the run goes on from.
+
+    Also what killed processes have left, and all but `keep` checkpoints.
+    """
+    checkpoints.clean(run.checkpoint_dir, start, keep)
+    for folder in (run.checkpoint_dir, run.best_dir, run.sample_dir):
+        remove_leftovers(folder)
+    remove_stale_sheets(run, start)
+
+
 def remove_stale_sheets(run, step):
     """Remove sheets of later steps, left by a run that once went further."""
     stale = list_sheets(run, after=step)
@@ -106,6 +167,24 @@ def remove_stale_sheets(run, step):
     for path in stale:
         remove(path)
 
+
+# --- the end -----------------------------------------------------------------
+
+def show_results(run):
+    """Draw the animation and the loss picture; say where everything is."""
+    drawn = list_sheets(run)
+    print('checkpoint: %s' % saved(run.checkpoint_dir)[-1][1])
+    for _, path in saved(run.best_dir)[-1:]:
+        print('best:       %s (--checkpoint best)' % path)
+    if drawn:
+        print('sheet:      %s' % drawn[-1])
+        print('animation:  %s' % make_gif(
+            drawn, os.path.join(run.sample_dir, ANIMATION)))
+    print('losses:     %s' % history.save_picture(
+        run.history_path, os.path.join(run.sample_dir, 'losses.png'), run.name))
+
+
+# --- TensorBoard -------------------------------------------------------------
 
 class Events:
     """TensorBoard's event file in `folder`, of a run that goes on from `step`.

@@ -9,23 +9,23 @@ processor, without XLA, its numbers are those of single steps, bit for bit.
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from dataset.batches import batch_number
 from graph.convolution import has_gpu
+from graph.summary import WATCHED
 from ops import draw_z
 from runs import pictures, sessions
+from runs.record import histograms
 from settings.errors import UserError
 from utils import quiet
 
 MOST = 50           # steps in one run, with a GPU
-# What a summary is made of: tensors of the model, of the last step of a run
-WATCHED = ('d_loss_real', 'd_loss_fake', 'g_loss', 'd_acc_real', 'd_acc_fake', 'd_loss',
-           'd_penalty', 'augment_p', 'z', 'D', 'D_')
 
 
 def make(model, data, sess, echo=print):
-    """Return the Steps of a model with optimizers; None where each step is a run.
+    """Return the Steps of a model with optimizers; None where a run is one step.
 
-    So it is with several workers, who exchange in each step. Raises UserError where
-    --xla cannot be had.
+    With several workers it always is: they exchange in each step. Raises UserError
+    where --xla does not work.
     """
     config = model.config
     most = min(config.steps_per_run or (MOST if has_gpu() else 1),
@@ -53,6 +53,33 @@ def compiled(model, source, sess, echo):
         except TypeError:
             failure = 'it needs TensorFlow 2.5 or later; this is ' + tf.__version__
     raise UserError('--xla: XLA does not work here (%s). Leave it out.' % failure)
+
+
+def take(trainer, first):
+    """Take the steps of a train.Trainer after step `first`, as many as one run covers.
+
+    Return the losses and accuracies of each, {name: float}.
+    """
+    c = trainer.config
+    numbers = [[batch_number(step * c.d_steps + i) for i in range(c.d_steps)]
+               for step in range(first, pause(trainer, first))]
+    rows = trainer.steps.run(trainer.sess, numbers)
+    done = first + len(rows)
+    if trainer.record and done % c.summary_freq == 0:
+        with histograms(done):
+            summary = trainer.steps.summary(trainer.sess)
+        trainer.record.events.add_summary(summary, done)
+    return rows
+
+
+def pause(trainer, first):
+    """Return the step with which a run of many ends: where there is more to do."""
+    c, most = trainer.config, first + trainer.steps.most
+    often = [c.sample_freq, c.ckpt_freq, c.summary_freq, c.eval_freq or c.ckpt_freq]
+    most = min([most, trainer.total] + [first - first % freq + freq for freq in often])
+    # a dry run may go beyond the last step
+    return next((done for done in range(first + 1, most) if trainer.epochs.ends(done)),
+                max(most, first + 1))
 
 
 class Steps:
@@ -143,9 +170,9 @@ class Steps:
         return tf.stack([values[name] for name in self.names]), watched, done
 
     def repeat(self, times, inputs, update, batch=None):
-        """Return ops that update one network so often, on the batch of that index.
+        """Return ops that update one network `times` times.
 
-        By default each time on a batch of its own.
+        Each time on the batch of that index, by default on a batch of its own.
         """
         if not times:
             return []

@@ -16,7 +16,7 @@ import test_fetch
 from test_fetch import BODY, HALF, final, give, listing, md5, status, write, write_part
 
 import download
-from dataset import batches, catalog, fetch
+from dataset import batches, catalog, downloads, fetch
 from metrics import extractors
 from settings.config import Config
 
@@ -339,7 +339,7 @@ def serve(monkeypatch, server, name, **bodies):
             size=len(body), checksum=kinds[file.kind](body),
             urls=(f'{server.base}/real/{file.name}',)))
     monkeypatch.setattr(download, 'DATASETS',
-                        {name: download.Dataset(folder, tuple(changed))})
+                        {name: downloads.Dataset(folder, tuple(changed))})
 
 
 def load(name, **flags):

@@ -1,9 +1,9 @@
 """Averages: what several workers exchange in a step, as parts of the graph.
 
-TensorFlow's own collectives: every worker runs the same ones, in the same order. One
-for each network and step: its gradients, flattened into one vector, and what else all
-must know. The order is set by control dependencies, because NCCL adds up whatever two
-workers send at the same time.
+They use TensorFlow's collective operations, which add up what all workers send. In a
+step each network has one: its gradients, flattened into one vector, and the losses with
+them. All workers must run them in the same order, because NCCL adds up whatever arrives
+at the same time; control dependencies set that order.
 """
 
 import tensorflow.compat.v1 as tf
@@ -18,9 +18,9 @@ WORDS = {4: tf.int32, 8: tf.int64}              # by the bytes of a number
 class Averages(Alone):
     """Takes means over all workers, in one graph.
 
-    `keys` yields a new number for each collective, the same on every worker; `device`
-    is where the exchange of gradients runs. `status` is fed with the exit status of a
-    worker that was told to stop, or 0; `stopping` is then the largest of all workers.
+    `keys` yields a new number for each exchange, the same on every worker. `device` is
+    where gradients are exchanged. `status` is fed: 0, or the exit status of a worker
+    that was told to stop. `stopping` is the largest status of all workers.
     """
 
     def __init__(self, rank, size, keys, device, hint='ring', sync=False):
@@ -92,7 +92,7 @@ class Averages(Alone):
         return total(x)
 
     def settle(self, variables):
-        """Return the op that gives all workers the means of their moving averages."""
+        """Return the op that sets batch norm's averages to their means over all."""
         own = [v for v in variables if v.op.name.endswith(MOVING)]
         if not own:
             return tf.no_op()
@@ -105,7 +105,7 @@ class Averages(Alone):
     def hand_out(self, variables):
         """Return the op that gives all workers the chief's values, bit for bit.
 
-        It adds whole numbers, of which all but the chief's are 0.
+        Their bits are added up as whole numbers; all workers but the chief add 0.
         """
         self.last, updates = [], []
         for dtype in sorted({v.dtype.base_dtype for v in variables}, key=str):

@@ -13,7 +13,7 @@ from settings.errors import UserError, shown
 JOBS = 'chief', 'master', 'worker'      # in the order of their ranks
 EXAMPLE = ('{"cluster": {"worker": ["host0:2222", "host1:2222"]}, '
            '"task": {"type": "worker", "index": 0}}')
-PORTS = 10000, 20000    # SLURM: from the first on, so many, below those of clients
+PORTS = 10000, 20000    # SLURM: the first, and how many; the system's own lie above
 MOST = 4096             # workers
 RETRY = 75          # exit status: start again (EX_TEMPFAIL of sysexits.h)
 PARENT = 'DCGAN_LAUNCHER'       # the process that started the workers, where one did
@@ -41,7 +41,7 @@ class Cluster(typing.NamedTuple):
 def find(environ, given):
     """Return the Cluster that a process of this environment belongs to.
 
-    None where it trains alone: where nothing names a cluster, or one of a single
+    Return None where it trains alone: nothing names a cluster, or the cluster has one
     worker, or --workers 1 was `given`. Raises UserError naming what is wrong.
     """
     if given.get('workers') == 1:

@@ -53,9 +53,10 @@ def say_gpus(count):
 
 
 class Signals:
-    """Takes the signals that the launcher gets, to be handed on to the workers.
+    """Collects the signals that the launcher gets, which then hands them on.
 
-    These are in sessions of their own, so that Ctrl-C reaches each once.
+    Workers do not get the terminal's Ctrl-C by themselves (each is in a session of its
+    own), so that it reaches each of them once.
     """
 
     def __init__(self):
@@ -79,7 +80,7 @@ class Signals:
 
 
 class Workers:
-    """So many workers, started once."""
+    """The processes of `count` workers, started with the same words."""
 
     def __init__(self, words, count):
         self.errors = [None] + [tempfile.TemporaryFile() for _ in range(1, count)]
@@ -145,7 +146,7 @@ class Workers:
 # --- the machine -------------------------------------------------------------
 
 def free_ports(count):
-    """Return so many ports that are free on this machine."""
+    """Return `count` ports that are free on this machine."""
     with contextlib.ExitStack() as stack:
         probes = [stack.enter_context(socket.socket()) for _ in range(count)]
         for probe in probes:

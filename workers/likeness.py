@@ -1,7 +1,7 @@
-"""Likeness: what must be the same on all workers, and what differs where it is not.
+"""Likeness: checks that all workers have the same program, flags and data.
 
-Workers that compute unlike things would train a network that none of them means, and
-nothing would show it.
+Where they have not, they would train a network that nobody asked for, and nothing would
+show it.
 """
 
 import glob
@@ -19,7 +19,7 @@ from settings.errors import UserError, shown
 from settings.flags import CALL, fields, spelled
 from utils import evenly_spaced
 
-# These each worker has by itself: folders, and what its machine can do
+# Flags that may differ from worker to worker: folders, and what its machine can do
 OWN = {f.name for f in fields(CALL)} | {
     'labels', 'inception_path', 'gpu_memory_fraction', 'allow_growth', 'threads'}
 COMPARED = 1024     # images of the data that are compared

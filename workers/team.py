@@ -1,7 +1,8 @@
-"""The team: the workers as one of them sees the others.
+"""The team: how one worker talks to the others.
 
-Each has a tf.train.Server, over which the sessions of all exchange. Before training
-they tell each other, in rows of a table, what they are: only alike ones train together.
+Each has a tf.train.Server, through which their sessions exchange tensors. Before
+training each worker fills its row of a table with what it is, and all see the whole
+table; likeness.py compares the rows.
 """
 
 import contextlib
@@ -179,7 +180,7 @@ class Team:
             return tf.Session(self.server.target, config=self.proto)
 
     def part(self):
-        """Wait until all are done; from then on each may end when it likes."""
+        """Wait until all workers are done; then each may end by itself."""
         self.agree(done=True)
         self.watch.done = True
         if not self.chief:

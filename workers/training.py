@@ -11,7 +11,7 @@ import os
 import train
 from dataset import batches
 from graph.convolution import has_gpu
-from runs import folders, room, sessions, start
+from runs import folders, sessions, start
 from runs.guard import check_finite
 from runs.process import steady_output
 from settings.checks import GAUSSIAN
@@ -21,11 +21,11 @@ from workers.cluster import PARENT
 from workers.team import Team
 
 
-def work(config, given, cluster, infer):
+def work(config, given, cluster, prepare):
     """Train as a worker of a Cluster; return the exit status, as train.train does.
 
-    For `infer` see origin.lay. Raises UserError where workers differ, and where one of
-    them has an error.
+    prepare(config, given, echo) returns (Run, Config), as main.prepare does. Raises
+    UserError where workers differ, and where one of them has an error.
     """
     alone = ['--' + name for name in ('dry_run', 'xla', 'steps_per_run')
              if getattr(config, name)]
@@ -38,7 +38,7 @@ def work(config, given, cluster, infer):
         run, settled, wrong = folders.at(config), config, None
         if cluster.rank == 0:
             try:
-                run, settled = begin(stack, config, given, infer)
+                run, settled = begin(stack, config, given, prepare)
             except UserError as error:
                 wrong = error       # told to the others as soon as they are there
         team = Team(cluster, settled)
@@ -51,16 +51,10 @@ def work(config, given, cluster, infer):
         return train.train(settled, run, data, functools.partial(Member, team))
 
 
-def begin(stack, config, given, infer):
+def begin(stack, config, given, prepare):
     """Return (Run, Config) of the chief, which holds the run's lock until the end."""
     said = PARENT in os.environ         # by the launcher, on the same terminal
-    run, settled = start.to_train(config, given, infer,
-                                  (lambda text: None) if said else print)
-    if settled.eval_freq:
-        from metrics import extractors  # late: it may load a network
-        extractors.check(settled)
-    start.check_free(run)
-    room.check_training(run, settled)
+    run, settled = prepare(config, given, (lambda text: None) if said else print)
     stack.enter_context(start.locked(run))
     return run, start.settle(run, settled, given)
 
@@ -149,7 +143,7 @@ class Member(train.Trainer):
         return self.status
 
     def ends(self, step):
-        """Tell whether a step is the last one of this start."""
+        """Tell whether the training ends after a step, or stops there for now."""
         return step == self.total or bool(self.status)
 
     # --- what the chief alone does -------------------------------------------

@@ -1,8 +1,8 @@
-"""Watch: notices that another worker is gone or frozen, and ends this one.
+"""Watch: notices that another worker is gone or frozen, and then ends this one.
 
-A worker that waits for what will never come cannot be brought back: it ends with the
-status RETRY, and all are started again, from the chief's last checkpoint. A worker that
-is merely busy answers, and is waited for.
+Otherwise this one would wait in session.run for ever. It ends with the status RETRY,
+and all are started again from the chief's last checkpoint. A worker that is only busy
+still answers, and is waited for.
 """
 
 import concurrent.futures

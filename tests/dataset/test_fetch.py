@@ -16,7 +16,7 @@ import urllib.parse
 import pytest
 
 import download
-from dataset import fetch
+from dataset import downloads, fetch
 
 BODY = bytes(range(256)) * 2000             # 512,000 bytes
 HALF = len(BODY) // 2
@@ -143,8 +143,8 @@ def table(monkeypatch, server, tmp_path):
         urls = tuple(f'{server.base}/{mirror}/file.bin' for mirror in mirrors)
         file = fetch.File('file.bin', len(BODY), md5(BODY), urls)._replace(**fields)
         monkeypatch.setattr(download, 'DATASETS',
-                            {'set': download.Dataset('folder', (file,)),
-                             'other': download.Dataset('other', (file._replace(
+                            {'set': downloads.Dataset('folder', (file,)),
+                             'other': downloads.Dataset('other', (file._replace(
                                  name='else.bin', checksum=md5(b'else')),))})
     put()
     return put

@@ -431,7 +431,7 @@ def test_d_sees_a_share_of_the_images_moved(graph, tiny_config, share):
     model = build(tiny_config())
     seen, unmoved = model.augment(model.images, 0), 0
     with start() as sess:
-        model.augment_share.load(share, sess)
+        model.augment.share.load(share, sess)
         for step in range(25):
             images, moved = sess.run([model.images, seen],
                                      {**feed(model), model.step: step})
@@ -445,11 +445,11 @@ def test_the_share_follows_how_many_real_images_d_knows(graph, tiny_config, upda
     with start() as sess:
         for share, right, becomes in ((0.5, 1.0, 0.5 + 8e-5), (0.5, 0.9, 0.5 - 8e-5),
                                       (0.0, 0.0, 0.0), (0.8, 1.0, 0.8)):
-            model.augment_share.load(share, sess)
+            model.augment.share.load(share, sess)
             sess.run(model.updates, {**feed(model), model.d_acc_real: right})
-            assert sess.run(model.augment_share) == pytest.approx(becomes, abs=1e-6)
+            assert sess.run(model.augment.share) == pytest.approx(becomes, abs=1e-6)
         sess.run(model.g_optim, {**feed(model), model.d_acc_real: 0.0})
-        assert sess.run(model.augment_share) == pytest.approx(0.8, abs=1e-6)
+        assert sess.run(model.augment.share) == pytest.approx(0.8, abs=1e-6)
 
 
 def test_without_augmentation_d_sees_the_images(graph, tiny_config):

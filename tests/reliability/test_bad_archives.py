@@ -27,7 +27,7 @@ from test_archives import load_cifar, load_mnist, tarred, write_cifar, write_mni
 from test_downloads import Child, until
 
 import download
-from dataset import archives, fetch, files, sources
+from dataset import archives, downloads, fetch, files, sources
 from settings.errors import UserError
 
 data = test_archives.data
@@ -81,7 +81,7 @@ def offer(table, monkeypatch):
         file = fetch.File(FOLDER + '.zip', len(body), hashlib.sha256(body).hexdigest(),
                           (), folder=FOLDER)
         monkeypatch.setattr(download, 'DATASETS',
-                            {'lsun': download.Dataset('lsun', (file,))})
+                            {'lsun': downloads.Dataset('lsun', (file,))})
         test_fetch.write('data/lsun/%s.zip' % FOLDER, body)
         return file
     return put
@@ -164,7 +164,7 @@ class Unpacking(Child):
         signal.signal(signal.SIGINT, signal.default_int_handler)
         if limit:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-        download.DATASETS = {'lsun': download.Dataset('lsun', (file,))}
+        download.DATASETS = {'lsun': downloads.Dataset('lsun', (file,))}
         return download.main(['lsun'])
 
 

@@ -34,7 +34,7 @@ from test_fetch import (
 )
 
 import download
-from dataset import fetch
+from dataset import downloads, fetch
 
 server, table, run = test_fetch.server, test_fetch.table, test_fetch.run
 OTHER = bytes(reversed(BODY))
@@ -56,16 +56,6 @@ def raw(*contents):
     return answer
 
 
-def forever(head, again, pause=0.0):
-    """Answer with a head, then with the same bytes again and again, while wanted."""
-    def answer(handler):
-        handler.wfile.write(head)
-        while not handler.server.over.wait(pause):
-            handler.wfile.write(again)
-            handler.wfile.flush()
-    return answer
-
-
 def header(*lines, code='200 OK'):
     """Return the header of an answer."""
     return '\r\n'.join(('HTTP/1.1 ' + code, *lines, '', '')).encode('latin-1')
@@ -76,7 +66,6 @@ def chunk(data):
 
 
 CHUNKED = header('Transfer-Encoding: chunked')
-TYPED = 'Content-Type: application/octet-stream'
 
 
 def partial(data, begin, end, total, *lines):
@@ -301,7 +290,7 @@ class Child:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
         if user:
             os.setuid(user)
-        download.DATASETS = {'set': download.Dataset('folder', (file,))}
+        download.DATASETS = {'set': downloads.Dataset('folder', (file,))}
         return download.main(['set'])
 
     def read(self):

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-import model
 import train
 from dataset import batches
+from graph import getters
 from runs import checkpoints, folders, guard, history, pictures, sessions, steps
 from settings.errors import UserError
 
@@ -137,7 +137,7 @@ def test_a_run_of_many_ends_where_there_is_more_to_do(tiny_config, first, expect
                            eval_freq=18, features='pixels'), total=100,
         steps=types.SimpleNamespace(most=7),
         epochs=types.SimpleNamespace(ends=lambda step: step == 99))
-    assert train.Trainer.pause(trainer, first) == expected
+    assert steps.pause(trainer, first) == expected
 
 
 @pytest.fixture
@@ -240,7 +240,7 @@ def test_xla_learns_as_without(make):
 def test_bfloat16_of_gpus_learns_as_float32(make, monkeypatch):
     changes = dict(updates='alternate', augment_target=0, epoch=100, ema=0.99)
     rows, _ = taken(make(**changes), 200)
-    monkeypatch.setattr(model, 'has_gpu', lambda: True)     # casts, not the rewrite
+    monkeypatch.setattr(getters, 'has_gpu', lambda: True)     # casts, not the rewrite
     monkeypatch.setattr(sessions, 'choose_precision', lambda config: 'float32')
     trainer = make(precision='bfloat16', **changes)
     narrow = [op for op in tf.get_default_graph().get_operations()

@@ -99,7 +99,7 @@ def test_the_layers_are_all_but_the_last_the_highest_first(graph, tiny_config, s
 def test_the_maps_of_a_layer_are_those_that_it_takes(generator):
     assert generator.name == 'g_h2' and generator.shape == (8, 8, 8)
     assert set(tf.global_variables()) - set(generator.model.variables) == {
-        generator.model.augment_share}, 'new variables'
+        generator.model.augment.share}, 'new variables'
 
 
 def test_dropping_none_changes_nothing(generator):

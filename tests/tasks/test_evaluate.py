@@ -23,6 +23,7 @@ from metrics.two_sample import nearest_neighbour_accuracy
 from runs import history
 from settings.config import Config
 from tasks import evaluate
+from tasks.parts import judged
 
 RESULT = Result(1000, 12.345, 0.0123, 0.001, None, None, None, 0.5, 0.25, 1.125,
                 0.625, 0.75, 0.7, 0.8)
@@ -90,7 +91,7 @@ def test_the_table_is_aligned_markdown():
     rows = [('samples, step 5', 'training', RESULT),
             ('real', 'held-out', RESULT._replace(
                 num=500, kid_deviation=float('nan')))]
-    lines = evaluate.table(rows, 'pixels 16x16').splitlines()
+    lines = judged.table(rows, 'pixels 16x16').splitlines()
     assert len({len(line) for line in lines}) == 1
     cells = [[cell.strip() for cell in line.strip('|').split('|')] for line in lines]
     assert cells[0] == ['images', 'against', 'N', 'FD', 'KID x 1000', 'precision',
@@ -105,16 +106,16 @@ def test_the_table_is_aligned_markdown():
 def test_the_score_has_a_column_where_there_are_classes():
     row = ('a', 'training', RESULT._replace(
         inception_score=7.5, inception_deviation=0.25, inception_splits=10))
-    lines = evaluate.table([row], 'inception').splitlines()
+    lines = judged.table([row], 'inception').splitlines()
     assert 'FID' in lines[0].split()
     assert 'IS, 10 splits' in lines[0]
     assert '7.500 ± 0.25' in lines[2]
 
 
 def test_numbers_of_any_size_fit_the_table():
-    assert evaluate.spread(2.481952e8, 1.2e7) == '2.482e+08 ± 1.2e+07'
-    assert evaluate.spread(1841, 25) == '1841 ± 25'
-    assert evaluate.spread(-0.01234, float('nan')) == '-0.01234'
+    assert judged.spread(2.481952e8, 1.2e7) == '2.482e+08 ± 1.2e+07'
+    assert judged.spread(1841, 25) == '1841 ± 25'
+    assert judged.spread(-0.01234, float('nan')) == '-0.01234'
 
 
 # --- the task ----------------------------------------------------------------
@@ -179,8 +180,8 @@ def test_the_task_needs_no_flag_and_writes_table_numbers_and_sheet(
 
 def test_numbers_of_enough_images_have_no_note():
     rows = [('samples', 'training', RESULT._replace(num=2048))]
-    assert evaluate.notes(rows) == [] and history.few_note(5000, 2048) == ''
-    assert '(here 1,000)' in evaluate.notes(rows + [('a', 'b', RESULT)])[0]
+    assert judged.notes(rows) == [] and history.few_note(5000, 2048) == ''
+    assert '(here 1,000)' in judged.notes(rows + [('a', 'b', RESULT)])[0]
     for few, name in (True, 'pixels, 500 samples'), (False, 'pixels, 5,000 samples'):
         assert history.titled(name) == name + '; fewer than 2,048: rough' * few
 
