@@ -5,6 +5,7 @@ So that one looks before training for hours.
 
 import shutil
 import statistics
+import warnings
 
 import numpy as np
 from PIL import Image
@@ -53,9 +54,9 @@ def crop_note(source, config):
     little; '' without --crop, or where no picture tells its size.
     """
     sizes = [size_of(source.images[i])
-             for i in evenly_spaced(len(source.images), MEASURED)]
+             for i in evenly_spaced(len(source.images), MEASURED) if config.crop]
     sizes = [size for size in sizes if size]
-    if not config.crop or not sizes:
+    if not sizes:
         return ''
     boxes = [center_crop(size, config.input_height or 1e9 * config.output_height,
                          config.input_width or 1e9 * config.output_width)
@@ -79,8 +80,10 @@ def size_of(image):
         return image.shape[1::-1]
     try:
         file = open_member(*image) if isinstance(image, tuple) else image
-        with Image.open(file, formats=kinds()) as opened:
-            return opened.size
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')     # of pictures that are too large
+            with Image.open(file, formats=kinds()) as opened:
+                return opened.size
     except Exception:       # Pillow's decoders raise nearly anything
         return None
 

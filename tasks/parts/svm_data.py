@@ -133,8 +133,8 @@ def table_of(names, config):
     if config.labels is None:
         return None
     folder = catalog.folder_of(config)
-    table, _ = tables.open_labels(config.labels, folder)
-    if not set(names) <= set(table.columns) and (
+    columns = tables.label_columns(config.labels, folder)
+    if not set(names) <= set(columns) and (
             set(names) <= set(tables.attribute_names(folder))):
         return None
     return config.labels

@@ -40,6 +40,14 @@ def test_of_pictures_of_several_sizes_the_middle_is_named(data):
     assert 'such as 200x200: 29 %' in load(data, 'celebA')[1][1]
 
 
+@pytest.mark.parametrize('crop', [False, True])
+def test_a_picture_that_is_too_large_is_named_and_warns_of_nothing(data, crop, recwarn):
+    numbered(data / 'mine', 3)
+    Image.new('1', (10000, 9000)).save(str(data / 'mine' / 'giant.png'))
+    assert len(load(data, crop=crop)[0]) == 3 and not recwarn.list
+    assert 'more than the limit' in cache_path(data, '.report.txt').read_text()
+
+
 def test_a_sheet_of_prepared_pictures_lies_beside_the_cache(data):
     numbered(data / 'mine', 100)
     _, echoed = load(data)
