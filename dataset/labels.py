@@ -14,7 +14,7 @@ FEW = 20                # images, of which each may have a class of its own
 LABELS = ('label', 'labels', 'class', 'class_name', 'classname', 'category', 'target',
           'y')
 SIGNS = {'1': 1, '-1': -1, '0': -1, '1.0': 1, '-1.0': -1, '0.0': -1, 'true': 1,
-         'false': -1, 'yes': 1, 'no': -1}
+         'false': -1, 'yes': 1, 'no': -1, 't': 1, 'f': -1, 'y': 1, 'n': -1}
 MOST_SAID = 12          # labels of which the number of images is said
 
 
@@ -29,7 +29,10 @@ def labels_of(folder, files, names, layout, config, notes):
     if config.attributes is None and not config.labels:
         table = stylegans(folder, files, names, config, notes)
         if table is None:
-            return (*folder_labels(names, layout, files), layout.splits)
+            say_twice(layout, notes)
+            labels, classes = folder_labels(names, layout, files)
+            say_unknown(labels, names, layout.splits, notes)
+            return labels, classes, layout.splits
         column = None
     else:
         table, column = chosen_table(folder, files, names, config)
@@ -44,8 +47,34 @@ def labels_of(folder, files, names, layout, config, notes):
     trained = in_training(splits, names)
     tables.require(keep(labels, trained), keep(rows, trained), keep(names, trained),
                    table)
-    return (labels, wanted, splits) if wanted else (
-        *table_labels(labels, trained, table), splits)
+    classes = wanted
+    if not wanted:
+        labels, classes = table_labels(labels, trained, table)
+    say_unknown(labels, names, splits, notes)
+    return labels, classes, splits
+
+
+def say_unknown(labels, names, splits, notes):
+    """Note how many of the images held out have no label that is learned."""
+    none = [name for name, label, split in zip(names, labels, splits or ())
+            if split == 'held_out' and label is None]
+    if none:
+        notes.append('without a label that is learned, and not judged by, are %d of '
+                     'those held out, such as %s' % (len(none), none[0]))
+
+
+def say_twice(layout, notes):
+    """Note where the folders that are labels have the same folders in them."""
+    inside = collections.defaultdict(set)
+    for path in layout.below:
+        inside[path[0] if path else None].add(path[1] if len(path) > 1 else None)
+    first, *others = inside.values()
+    if others and len(first) > 1 and None not in first and all(
+            found == first for found in others):
+        notes.append('the labels are %s; each has the folders %s in it: if those are '
+                     'the labels, move them up, or call the others train and test' % (
+                         tables.listed(sorted(inside), MOST_SAID),
+                         tables.listed(sorted(first), MOST_SAID)))
 
 
 def in_training(splits, names):

@@ -11,8 +11,8 @@ from dataset.files import normal, slashes
 
 # What people call the folders of a division, and the words around them, as seg_train
 SPLIT = re.compile(
-    r'(?:.*[ _-])?(?:(train|training|trainset|训练)|(?:val|valid|validation|dev|eval|'
-    r'test|testing|testset|pred|prediction|验证|测试)\d?)'
+    r'(?:.*[ _-])?(?:(train|training|trainset|训练)|(?:val|valid|validate|validation|'
+    r'dev|eval|holdout|test|testing|testset|pred|prediction|验证|测试)\d?)'
     r'(?:[ _-]?(?:set|data|images|imgs|集|数据|图片|\d+))?$', re.IGNORECASE)
 # The same with a class, as trainA and testA, or cats_train and cats_test
 CLASSED = re.compile(

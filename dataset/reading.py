@@ -121,19 +121,21 @@ def take_header(cells):
     """Return (names of the columns, the other lines, the number of the first of them).
 
     In CelebA's table the column of the files has no name; others have no names at all:
-    there a picture stands in the first line too.
+    there a picture stands in the first line too, or a word twice.
     """
     header, row = cells[0], cells[1]
     if len(header) == len(row) - 1:
         return [''] + header, cells[1:], 2
     pictures = [i for i, (name, cell) in enumerate(zip(header, row)) if PICTURE.search(
         name) and PICTURE.search(cell) and plain(name) not in FILES]
-    if not pictures or len(header) != len(row):
+    given = [name for name in header if name]
+    if len(header) != len(row) or not pictures and len(set(given)) == len(given):
         return header, cells[1:], 2
     names = ['column %d' % i for i in range(1, len(row) + 1)]
-    names[pictures[0]] = 'file'
+    place = (pictures or [0])[0]
+    names[place] = 'file'
     if len(row) == 2:
-        names[1 - pictures[0]] = 'label'
+        names[1 - place] = 'label'
     return names, cells, 1
 
 
@@ -149,7 +151,7 @@ def from_cells(path, header, cells, first):
     for number, row in enumerate(cells, first):
         if len(row) != len(header):
             raise UserError('%s, line %d: expected %d cells, as the line of the '
-                            'columns has, found %s.'
+                            'columns has, found %s. (A comma in a cell needs "…".)'
                             % (path, number, len(header), shown(' '.join(row)[:80])))
         name, values = normal(row[column]), [text_of(row[i]) for i in kept]
         if rows.setdefault(name, values) != values:

@@ -173,9 +173,11 @@ def list_images(folder, files, config, hint):
     found = [(path, os.path.relpath(path, folder)) for path in used]
     if not found:
         used = [path for path in files if path.lower().endswith('.zip')]
-        found = [((path, name), zip_name(path, name, used)) for path in used
-                 for name in zip_members(path)
-                 if wanted(name, config.input_fname_pattern)]
+        members = {path: [name for name in zip_members(path)
+                          if wanted(name, config.input_fname_pattern)] for path in used}
+        whole = len(used) == 1 or are_parts(members)
+        found = [((path, name), name if whole else zip_name(path, name, folder))
+                 for path in used for name in members[path]]
     if not found:
         raise NotFoundError(
             'No images in %s: looked in it and the folders and .zip files in it for '
@@ -212,11 +214,21 @@ def others(files):
         found.most_common(4)) + ''.join('%s. ' % what for what in helps)
 
 
-def zip_name(path, name, zips):
+def zip_name(path, name, folder):
     """Return the name of a zip's member; of several zips each is like a folder."""
-    if len(zips) == 1:
-        return name
-    return '%s/%s' % (os.path.splitext(os.path.basename(path))[0], name)
+    return '%s/%s' % (os.path.splitext(os.path.relpath(path, folder))[0], name)
+
+
+def are_parts(members):
+    """Return whether zips are parts of one, as photos-001.zip, photos-002.zip.
+
+    Their names differ by the number at the end alone, and all members are in folders
+    and differ. members: {path: its names}.
+    """
+    stems = {re.sub(r'[ _.-]*\d+$', '', os.path.splitext(path)[0]) for path in members}
+    names = [name for found in members.values() for name in found]
+    return (len(stems) == 1 and os.path.basename(min(stems)) != ''
+            and all('/' in name for name in names) and len(set(names)) == len(names))
 
 
 def missing_folder(folder, known, hint):

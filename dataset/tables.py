@@ -119,7 +119,7 @@ def parents(place, folder):
     if isinstance(place, str):
         parent = os.path.relpath(os.path.dirname(os.path.abspath(place)), folder)
         return [normal(parent)]
-    zip_name = os.path.splitext(last(place[0]))[0]
+    zip_name = normal(os.path.splitext(os.path.relpath(place[0], folder))[0])
     parent = os.path.dirname(normal(place[1]))
     return [parent, '%s/%s' % (zip_name, parent) if parent else zip_name]
 

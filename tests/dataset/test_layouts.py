@@ -144,9 +144,44 @@ def test_several_zips_are_like_folders(data):
     assert loaded.labels.tolist() == [0, 1, 1]
 
 
+def test_several_zips_in_folders_are_in_these(data):
+    for split in ('train', 'test'):
+        for number, name in enumerate(('cats', 'dogs')):
+            paint(data / split / name / 'a' / '0.png', 10 * number + len(split))
+            make_zip(data / split / name, data / 'mine' / split / (name + '.zip'))
+    kept, _ = load(data, conditional=True)
+    assert (kept.classes, grays(kept)) == (('cats', 'dogs'), [5, 15])
+    assert grays(load(data, conditional=True, part='held_out')[0]) == [4, 14]
+
+
+@pytest.mark.parametrize('names, alike, classes', [
+    (('pets-20261126T-001', 'pets-20261126T-002'), False, ('cat', 'dog')),
+    (('images_01', 'images_02'), False, ('cat', 'dog')),
+    (('1', '2'), False, ('1', '2')), (('cats', 'dogs'), False, ('cats', 'dogs')),
+    (('p1', 'p2'), True, ('p1', 'p2'))])
+def test_zips_that_are_parts_of_one(data, names, alike, classes):
+    for number, name in enumerate(names):
+        fill(data / name, ['%s/%d.png' % (label, 0 if alike else number)
+                           for label in ('cat', 'dog')])
+        make_zip(data / name, data / 'mine' / (name + '.zip'))
+    assert load(data, conditional=True)[0].classes == classes
+
+
+def test_folders_that_are_twice_in_each_other_are_pointed_at(data):
+    fill(data / 'mine', ['%s/%s/0.png' % (a, b) for a in ('Trainingsdaten', 'Testdaten')
+                         for b in ('cat', 'dog')])
+    loaded, echoed = load(data, conditional=True)
+    assert loaded.classes == ('Testdaten', 'Trainingsdaten')
+    assert 'each has the folders cat, dog in it: if those are the labels' in echoed[0]
+    fill(data / 'years', ['2023/may/0.png', '2024/june/0.png', '2024/may/0.png'])
+    assert len(load(data, 'years', conditional=True)[1]) == 3   # packing, sheet, labels
+
+
 def test_a_class_that_is_only_in_the_test_images_is_left_out(data):
     fill(data / 'mine', ['train/cat/0.png', 'train/dog/0.png', 'test/cat/0.png',
                          'test/owl/0.png', 'test/unsorted.png'])
+    assert ('mine: without a label that is learned, and not judged by, are 2 of those '
+            'held out, such as test/unsorted.png') in load(data, conditional=True)[1]
     held, _ = load(data, conditional=True, part='held_out')
     assert held.classes == ('cat', 'dog') and grays(held) == [20]
     shutil.rmtree(str(data / 'mine' / 'test' / 'cat'))

@@ -169,6 +169,8 @@ ROWS = {
     'remark.csv': '# mine, 2026\n' + 'file,label\n' + ''.join(
         '%s,%s\n' % pair for pair in PAIRS),
     'label first.txt': ''.join('%s %s\n' % (label, path) for path, label in PAIRS),
+    'no header, no endings.txt': ''.join(
+        '%s %s %s\n' % (path[:-4], label, label) for path, label in PAIRS),
     'zeros.csv': 'id,breed\n00,dog\n01,cat\n2,dog\n0003,cat\n',
     'columns.json': '{"file": {%s}, "label": {%s}}' % tuple(', '.join(
         '"%d": "%s"' % (i, pair[k]) for i, pair in enumerate(PAIRS)) for k in (0, 1)),
@@ -198,7 +200,8 @@ ROWS = {
 
 @pytest.mark.parametrize('name', ROWS)
 def test_labels_of_a_table(pets, name):
-    loaded, _ = labelled(pets, name, ROWS[name])
+    given = name + ':column 3' * ('no endings' in name)
+    loaded, _ = labelled(pets, name, ROWS[name], labels=given)
     assert loaded.classes == ('cat', 'dog')
     assert dict(zip(grays(loaded), loaded.labels)) == {0: 1, 10: 0, 20: 1, 30: 0}
 
