@@ -175,7 +175,8 @@ def list_images(folder, files, config, hint):
         used = [path for path in files if path.lower().endswith('.zip')]
         members = {path: [name for name in zip_members(path)
                           if wanted(name, config.input_fname_pattern)] for path in used}
-        whole = len(used) == 1 or are_parts(members)
+        whole = (len(used) == 1 or config.chosen_by is None     # an older run
+                 or are_parts(members))
         found = [((path, name), name if whole else zip_name(path, name, folder))
                  for path in used for name in members[path]]
     if not found:

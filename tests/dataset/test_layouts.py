@@ -154,6 +154,14 @@ def test_several_zips_in_folders_are_in_these(data):
     assert grays(load(data, conditional=True, part='held_out')[0]) == [4, 14]
 
 
+def test_an_older_run_takes_the_folders_in_its_zips(data):
+    for name in ('one', 'two'):
+        fill(data / name, ['cat/%s.png' % name, 'dog/%s.png' % name])
+        make_zip(data / name, data / 'mine' / (name + '.zip'))
+    config = test_sources.make_config(data, conditional=True).replace(chosen_by=None)
+    assert batches.load(config, str).classes == ('cat', 'dog')
+
+
 @pytest.mark.parametrize('names, alike, classes', [
     (('pets-20261126T-001', 'pets-20261126T-002'), False, ('cat', 'dog')),
     (('images_01', 'images_02'), False, ('cat', 'dog')),
