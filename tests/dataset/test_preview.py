@@ -33,6 +33,18 @@ def test_what_a_crop_keeps_is_said_before_packing(data, zipped, size, given, sai
     assert found == ([said] if said else [])
 
 
+@pytest.mark.parametrize('size, wide, said', [
+    ((403, 302), 8, 'pictures such as 403x302 are squeezed into 8x8; with --crop their '
+     'central part is taken'), ((60, 80), 8, 'such as 60x80 are squeezed'),
+    ((80, 70), 8, None), ((32, 16), 16, None), ((16, 16), 16, 'squeezed into 16x8')])
+def test_pictures_that_lose_their_shape_are_told(data, size, wide, said):
+    numbered(data / 'mine', 3, size)
+    found = [line for line in load(data, output_width=wide)[1] if 'squeezed' in line]
+    assert len(found) == bool(said) and all(said in line for line in found)
+    assert not any('squeezed' in line for line in load(data, output_width=wide,
+                                                       crop=True)[1])
+
+
 def test_of_pictures_of_several_sizes_the_middle_is_named(data):
     for i, side in enumerate((100, 200, 2000)):
         paint(data / 'celebA' / ('%d.png' % i), i, (side, side))
