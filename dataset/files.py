@@ -74,7 +74,8 @@ def slashes(name):
 
 def normal(name):
     """Return slashes' path with é as one sign; macOS writes it as two, e and accent."""
-    return unicodedata.normalize('NFC', slashes(name))
+    name = slashes(name)
+    return name if name.isascii() else unicodedata.normalize('NFC', name)
 
 
 def files_first(parts):

@@ -15,6 +15,7 @@ LABELS = ('label', 'labels', 'class', 'class_name', 'classname', 'category', 'ta
           'y')
 SIGNS = {'1': 1, '-1': -1, '0': -1, '1.0': 1, '-1.0': -1, '0.0': -1, 'true': 1,
          'false': -1, 'yes': 1, 'no': -1, 't': 1, 'f': -1, 'y': 1, 'n': -1}
+NONE = '', 'nan'       # pandas writes the latter
 MOST_SAID = 12          # labels of which the number of images is said
 
 
@@ -208,7 +209,8 @@ def classes_of(rows, table, column=None):
         raise UserError('%s has a column of files and none of labels: expected a table '
                         '%s' % (table.path, reading.FORM))
     index = find_column(column, table) if column else 0
-    return [(row[index] or None) if row else None for row in rows]
+    return [row[index] if row and row[index].lower() not in NONE else None
+            for row in rows]
 
 
 def set_signs(row):

@@ -153,7 +153,7 @@ def from_cells(path, header, cells, first):
             raise UserError('%s, line %d: expected %d cells, as the line of the '
                             'columns has, found %s. (A comma in a cell needs "…".)'
                             % (path, number, len(header), shown(' '.join(row)[:80])))
-        name, values = normal(row[column]), [text_of(row[i]) for i in kept]
+        name, values = normal(row[column]), [row[i] for i in kept]
         if rows.setdefault(name, values) != values:
             raise UserError('%s, line %d: %s has a line already, %d, with other labels.'
                             % (path, number, shown(name), numbers[name]))
@@ -180,8 +180,7 @@ def plain(name):
 
 def text_of(value):
     """Return a value as a cell: '' stands for none."""
-    text = '' if value is None else str(value).strip()
-    return '' if text.lower() == 'nan' else text
+    return '' if value is None else str(value).strip()
 
 
 # --- JSON --------------------------------------------------------------------

@@ -5,7 +5,6 @@ How they are read: reading.py.
 
 import collections
 import os
-import re
 
 from dataset.files import normal, walk, zip_members
 from dataset.reading import PICTURE, read
@@ -99,8 +98,7 @@ def read_all(places, folder, names):
 
     A line is of the picture beside its table, where there is such a one.
     """
-    known = {form for name in names for form in forms(normal(name).casefold())}
-    found = [moved(read(place), parents(place, folder), known) for place in places]
+    found = [moved(read(place), parents(place, folder), names) for place in places]
     table = found[0]
     for other in found[1:]:
         if other.columns != table.columns:
@@ -124,12 +122,21 @@ def parents(place, folder):
     return [parent, '%s/%s' % (zip_name, parent) if parent else zip_name]
 
 
-def moved(table, folders, known):
+def moved(table, folders, names):
     """Return the Table with the folder before its files where pictures are there."""
+    if set(folders) <= {'', '.', '..'}:     # beside all pictures, the usual place
+        return table
+    names = [normal(name).casefold() for name in names]
+    folders = [folder for folder in folders if any(
+        name.startswith(folder.casefold() + '/') for name in names)]
+    if not folders:
+        return table
+    known = {form for name in names for form in forms(name)}
+
     def full(name):
         for folder in folders:
-            longer = normal('%s/%s' % (folder, name)) if folder else name
-            if any(form in known for form in forms(longer.casefold())):
+            longer = '%s/%s' % (folder, name)
+            if not known.isdisjoint(forms(longer.casefold())):
                 return longer
         return name
     return table._replace(rows={full(name): row for name, row in table.rows.items()},
@@ -145,10 +152,11 @@ def match(names, table):
     without, 1 for 0001.jpg too; or, where it is the only one of its name, by that
     alone. Raises UserError where two pictures would be found by one line.
     """
-    lookup = {}
-    for place in range(3):          # as written before what it is without its ending
-        for key in table.rows:
-            lookup.setdefault(forms(key.casefold())[place], key)
+    kinds = {}, {}, {}
+    for key in table.rows:
+        for found, form in zip(kinds, forms(key.casefold())):
+            found.setdefault(form, key)
+    lookup = {**kinds[2], **kinds[1], **kinds[0]}       # as it is written wins
     alone = once(names)
     short = {name: key for name, key in once(table.rows).items() if name in alone}
     keys, owner = [], {}
@@ -164,18 +172,22 @@ def match(names, table):
 
 def find_key(name, lookup, short):
     """Return the table's name of a picture, None where it has none; see match."""
-    parts = name.split('/')
-    for start in range(len(parts)):
-        for form in forms('/'.join(parts[start:])):
-            if form in lookup:
-                return lookup[form]
+    whole, start, parts = forms(name), 0, name.split('/')
+    for part in parts:
+        for form in whole:
+            if form[start:] in lookup:
+                return lookup[form[start:]]
+        start += len(part) + 1
     return short.get(parts[-1])
 
 
 def forms(name):
     """Return how a path is written: as it is, without its ending, without zeros."""
     stem = name.rpartition('.')[0] if PICTURE.search(name) else name
-    return name, stem, re.sub(r'(^|/)0+(?=\d+$)', r'\1', stem)
+    folder, slash, file = stem.rpartition('/')
+    if file[:1] == '0' and file.isdecimal():
+        file = file.lstrip('0') or '0'
+    return name, stem, folder + slash + file
 
 
 def once(paths):
