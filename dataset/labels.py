@@ -16,6 +16,7 @@ LABELS = ('label', 'labels', 'class', 'class_name', 'classname', 'category', 'ta
 SIGNS = {'1': 1, '-1': -1, '0': -1, '1.0': 1, '-1.0': -1, '0.0': -1, 'true': 1,
          'false': -1, 'yes': 1, 'no': -1, 't': 1, 'f': -1, 'y': 1, 'n': -1}
 NONE = '', 'nan'       # pandas writes the latter
+LONGEST_SAID = 60       # characters of each
 MOST_SAID = 12          # labels of which the number of images is said
 
 
@@ -116,7 +117,7 @@ def said(labels, classes, attributes):
              collections.Counter(labels.tolist()))
     more = len(classes) - MOST_SAID
     return 'labels: %s%s' % (', '.join(
-        '%s (%s)' % (name, format(int(count[i]), ','))
+        '%s (%s)' % (name[:LONGEST_SAID], format(int(count[i]), ','))
         for i, name in enumerate(classes[:MOST_SAID])),
         ' and %d more' % more if more > 0 else '')
 

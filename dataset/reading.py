@@ -264,10 +264,11 @@ def json_item(item, path):
     """Return (file, {column: value}) of one item of JSON. Raises UserError."""
     if isinstance(item, dict):
         keys = sorted((key for key in item if is_file(key)
-                       and isinstance(item[key], str)),
-                      key=lambda key: not PICTURE.search(item[key]))
+                       and isinstance(item[key], (str, int))),
+                      key=lambda key: (not PICTURE.search(str(item[key])),
+                                       isinstance(item[key], int)))
         if keys:
-            return item[keys[0]], {k: v for k, v in item.items() if k != keys[0]}
+            return str(item[keys[0]]), {k: v for k, v in item.items() if k != keys[0]}
     elif isinstance(item, (list, tuple)) and len(item) == 2 and isinstance(item[0],
                                                                            str):
         values = item[1]

@@ -179,6 +179,7 @@ ROWS = {
     'records.json': '{%s}' % ', '.join(
         '"%d": {"file": "%s", "label": "%s"}' % (i, *pair)
         for i, pair in enumerate(PAIRS)),
+    'ids.json': '{"id": [0, 1, 2, 3], "label": ["dog", "cat", "dog", "cat"]}',
     'data.json': '{"version": 1, "data": [%s]}' % ', '.join(
         '{"image": "%s", "label": "%s"}' % pair for pair in PAIRS),
     'classes.json': '{"dog": ["a/0.png", "b/2.png"], "cat": ["a/1.png", "b/3.png"]}',
