@@ -16,16 +16,13 @@ import numpy as np
 
 from dataset import pickles, unpack
 from dataset.files import read_member, walk
-from dataset.sources import Source, choose, refuse_tables
+from dataset.sources import IDX, Source, choose, missing_folder, refuse_tables
 from settings.errors import NotFoundError, UserError
 
 DIGITS = tuple('0123456789')
 FASHION = ('T-shirt/top', 'Trouser', 'Pullover', 'Dress', 'Coat', 'Sandal', 'Shirt',
            'Sneaker', 'Bag', 'Ankle boot')
 GZIP = b'\x1f\x8b'
-IDX = re.compile(r'(train|t10k)[._-](images|labels)[._-](idx[13])[._-]ubyte(?:\.gz)?$',
-                 re.IGNORECASE)
-IDX_NEAR = re.compile('mnist|ubyte|idx|images|labels', re.IGNORECASE)
 CIFAR_BATCHES = {'train': ['data_batch_%d' % i for i in range(1, 6)],
                  'test': ['test_batch']}
 CIFAR_PLACES = ('', 'cifar-10-batches-bin', 'cifar-10-batches-py',
@@ -46,6 +43,7 @@ def open_member(path, name):
 
 def find_mnist(folder, config, known, classes=DIGITS):
     """Find the images of four IDX files, plain or .gz; those of t10k are held out."""
+    require_folder(folder, known, 'the four IDX files')
     read = {split: read_mnist(folder, split) for split in ('train', 't10k')}
     images, labels = read['train' if config.part == 'train' else 't10k']
     files = [idx_path(folder, split, kind) for split in ('train', 't10k')
@@ -68,6 +66,14 @@ def arrays(config, images, labels, classes, files):
         tuple(classes) if with_labels else (), files), groups)
 
 
+def require_folder(folder, known, what):
+    """Raise NotFoundError, naming those near, where there is no such folder."""
+    if not os.path.isdir(folder):
+        raise NotFoundError(missing_folder(
+            folder, known, 'Put %s there, which `python download.py %s` fetches' % (
+                what, os.path.basename(folder))))
+
+
 def read_mnist(folder, split):
     """Return images uint8 [N, 28, 28] and labels uint8 [N]; split: train or t10k."""
     images = read_idx(idx_path(folder, split, 'images-idx3'), 3)
@@ -87,18 +93,19 @@ def idx_path(folder, split, kind):
     7-Zip and some mirrors write train-images.idx3-ubyte; Kaggle's archive unpacks to a
     folder of the file's name. Raises NotFoundError, naming what comes near.
     """
-    name = '%s-%s-ubyte' % (split, kind)
-    near = []
+    name, others = '%s-%s-ubyte' % (split, kind), []
     for path in walk(folder):
         found = IDX.match(os.path.basename(path))
         if found and '-'.join(found.groups()).lower() == '%s-%s' % (split, kind):
             return path
-        if not found and IDX_NEAR.search(path[len(folder):]):
-            near.append(os.path.relpath(path, folder))
+        if not found:
+            others.append(os.path.relpath(path, folder))
     raise NotFoundError(
         'No %s or %s.gz in %s%s. Fetch them: python download.py %s'
-        % (name, name, folder, ' (only %s: unpack or rename it, if it is that)'
-           % ', '.join(near[:4]) if near else '', os.path.basename(folder)))
+        % (name, name, folder, ' (there are %s: unpack or rename them, if they are '
+           'these; pictures are read from a folder of another name; CSV and arrays are '
+           'not read)' % ', '.join(others[:4]) if others else '',
+           os.path.basename(folder)))
 
 
 def read_idx(path, ndim):
@@ -127,6 +134,7 @@ def find_cifar10(folder, config, known):
 
     Either as downloaded, a .tar.gz, or unpacked. Its test images are held out.
     """
+    require_folder(folder, known, ' or '.join(CIFAR_PLACES[-2:]))
     split = 'train' if config.part == 'train' else 'test'
     return arrays(config, *read_cifar10(folder, split))
 
@@ -214,6 +222,7 @@ def find_lsun(folder, config, known):
     there is none, UserError where one cannot be read.
     """
     refuse_tables(config)
+    require_folder(folder, known, 'folders such as bedroom_train_lmdb')
     paths = lsun_folders(folder)
     keys = [read_keys(path) for path in paths]
     images = [(path, key) for path, names in zip(paths, keys) for key in names]

@@ -7,8 +7,9 @@ Training reads batches from that file, mapped into memory, as a pure function of
 
 import numpy as np
 
-from dataset.cache import cache_base, fingerprint, pack, read_cache
+from dataset.cache import cache_base, fingerprint, pack, printable, read_cache
 from dataset.catalog import find
+from dataset.labels import said
 from settings.errors import NotFoundError, UserError
 from utils import transform
 
@@ -104,7 +105,9 @@ def load(config, echo=print):
         for note in source.notes:
             echo('%s: %s' % (config.dataset, note))
     if config.part == 'held_out' and not source.images:
-        raise NotFoundError('No image of %s is held out: --train_size takes all.'
+        raise NotFoundError('No image of %s is held out that has a label of the run.'
+                            % config.dataset if source.partial and config.conditional
+                            else 'No image of %s is held out: --train_size takes all.'
                             % config.dataset)
     base, key = cache_base(config), fingerprint(source, config)
     there = read_cache(base, key)
@@ -117,6 +120,9 @@ def load(config, echo=print):
     labels = source.labels
     if labels is not None:
         labels = np.delete(labels, left_out, axis=0)
+        if config.part == 'train':
+            echo('%s: %s' % (config.dataset, printable(said(
+                labels, source.classes, config.attributes))))
     if config.attributes is not None:
         labels = labels.astype(np.float32)
     elif set(config.classes) == set(source.classes) and labels is not None:

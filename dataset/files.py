@@ -5,11 +5,14 @@ So nothing depends on the order in which a file system lists them.
 
 import functools
 import os
+import unicodedata
 import zipfile
 
 from settings.errors import UserError
 
-ADDED = ('__MACOSX', 'lost+found')      # folders that systems add
+# Folders that systems add, in lower case
+ADDED = ('__macosx', 'lost+found', '$recycle.bin', 'system volume information',
+         '@eadir', '#recycle', '@recycle')
 
 
 def walk(folder):
@@ -63,10 +66,16 @@ def open_zip(path, mtime):
     return zipfile.ZipFile(path)
 
 
-def normal(name):
+def slashes(name):
     """Return a relative path with slashes, as zip files have them."""
     name = name.replace('\\', '/')
     return name[2:] if name.startswith('./') else name
+
+
+def normal(name):
+    """Return slashes' path with é as one sign; macOS writes it as two, e and accent."""
+    name = slashes(name)
+    return name if name.isascii() else unicodedata.normalize('NFC', name)
 
 
 def files_first(parts):
@@ -76,4 +85,4 @@ def files_first(parts):
 
 def hidden(name):
     """Return whether a file or folder is hidden, or one that systems add."""
-    return name.startswith('.') and name != '.' or name in ADDED
+    return name.startswith('.') and name != '.' or name.lower() in ADDED

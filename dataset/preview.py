@@ -5,6 +5,7 @@ So that one looks before training for hours.
 
 import shutil
 import statistics
+import warnings
 
 import numpy as np
 from PIL import Image
@@ -23,6 +24,7 @@ from utils import (
 SHOWN = 64          # prepared pictures on the sheet
 MEASURED = 25       # pictures of which the size is looked up
 LITTLE = 0.2        # share of a picture; a crop that keeps less is warned of
+SQUEEZED = 1.2      # a side by so much more than the other is told
 
 
 def check_room(count, config, folder):
@@ -50,13 +52,31 @@ def in_bytes(size):
 
 def crop_note(source, config):
     """Return a line on what --crop keeps of the pictures, with a warning where that is
-    little; '' without --crop, or where no picture tells its size.
+    little; or without --crop, how they are squeezed; '' where there is nothing to say.
     """
     sizes = [size_of(source.images[i])
              for i in evenly_spaced(len(source.images), MEASURED)]
     sizes = [size for size in sizes if size]
-    if not config.crop or not sizes:
+    if not sizes:
         return ''
+    return (crop_share if config.crop else squeeze)(sizes, config)
+
+
+def squeeze(sizes, config):
+    """Return a line where most pictures of these sizes lose their shape, or ''."""
+    shape = config.output_width / config.output_height
+    stretched = [max(width / height / shape, height / width * shape)
+                 for width, height in sizes]
+    middle = statistics.median_low(stretched)
+    if middle < SQUEEZED:
+        return ''
+    return ('pictures such as %dx%d are squeezed into %dx%d; with --crop their central '
+            'part is taken' % (*sizes[stretched.index(middle)], config.output_width,
+                               config.output_height))
+
+
+def crop_share(sizes, config):
+    """Return a line on what --crop keeps of pictures of these sizes."""
     boxes = [center_crop(size, config.input_height or 1e9 * config.output_height,
                          config.input_width or 1e9 * config.output_width)
              for size in sizes]
@@ -79,8 +99,10 @@ def size_of(image):
         return image.shape[1::-1]
     try:
         file = open_member(*image) if isinstance(image, tuple) else image
-        with Image.open(file, formats=kinds()) as opened:
-            return opened.size
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')     # of pictures that are too large
+            with Image.open(file, formats=kinds()) as opened:
+                return opened.size
     except Exception:       # Pillow's decoders raise nearly anything
         return None
 

@@ -9,6 +9,7 @@ import difflib
 import fnmatch
 import functools
 import os
+import re
 import typing
 
 import numpy as np
@@ -21,7 +22,18 @@ from dataset.pictures import kinds
 from settings import beside
 from settings.errors import NotFoundError, UserError
 
+IDX = re.compile(r'(train|t10k)[._-](images|labels)[._-](idx[13])[._-]ubyte(?:\.gz)?$',
+                 re.IGNORECASE)     # a file of MNIST; see archives.py
 CHOICE = 1 << 32        # keys the choice of --train_size, apart from the epochs' orders
+NO_ENDING = 'without an ending'
+REMEDIES = (
+    (('.tar', '.tgz', '.gz', '.bz2', '.xz', '.rar', '.7z', '.zip'),
+     'Unpack archives; only a .zip of pictures is read as it is'),
+    (('.npy', '.npz', '.mat', '.h5', '.hdf5', '.pkl', '.pickle', '.pt', '.parquet',
+      '.arrow', '.tfrecord', '.lmdb', '.mdb'),
+     'Arrays are not read: save each picture as a PNG, as with '
+     '`PIL.Image.fromarray(a).save("0.png")`'),
+    ((NO_ENDING,), 'Give pictures the ending of their kind, such as .jpg'))
 # Images that some versions of Pillow cannot open: the report then names them.
 MORE_EXTENSIONS = ('.avif', '.heic', '.heif', '.jxl', '.mpo', '.webp')
 
@@ -145,13 +157,14 @@ def find_images(folder, config, known, hint='Put images there'):
     images, names, used = list_images(folder, files, config, hint)
     layout = layouts.read(names) if config.chosen_by is not None else (
         layouts.by_first_folder(names))
-    notes = [layout.note] * bool(layout.note)
-    labels, classes = None, ()
+    notes = [layout.note] * bool(layout.note) + left_out(files, used)
+    labels, classes, splits = None, (), layout.splits
     if config.labels or config.attributes or config.conditional:
-        labels, classes = labels_of(folder, files, names, layout, config, notes)
+        labels, classes, splits = labels_of(folder, files, names, layout, config,
+                                            notes)
     groups = [path[0] if path else None for path in layout.below]
     source = Source(images, names, labels, classes, used, notes=tuple(notes))
-    return choose(config, source, groups, layout.splits)
+    return choose(config, source, groups, splits)
 
 
 def list_images(folder, files, config, hint):
@@ -160,24 +173,63 @@ def list_images(folder, files, config, hint):
     found = [(path, os.path.relpath(path, folder)) for path in used]
     if not found:
         used = [path for path in files if path.lower().endswith('.zip')]
-        found = [((path, name), zip_name(path, name, used)) for path in used
-                 for name in zip_members(path)
-                 if wanted(name, config.input_fname_pattern)]
+        members = {path: [name for name in zip_members(path)
+                          if wanted(name, config.input_fname_pattern)] for path in used}
+        whole = (len(used) == 1 or config.chosen_by is None     # an older run
+                 or are_parts(members))
+        found = [((path, name), name if whole else zip_name(path, name, folder))
+                 for path in used for name in members[path]]
     if not found:
         raise NotFoundError(
             'No images in %s: looked in it and the folders and .zip files in it for '
             'names like %s ending in .jpg, .png, .gif, .webp, .tif or another of the '
-            '%d endings of images. %s.' % (folder, config.input_fname_pattern,
-                                           len(extensions()), hint))
+            '%d endings of images. %s%s.' % (
+                folder, config.input_fname_pattern, len(extensions()),
+                others(files), hint))
     images, names = map(list, zip(*found))
     return images, names, used
 
 
-def zip_name(path, name, zips):
+def left_out(files, used):
+    """Return the note on zip files that are not looked into, [] where there is none."""
+    zips = [os.path.basename(path) for path in files if path.lower().endswith('.zip')]
+    if not zips or used[0].lower().endswith('.zip'):
+        return []
+    return ['not looked into, as there are images beside it: %s' % ', '.join(zips[:4])]
+
+
+def others(files):
+    """Return what other files a folder without images has, and what helps, or ''."""
+    inside = [name for path in files if path.lower().endswith('.zip')
+              for name in zip_members(path) if not name.endswith('/')]
+    found = collections.Counter(os.path.splitext(name)[1].lower() or NO_ENDING
+                                for name in inside or files)
+    if not found:
+        return ''
+    helps = [what for endings, what in REMEDIES
+             if any(ending.startswith(endings) for ending in found)]
+    if any(IDX.match(os.path.basename(path)) for path in files):
+        helps = ['IDX files are read as --dataset mnist, from a folder mnist']
+    return 'There are other files: %s. ' % ', '.join(
+        '%s %s' % (format(count, ','), ending) for ending, count in
+        found.most_common(4)) + ''.join('%s. ' % what for what in helps)
+
+
+def zip_name(path, name, folder):
     """Return the name of a zip's member; of several zips each is like a folder."""
-    if len(zips) == 1:
-        return name
-    return '%s/%s' % (os.path.splitext(os.path.basename(path))[0], name)
+    return '%s/%s' % (os.path.splitext(os.path.relpath(path, folder))[0], name)
+
+
+def are_parts(members):
+    """Return whether zips are parts of one, as photos-001.zip, photos-002.zip.
+
+    Their names differ by the number at the end alone, and all members are in folders
+    and differ. members: {path: its names}.
+    """
+    stems = {re.sub(r'[ _.-]*\d+$', '', os.path.splitext(path)[0]) for path in members}
+    names = [name for found in members.values() for name in found]
+    return (len(stems) == 1 and os.path.basename(min(stems)) != ''
+            and all('/' in name for name in names) and len(set(names)) == len(names))
 
 
 def missing_folder(folder, known, hint):
@@ -188,6 +240,9 @@ def missing_folder(folder, known, hint):
     near = [name for name in sorted({*there, *known} - {wanted})
             if difflib.get_close_matches(wanted.lower(), [name.lower()], cutoff=0.8)]
     other = os.path.join(beside.PROGRAM, 'data')
+    if os.path.isfile(folder + '.zip'):
+        return ('No folder %s, but %s.zip: put that into a folder %s, as it is.'
+                % (folder, folder, wanted))
     also = (' There is one beside the program: --data_dir %s' % other
             if os.path.isdir(os.path.join(other, wanted)) else '')
     return ('No data set at %s%s. %s, or fetch one of those that `python download.py '

@@ -1,235 +1,146 @@
-"""Tables of labels or attributes: found, read, and which line is that of a picture.
+"""Tables of labels or attributes: where they are, and which line is that of a picture.
 
-CelebA's text (a count, a line of attributes, a line of 1 and -1 for each picture), the
-same with commas as Kaggle gives it, CSV with a header, JSON lines, and JSON such as
-StyleGAN's dataset.json. The forms are told apart by what is written, not by the name.
+How they are read: reading.py.
 """
 
 import collections
-import csv
-import io
-import json
 import os
-import re
-import typing
 
-from dataset.files import normal, read_member, walk, zip_members
+from dataset.files import normal, walk, zip_members
+from dataset.reading import PICTURE, read
 from settings.errors import NotFoundError, UserError, shown
 
 ATTRIBUTES = ('list_attr_celeba.txt', 'list_attr_celeba.csv', 'list_attr.txt',
               'list_attr.csv')
 STYLEGAN = 'dataset.json'
-# Names of columns, in lower case and without spaces, that hold the files
-FILES = ('file', 'filename', 'file_name', 'filepath', 'path', 'image', 'image_id',
-         'imageid', 'image_name', 'image_path', 'img', 'img_name', 'picture', 'photo',
-         'name', 'id')
-PICTURE = re.compile(r'.\.[A-Za-z][A-Za-z0-9]{2,4}$')
-
-
-class Table(typing.NamedTuple):
-    """A table: its path, its columns beside that of the files, its rows.
-
-    rows: {file, as written: [text of each column]}; `lines`, of the same keys, are the
-    numbers of their lines, for messages.
-    """
-
-    path: str
-    columns: tuple
-    rows: dict
-    lines: dict
+ENDINGS = ('.csv', '.tsv', '.json', '.jsonl', '.txt')
 
 
 # --- finding -----------------------------------------------------------------
 
-def find(folder, files, names=ATTRIBUTES):
-    """Return the place of the first file of these names, None where there is none.
+def find(files, names=ATTRIBUTES):
+    """Return the places of the tables of the first of these names that is there.
 
     A place is a path, or (zip file, member). `files` are those below the folder; the
-    zip files among them are looked into last.
+    zip files among them are looked into last. There may be one in each folder.
     """
-    for path in files:
-        if os.path.basename(path).lower() in names:
-            return path
-    for path in files:
-        if path.lower().endswith('.zip'):
-            for member in zip_members(path):
-                if os.path.basename(member).lower() in names:
-                    return path, member
-    return None
+    found = [path for path in files if last(path).lower() in names]
+    if not found:
+        found = [(path, member) for path in files if path.lower().endswith('.zip')
+                 for member in zip_members(path) if last(member).lower() in names]
+    return [place for place in found if name_of(place) == name_of(found[0])]
+
+
+def last(path):
+    """Return the name of a file without its folders."""
+    return path.replace(os.sep, '/').rsplit('/', 1)[-1]
+
+
+def name_of(place):
+    """Return the name of the file at a place, in lower case."""
+    return last(place if isinstance(place, str) else place[1]).lower()
 
 
 def attribute_names(folder):
     """Return the attributes of the table in a folder, () where there is none."""
-    place = find(folder, list(walk(folder)))
-    return read(place).columns if place else ()
+    places = find(list(walk(folder)))
+    return read(places[0]).columns if places else ()
 
 
-def open_labels(given, folder):
-    """Return (Table, column or None) of --labels, a path or PATH:COLUMN.
+def find_labels(given, folder, files):
+    """Return (places, column or None) of --labels, a path or PATH:COLUMN.
 
-    It is looked for where the program was started, then in the data set's folder.
-    Raises NotFoundError where there is no such file.
+    It is looked for where the program was started, in the data set's folder and beside
+    it, then in all folders and zip files below. Raises NotFoundError.
     """
     path, mark, column = given.rpartition(':')
     ways = [(given, None)] + [(path, column)] * bool(mark)
     for path, column in ways:
-        for place in (path, os.path.join(folder, path)):
-            if os.path.isfile(place):
-                return read(place), column
-    raise NotFoundError('--labels %s: there is no such file, neither here nor in %s.'
-                        % (shown(given), folder))
+        for parent in ('', folder, os.path.dirname(folder)):
+            if os.path.isfile(os.path.join(parent, path)):
+                return [os.path.join(parent, path)], column
+        if path == last(path) and find(files, (path.lower(),)):
+            return find(files, (path.lower(),)), column
+    raise NotFoundError('--labels %s: there is no such file, neither here nor in %s.%s'
+                        % (shown(given), folder, hint(files)))
 
 
-# --- reading -----------------------------------------------------------------
-
-def read(place):
-    """Return the Table at a place; see find. Raises UserError where it is none."""
-    path = place if isinstance(place, str) else '%s in %s' % (place[1], place[0])
-    try:
-        text = read_text(place).lstrip('\ufeff').rstrip()
-        if text[:1] in ('{', '['):
-            return from_json(path, text)
-        return from_lines(path, text.splitlines())
-    except (OSError, ValueError, csv.Error) as error:   # not UTF-8, not JSON, …
-        if isinstance(error, UserError):
-            raise
-        raise UserError('%s cannot be read as a table of labels: %s'
-                        % (path, getattr(error, 'strerror', None) or error))
+def open_labels(given, folder, names, files):
+    """Return (Table, column or None) of --labels, for pictures of these names."""
+    places, column = find_labels(given, folder, files)
+    return read_all(places, folder, names), column
 
 
-def read_text(place):
-    """Return the text of a file or of a member of a zip file."""
-    if not isinstance(place, str):
-        return read_member(*place).decode('utf-8')
-    with open(place, encoding='utf-8') as file:
-        return file.read()
+def beside(folder):
+    """Return the paths of what is beside a folder."""
+    parent = os.path.dirname(folder)
+    return [os.path.join(parent, name) for name in sorted(os.listdir(parent))]
 
 
-def from_lines(path, lines):
-    """Return the Table of lines of cells, with a header; CelebA's begins with a count.
+def label_columns(given, folder):
+    """Return the columns of --labels."""
+    return read(find_labels(given, folder, list(walk(folder)))[0][0]).columns
 
-    Raises UserError where it has lines for more or fewer images than the count says.
+
+def hint(files):
+    """Return what says which files may be tables of labels, '' where none is."""
+    found = dict.fromkeys(last(path) for path in files if path.lower().endswith(
+        ENDINGS) and last(path) != 'config.json')       # a run's, no table
+    return ' There is %s: --labels %s' % (
+        'a file' if len(found) == 1 else 'one of %d files' % len(found),
+        next(iter(found))) if found else ''
+
+
+# --- several of one name -----------------------------------------------------
+
+def read_all(places, folder, names):
+    """Return the Table of all places. UserError where their columns differ, or lines.
+
+    A line is of the picture beside its table, where there is such a one.
     """
-    count = lines.pop(0).strip() if lines and lines[0].strip().isdecimal() else None
-    cells = split(lines)
-    if len(cells) < 2:
-        raise UserError('%s holds no table: expected a line that names the columns and '
-                        'a line for each picture, such as\nfile,label\n0001.jpg,cat'
-                        % path)
-    header, cells, first = take_header(cells)
-    if count is not None and int(count) != len(cells):
-        raise UserError('%s: its first line says %s images, and it has lines for %d: '
-                        'fetch it again.' % (path, count[:20], len(cells)))
-    return from_cells(path, header, cells, first + (count is not None))
+    found = [moved(read(place), parents(place, folder), names) for place in places]
+    table = found[0]
+    for other in found[1:]:
+        if other.columns != table.columns:
+            raise UserError('%s and %s have other columns: make them one table.'
+                            % (table.path, other.path))
+        for name, row in other.rows.items():
+            if table.rows.setdefault(name, row) != row:
+                raise UserError('%s and %s have other labels for %s.'
+                                % (table.path, other.path, shown(name)))
+            table.lines.setdefault(name, other.lines[name])
+    return table
 
 
-def take_header(cells):
-    """Return (names of the columns, the other lines, the number of the first of them).
-
-    In CelebA's table the column of the files has no name; others have no names at all.
-    """
-    header, width = [cell.strip() for cell in cells[0]], len(cells[1])
-    if len(header) == width - 1:
-        header.insert(0, '')
-    elif PICTURE.search(header[0]) and len(header) == width:
-        return ['file'] + (['label'] if width == 2 else
-                           ['column %d' % i for i in range(2, width + 1)]), cells, 1
-    return header, cells[1:], 2
+def parents(place, folder):
+    """Return the folders that a table is in, as the names of pictures begin there."""
+    if isinstance(place, str):
+        parent = os.path.relpath(os.path.dirname(os.path.abspath(place)), folder)
+        return [normal(parent)]
+    zip_name = normal(os.path.splitext(os.path.relpath(place[0], folder))[0])
+    parent = os.path.dirname(normal(place[1]))
+    return [parent, '%s/%s' % (zip_name, parent) if parent else zip_name]
 
 
-def from_cells(path, header, cells, first):
-    """Return the Table of lines of cells; `first` is the number of the first line.
+def moved(table, folders, names):
+    """Return the Table with the folder before its files where pictures are there."""
+    if set(folders) <= {'', '.', '..'}:     # beside all pictures, the usual place
+        return table
+    names = [normal(name).casefold() for name in names]
+    folders = [folder for folder in folders if any(
+        name.startswith(folder.casefold() + '/') for name in names)]
+    if not folders:
+        return table
+    known = {form for name in names for form in forms(name)}
 
-    Raises UserError for a line that has more or fewer cells than the others, and for a
-    picture that has two lines which differ.
-    """
-    column, rows, numbers = file_column(header, cells[0]), {}, {}
-    for number, row in enumerate(cells, first):
-        if len(row) != len(header):
-            raise UserError('%s, line %d: expected %d cells, as the line of the '
-                            'columns has, found %s.'
-                            % (path, number, len(header), shown(' '.join(row)[:80])))
-        name = normal(row[column].strip())
-        values = [cell.strip() for cell in row[:column] + row[column + 1:]]
-        if rows.setdefault(name, values) != values:
-            raise UserError('%s, line %d: %s has a line already, %d, with other labels.'
-                            % (path, number, shown(name), numbers[name]))
-        numbers.setdefault(name, number)
-    return Table(path, tuple(header[:column] + header[column + 1:]), rows, numbers)
-
-
-def split(lines):
-    """Return the cells of each line: by tabs, commas or semicolons, else by spaces."""
-    for mark in '\t,;':
-        if lines and mark in lines[0]:
-            return [row for row in csv.reader(io.StringIO('\n'.join(lines)),
-                                              delimiter=mark) if row]
-    return [line.split() for line in lines if line.strip()]
-
-
-def file_column(header, row):
-    """Return the index of the column that names the files; see FILES.
-
-    By its name; else the first whose first cell looks like a picture's name; else the
-    first.
-    """
-    pictures = [i for i, cell in enumerate(row) if PICTURE.search(cell.strip())]
-    named = [i for i, name in enumerate(header) if plain(name) in FILES]
-    both = [i for i in named if i in pictures]
-    return (both or pictures or named or [0])[0]
-
-
-def plain(name):
-    """Return the name of a column as FILES and LABELS have it."""
-    return name.strip().lower().replace(' ', '_')
-
-
-def from_json(path, text):
-    """Return the Table of JSON: dataset.json, {file: label}, or lines of objects."""
-    try:
-        value = json.loads(text)
-    except ValueError:
-        value = [json.loads(line) for line in text.splitlines() if line.strip()]
-    if isinstance(value, dict) and 'labels' in value:
-        value = value['labels']
-        if value is None:
-            raise UserError('%s has no labels ("labels" is null): leave out '
-                            '--conditional.' % path)
-    if isinstance(value, dict) and not any(plain(key) in FILES for key in value):
-        value = list(value.items())
-    found = {}
-    for item in value if isinstance(value, list) else [value]:
-        name, cells = json_item(item, path)
-        found[normal(name)] = cells
-    columns = tuple(dict.fromkeys(key for cells in found.values() for key in cells))
-    rows = {name: [text_of(cells.get(key)) for key in columns]
-            for name, cells in found.items()}
-    return Table(path, columns, rows, {name: i for i, name in enumerate(rows, 1)})
-
-
-def json_item(item, path):
-    """Return (file, {column: value}) of one item of JSON. Raises UserError."""
-    if isinstance(item, dict):
-        keys = [key for key in item if plain(key) in FILES
-                and isinstance(item[key], str)]
-        if keys:
-            return item[keys[0]], {k: v for k, v in item.items() if k != keys[0]}
-    elif isinstance(item, (list, tuple)) and len(item) == 2 and isinstance(item[0],
-                                                                           str):
-        values = item[1]
-        if isinstance(values, dict):
-            return item[0], values
-        if isinstance(values, list):
-            return item[0], {str(i): value for i, value in enumerate(values)}
-        return item[0], {'label': values}
-    raise UserError('%s: expected a file and its label, as ["0001.png", 3] or '
-                    '{"file": "0001.png", "label": "cat"}; found %s.'
-                    % (path, shown(str(item)[:80])))
-
-
-def text_of(value):
-    """Return a value of JSON as a cell: '' stands for none."""
-    return '' if value is None else str(value).strip()
+    def full(name):
+        for folder in folders:
+            longer = '%s/%s' % (folder, name)
+            if not known.isdisjoint(forms(longer.casefold())):
+                return longer
+        return name
+    return table._replace(rows={full(name): row for name, row in table.rows.items()},
+                          lines={full(name): n for name, n in table.lines.items()})
 
 
 # --- the picture's row -------------------------------------------------------
@@ -238,12 +149,14 @@ def match(names, table):
     """Return the table's row of each picture, None where it has none, and the unused.
 
     A picture is found by its path or an end of it, with the ending of its name or
-    without; or, where it is the only one of its name, by that alone. Raises UserError
-    where two pictures would be found by one line.
+    without, 1 for 0001.jpg too; or, where it is the only one of its name, by that
+    alone. Raises UserError where two pictures would be found by one line.
     """
-    lookup = {key.casefold(): key for key in reversed(list(table.rows))}
-    for key in reversed(list(table.rows)):
-        lookup.setdefault(stem(key.casefold()), key)
+    kinds = {}, {}, {}
+    for key in table.rows:
+        for found, form in zip(kinds, forms(key.casefold())):
+            found.setdefault(form, key)
+    lookup = {**kinds[2], **kinds[1], **kinds[0]}       # as it is written wins
     alone = once(names)
     short = {name: key for name, key in once(table.rows).items() if name in alone}
     keys, owner = [], {}
@@ -259,32 +172,45 @@ def match(names, table):
 
 def find_key(name, lookup, short):
     """Return the table's name of a picture, None where it has none; see match."""
-    parts = name.split('/')
-    for start in range(len(parts)):
-        end = '/'.join(parts[start:])
-        found = lookup.get(end) or lookup.get(stem(end))
-        if found is not None:
-            return found
+    whole, start, parts = forms(name), 0, name.split('/')
+    for part in parts:
+        for form in whole:
+            if form[start:] in lookup:
+                return lookup[form[start:]]
+        start += len(part) + 1
     return short.get(parts[-1])
+
+
+def forms(name):
+    """Return how a path is written: as it is, without its ending, without zeros."""
+    stem = name.rpartition('.')[0] if PICTURE.search(name) else name
+    folder, slash, file = stem.rpartition('/')
+    if file[:1] == '0' and file.isdecimal():
+        file = file.lstrip('0') or '0'
+    return name, stem, folder + slash + file
 
 
 def once(paths):
     """Return {name: path} of the names, without folders, that only one path has."""
-    last = [normal(path).casefold().rsplit('/', 1)[-1] for path in paths]
-    count = collections.Counter(last)
-    return {name: path for name, path in zip(last, paths) if count[name] == 1}
+    found = [normal(path).casefold().rsplit('/', 1)[-1] for path in paths]
+    count = collections.Counter(found)
+    return {name: path for name, path in zip(found, paths) if count[name] == 1}
 
 
-def stem(name):
-    """Return a path without the ending of a picture."""
-    return name.rpartition('.')[0] if PICTURE.search(name) else name
-
-
-def require(rows, names, table):
-    """Raise UserError naming the pictures that have no row."""
-    missing = [name for name, row in zip(names, rows) if row is None]
+def require(labels, rows, names, table):
+    """Raise UserError naming the pictures that have no row, or no label in it."""
+    missing = [i for i, label in enumerate(labels) if label is None]
     if missing:
-        raise UserError('%s has no line for %d of %d images, such as %s: add lines, or '
-                        'move those images away.'
-                        % (table.path, len(missing), len(names),
-                           ', '.join(missing[:3])))
+        raise UserError(
+            '%s has no %s for %d of %d images, such as %s: add lines, or move those '
+            'images away. It has the columns %s, and lines for %s.'
+            % (table.path, 'line' if any(rows[i] is None for i in missing) else 'label',
+               len(missing), len(names), ', '.join(names[i] for i in missing[:3]),
+               listed(table.columns), ', '.join(list(table.rows)[:2]) or 'nothing'))
+
+
+def listed(columns, most=40):
+    """Return the names of columns, not too many."""
+    more = len(columns) - most
+    return (', '.join(columns[:most]) or 'of files alone') + (
+        ' and %d more' % more if more > 0 else '')

@@ -127,7 +127,8 @@ def labels(config):
             found.append('--conditional learns one label of each image, --attributes '
                          'several: leave one of them out.')
     elif config.labels is not None and not config.conditional:
-        found.append('--labels needs --conditional or --attributes.')
+        found.append('--labels needs --conditional or --attributes. A run begun '
+                     'without labels takes none later: begin another, --name NEW.')
     return found
 
 

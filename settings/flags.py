@@ -125,8 +125,8 @@ class Flags:
     input_fname_pattern: str = option(
         '*', TRAINING, "use only files with such names, as '*.jpg'")
     conditional: bool = option(
-        False, NETWORK, 'learn labels too, which --label then draws: the folder that a '
-        'picture is in is its label, as shoes/boots/1.png (mnist: true); with --labels '
+        False, NETWORK, 'learn labels too, which --label then draws: the folders of '
+        'the data set, as boots of data/shoes/boots/1.png (mnist: true); with --labels '
         'or --attributes there is no need to give it')
     labels: str = option(
         None, FREE, 'learn labels from this file, not from folders: CSV with the '
@@ -197,9 +197,9 @@ class Flags:
         '--num_samples, or else 10,000', low=2, high=10**6, of='train')
 
     real_folder: str = option(
-        None, CALL, 'of evaluate: also write the real images that it compares with, '
-        'one PNG each, into this new or empty folder, so that other programs can judge '
-        'too', of='evaluate')
+        None, CALL, 'of evaluate: also write the real images as they were trained on, '
+        'or --num_samples of them, one PNG each, into this new or empty folder, so '
+        'that other programs can judge too', of='evaluate')
 
     images: tuple = option(
         (), CALL, 'the files and folders of pictures to complete or to score; complete '
@@ -228,7 +228,7 @@ class Flags:
     labels_per_class: int = option(
         None, CALL, 'of classify: try what the SVM learns from so few images of each '
         'class, five times with others each, and tell the mean; by default it learns '
-        'once, from --num_samples images in all, or 5,000', low=2, high=10**9,
+        'once, from --num_samples images in all, or up to 5,000', low=2, high=10**9,
         of='classify',
         group='Films and experiments: --task walk, arithmetic, classify, filters, drop')
     walk: str = option(

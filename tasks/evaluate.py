@@ -40,10 +40,10 @@ def main(config, run, path):
     """Judge the checkpoint at `path`; write a table, its numbers and a picture."""
     check_real_folder(config.real_folder)
     data, held_out = load(config, run)
-    if config.real_folder:
-        save_real(config, data)
     num = count(config, data)
     evaluator = Evaluator(config, data, held_out, num)
+    if config.real_folder:      # now that nothing can be refused any more
+        save_real(config, data)
     label, step = evaluator.label, int(path.rpartition('-')[2])
     with contextlib.closing(evaluator.extractor):
         base = output_path(run, 'evaluate_%s_%d' % (re.split(r'\W', label)[0], step))

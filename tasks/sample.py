@@ -11,6 +11,9 @@ from tasks.parts.outputs import output_path
 from utils import imsave, inverse_transform
 
 MOST_SAID = 100         # labels of single images that are printed
+MOST_BYTES = 160        # of the name of a label in that of a file
+# Names that Windows keeps for devices
+DEVICE = re.compile(r'(con|prn|aux|nul|com\d|lpt\d)(\.|$)', re.IGNORECASE)
 
 
 def main(config, run, path):
@@ -49,7 +52,7 @@ def output_name(config):
     name = 'test' if config.indices is None else 'chosen'
     if config.z:
         name = 'from_' + z_files.stem(config.z)
-    return name + '_' + config.label if config.label else name
+    return name + '_' + safe(config.label) if config.label else name
 
 
 def rows_of(y, config):
@@ -84,7 +87,20 @@ def name_of(y, config):
 
 def safe(name):
     """Return a name that can be that of a file or folder, on any system."""
-    return re.sub(r'[/\\:*?"<>|]', '_', name)[:80].strip('. ') or '_'
+    name = re.sub(r'[/\\:*?"<>|\x00-\x1f\x7f\ud800-\udfff]', '_', name)
+    name = name.encode('utf-8')[:MOST_BYTES].decode('utf-8', 'ignore').strip('. ')
+    return '_' + name if DEVICE.match(name) or not name else name
+
+
+def folder_names(names):
+    """Return {name: its folder}: safe, and no two alike, nor but for capitals."""
+    found = {}
+    for name in dict.fromkeys(names):
+        place, number = safe(name), 2
+        while place.casefold() in map(str.casefold, found.values()):
+            place, number = '%s_%d' % (safe(name), number), number + 1
+        found[name] = place
+    return found
 
 
 def save_separate(images, folder, rows=None):
@@ -96,9 +112,9 @@ def save_separate(images, folder, rows=None):
         for name in names:
             if re.match(r'\d{6,}\.png$', name):
                 os.remove(os.path.join(parent, name))
-    index = -1
+    index, places = -1, folder_names(rows or ())
     for index, image in enumerate(images):
-        place = os.path.join(folder, safe(rows[index])) if rows else folder
+        place = os.path.join(folder, places[rows[index]]) if rows else folder
         imsave(inverse_transform(image), os.path.join(place, '%06d.png' % index))
     print('%d images: %s' % (index + 1, os.path.join(
         folder, *['*'] * bool(rows), '*.png')))

@@ -116,8 +116,8 @@ def split(config):
 def labels_config(config):
     """Return the Config whose Dataset has the labels that are to be told.
 
-    With --train_size a run without labels took the first images, and one with classes
-    the same number of each. So for a run without labels `split` cuts the images off.
+    With --train_size an older run without labels took the first images, and one with
+    classes the same number of each. So of the former `split` cuts the images off.
     """
     names = config.attribute or config.attributes
     if names:
@@ -125,7 +125,8 @@ def labels_config(config):
                               labels=table_of(names.split(','), config))
     if config.conditional:
         return config
-    return config.replace(conditional=True, train_size=None)
+    return config.replace(conditional=True, train_size=(
+        None if config.chosen_by is None else config.train_size))
 
 
 def table_of(names, config):
@@ -133,8 +134,8 @@ def table_of(names, config):
     if config.labels is None:
         return None
     folder = catalog.folder_of(config)
-    table, _ = tables.open_labels(config.labels, folder)
-    if not set(names) <= set(table.columns) and (
+    columns = tables.label_columns(config.labels, folder)
+    if not set(names) <= set(columns) and (
             set(names) <= set(tables.attribute_names(folder))):
         return None
     return config.labels

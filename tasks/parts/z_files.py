@@ -6,6 +6,7 @@ label of each of its columns; seed and step, of the run and its checkpoint.
 
 import os
 import typing
+import zipfile
 
 import numpy as np
 
@@ -66,8 +67,10 @@ def open_file(path):
         with np.load(path) as file:
             return {name: file[name] for name in file.files}
     except Exception as error:      # a damaged one raises nearly anything
-        found = 'a single array' if path.endswith('.npy') else (
-            '%s: %s' % (type(error).__name__, str(error).partition('\n')[0]))
+        found = '%s: %s' % (type(error).__name__, str(error).partition('\n')[0])
+        if not zipfile.is_zipfile(path):        # NumPy would unpickle it
+            found = ('a single array' if path.endswith('.npy') else
+                     'it is another kind of file')
     raise UserError('--z %s cannot be read as an .npz (%s): expected what sampling '
                     'writes beside its pictures, or np.savez(FILE, z=…).'
                     % (path, found))

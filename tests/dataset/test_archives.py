@@ -120,7 +120,7 @@ def test_mnist_by_the_names_that_mirrors_and_unpackers_write(data, name, packed)
 def test_what_comes_near_mnist_is_named(data, near):
     (data / 'mnist').mkdir()
     (data / 'mnist' / near).write_bytes(b'x')
-    with pytest.raises(NotFoundError, match='only %s: unpack or rename' % near):
+    with pytest.raises(NotFoundError, match='there are %s: unpack or rename' % near):
         load_mnist(data)
 
 
@@ -128,6 +128,12 @@ def test_mnist_without_images_is_smaller_than_a_batch(data):
     write_mnist(data / 'mnist', count=0)
     with pytest.raises(UserError, match='has 0 images, fewer than one batch of 2'):
         load_mnist(data).steps_per_epoch(2)
+
+
+def test_a_folder_of_mnist_written_otherwise_is_named(data):
+    write_mnist(data / 'MNIST')
+    with pytest.raises(NotFoundError, match='did you mean MNIST'):
+        load_mnist(data)
 
 
 def test_mnist_without_its_folder_says_how_to_fetch_it(data):
@@ -340,8 +346,8 @@ def test_a_pickle_that_is_no_batch_is_refused_and_does_nothing(
 
 
 def test_cifar10_names_what_is_missing(data):
-    with pytest.raises(NotFoundError, match='No cifar-10-binary.tar.gz or cifar-10-py.*'
-                                            'python download.py cifar10'):
+    with pytest.raises(NotFoundError, match='Put cifar-10-binary.tar.gz or cifar-10-'
+                                            'py.*python download.py cifar10'):
         load_cifar(data)
     write_cifar(data / 'cifar10', 'bin')
     folder = data / 'cifar10' / FOLDERS['bin']
@@ -472,7 +478,7 @@ def test_a_broken_lmdb_is_named(data, spoil, message):
 
 
 def test_lsun_that_is_not_there_or_not_unpacked(data):
-    with pytest.raises(NotFoundError, match='Fetch it: python download.py lsun'):
+    with pytest.raises(NotFoundError, match='python download.py lsun. fetches'):
         load_lsun(data)
     write_lmdb(data / 'lsun' / 'bedroom_val_lmdb', 2)
     with pytest.raises(NotFoundError, match='bedroom_val_lmdb is not to train with'):

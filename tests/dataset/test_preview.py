@@ -33,11 +33,31 @@ def test_what_a_crop_keeps_is_said_before_packing(data, zipped, size, given, sai
     assert found == ([said] if said else [])
 
 
+@pytest.mark.parametrize('size, wide, said', [
+    ((403, 302), 8, 'pictures such as 403x302 are squeezed into 8x8; with --crop their '
+     'central part is taken'), ((60, 80), 8, 'such as 60x80 are squeezed'),
+    ((80, 70), 8, None), ((32, 16), 16, None), ((16, 16), 16, 'squeezed into 16x8')])
+def test_pictures_that_lose_their_shape_are_told(data, size, wide, said):
+    numbered(data / 'mine', 3, size)
+    found = [line for line in load(data, output_width=wide)[1] if 'squeezed' in line]
+    assert len(found) == bool(said) and all(said in line for line in found)
+    assert not any('squeezed' in line for line in load(data, output_width=wide,
+                                                       crop=True)[1])
+
+
 def test_of_pictures_of_several_sizes_the_middle_is_named(data):
     for i, side in enumerate((100, 200, 2000)):
         paint(data / 'celebA' / ('%d.png' % i), i, (side, side))
     (data / 'celebA' / 'broken.png').write_bytes(b'x')
     assert 'such as 200x200: 29 %' in load(data, 'celebA')[1][1]
+
+
+@pytest.mark.parametrize('crop', [False, True])
+def test_a_picture_that_is_too_large_is_named_and_warns_of_nothing(data, crop, recwarn):
+    numbered(data / 'mine', 3)
+    Image.new('1', (10000, 9000)).save(str(data / 'mine' / 'giant.png'))
+    assert len(load(data, crop=crop)[0]) == 3 and not recwarn.list
+    assert 'more than the limit' in cache_path(data, '.report.txt').read_text()
 
 
 def test_a_sheet_of_prepared_pictures_lies_beside_the_cache(data):

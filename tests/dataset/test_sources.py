@@ -95,7 +95,8 @@ def test_the_endings_are_pillows_but_for_what_is_no_picture():
 
 def test_hidden_files_and_those_of_macos_are_no_images(data):
     for name in ('.hidden.png', '._a.png', '__MACOSX/a.png', '.git/a.png',
-                 'sub/.trash/a.png', 'sub/__MACOSX/a.png'):
+                 'sub/.trash/a.png', 'sub/__MACOSX/a.png', '@eaDir/a.png',
+                 '$RECYCLE.BIN/a.png', 'System Volume Information/a.png'):
         paint(data / 'mine' / name, 200)
     (data / 'mine' / '._images.zip').write_bytes(b'Mac OS X')
     with pytest.raises(NotFoundError, match='No images in'):
@@ -214,6 +215,44 @@ def test_no_images_says_what_was_looked_for_where(data):
     assert message.startswith('No images in %s: ' % (data / 'mine'))
     assert 'cat*' in message and '.jpg' in message and '.zip' in message
     assert cache_files(data) == []
+
+
+@pytest.mark.parametrize('names, said', [
+    (['x.npy'], 'other files: 1 .npy. Arrays are not read: save each picture as a PNG'),
+    (['train-00000-of-00001.parquet'], 'Arrays are not read'),
+    (['a.tfrecord-00000-of-00002', 'a.tfrecord-00001-of-00002'], 'Arrays are not read'),
+    (['a.tar.gz'], 'other files: 1 .gz. Unpack archives; only a .zip of pictures'),
+    (['b.rar', 'c.7z'], 'Unpack'), (['1', '2', '3'], '3 without an ending. Give'),
+    (['train-images-idx3-ubyte'], 'IDX files are read as --dataset mnist'),
+    (['x.mp4'], 'other files: 1 .mp4. Put images there')])
+@pytest.mark.parametrize('zipped', [False, True])
+def test_what_is_there_without_images_is_said_and_what_helps(data, names, said, zipped):
+    folder = data / ('unpacked' if zipped else 'mine')
+    folder.mkdir()
+    for name in names:
+        (folder / name).write_bytes(b'x')
+    if zipped and 'idx' not in names[0]:
+        make_zip(folder, data / 'mine' / 'a.zip')
+    elif zipped:
+        shutil.move(str(folder), str(data / 'mine'))
+    with pytest.raises(NotFoundError, match=said):
+        load(data)
+
+
+def test_a_zip_beside_images_is_said_to_be_left_out(data):
+    numbered(data / 'mine', 2)
+    make_zip(data / 'mine', data / 'more.zip')
+    shutil.move(str(data / 'more.zip'), str(data / 'mine'))
+    loaded, echoed = load(data)
+    assert len(loaded) == 2
+    assert echoed[0].endswith('as there are images beside it: more.zip')
+
+
+def test_a_zip_that_stands_for_a_folder_is_named(data):
+    numbered(data / 'unpacked', 2)
+    make_zip(data / 'unpacked', data / 'mine.zip')
+    with pytest.raises(NotFoundError, match='mine.zip: put that into a folder mine'):
+        load(data)
 
 
 def test_a_broken_zip_is_named(data):

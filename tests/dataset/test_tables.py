@@ -120,19 +120,20 @@ def test_without_a_table_attributes_say_what_is_needed(data):
     '"000001.jpg","True","False"\n',
     '2\nBald Smiling\n000000.jpg -1 1\n000001.jpg 1 -1\n',
     'Bald Smiling\n000000.jpg -1 1\n000001.jpg 1 -1\n'])
-@pytest.mark.parametrize('place', ['beside', 'above', 'zip'])
+@pytest.mark.parametrize('place', ['beside', 'above', 'far above', 'zip'])
 def test_attributes_however_they_are_written(data, text, place):
     folder = data / ('unpacked' if place == 'zip' else 'celebA')
     inner = folder / 'img_align_celeba' / 'img_align_celeba'
     for i in range(2):
         paint(inner / ('%06d.jpg' % i), 10 * i, (178, 218), quality=95)
-    (inner if place == 'beside' else folder).joinpath(
+    {'beside': inner, 'far above': data}.get(place, folder).joinpath(
         'list_attr_celeba.csv').write_bytes(text.encode())
     if place == 'zip':
         make_zip(folder, data / 'celebA' / 'archive.zip')
     loaded, _ = load(data, 'celebA', attributes='Smiling,Bald')
     assert loaded.labels.tolist() == [[1, -1], [-1, 1]]
-    assert tables.attribute_names(str(data / 'celebA')) == ('Bald', 'Smiling')
+    if place != 'far above':
+        assert tables.attribute_names(str(data / 'celebA')) == ('Bald', 'Smiling')
 
 
 @pytest.fixture
@@ -157,6 +158,31 @@ ROWS = {
                                                for i, pair in enumerate(PAIRS)),
     'no header.csv': ''.join('%s,%s\n' % pair for pair in PAIRS),
     'names.csv': 'id,breed\n0.png,dog\n1.png,cat\n2.png,dog\n3.png,cat\n',
+    'pandas.csv': 'Unnamed: 0,image,breed\n' + ''.join(
+        '%d,%s,%s\n' % (i, *pair) for i, pair in enumerate(PAIRS)),
+    'excel.csv': 'sep=;\n' + 'file;label;\n' + ''.join(
+        '%s;%s;\n' % pair for pair in PAIRS) + ';;\n;;\n',
+    'longer lines.csv': 'file,label\n' + ''.join('%s,%s,\n' % pair for pair in PAIRS),
+    'pipes.csv': 'file|label\n' + ''.join('%s|%s\n' % pair for pair in PAIRS),
+    'spaces.csv': '"file", "label"\n' + ''.join('"%s", "%s"\n' % pair
+                                               for pair in PAIRS),
+    'remark.csv': '# mine, 2026\n' + 'file,label\n' + ''.join(
+        '%s,%s\n' % pair for pair in PAIRS),
+    'label first.txt': ''.join('%s %s\n' % (label, path) for path, label in PAIRS),
+    'no header, no endings.txt': ''.join(
+        '%s %s %s\n' % (path[:-4], label, label) for path, label in PAIRS),
+    'zeros.csv': 'id,breed\n00,dog\n01,cat\n2,dog\n0003,cat\n',
+    'columns.json': '{"file": {%s}, "label": {%s}}' % tuple(', '.join(
+        '"%d": "%s"' % (i, pair[k]) for i, pair in enumerate(PAIRS)) for k in (0, 1)),
+    'lists.json': '{"file": [%s], "label": [%s]}' % tuple(', '.join(
+        '"%s"' % pair[k] for pair in PAIRS) for k in (0, 1)),
+    'records.json': '{%s}' % ', '.join(
+        '"%d": {"file": "%s", "label": "%s"}' % (i, *pair)
+        for i, pair in enumerate(PAIRS)),
+    'ids.json': '{"id": [0, 1, 2, 3], "label": ["dog", "cat", "dog", "cat"]}',
+    'data.json': '{"version": 1, "data": [%s]}' % ', '.join(
+        '{"image": "%s", "label": "%s"}' % pair for pair in PAIRS),
+    'classes.json': '{"dog": ["a/0.png", "b/2.png"], "cat": ["a/1.png", "b/3.png"]}',
     'stems.csv': 'id,breed\n0,dog\n1,cat\n2,dog\n3,cat\n',
     'windows.csv': 'file;class\r\n.\\a\\0.png;dog\r\na\\1.png;cat\r\nb\\2.png;dog\r\n'
                    'b\\3.png;cat\r\n',
@@ -175,9 +201,68 @@ ROWS = {
 
 @pytest.mark.parametrize('name', ROWS)
 def test_labels_of_a_table(pets, name):
-    loaded, _ = labelled(pets, name, ROWS[name])
+    given = name + ':column 3' * ('no endings' in name)
+    loaded, _ = labelled(pets, name, ROWS[name], labels=given)
     assert loaded.classes == ('cat', 'dog')
     assert dict(zip(grays(loaded), loaded.labels)) == {0: 1, 10: 0, 20: 1, 30: 0}
+
+
+def test_text_of_excel_and_names_of_macos(data):
+    for i in range(4):
+        paint(data / 'pets' / ('e\u0301%d.png' % i), 10 * i)
+    (data / 'pets' / 'l.csv').write_bytes('file\tlabel\n{}'.format(''.join(
+        '\u00e9%d.png\t%s\n' % (i, 'ab'[i % 2]) for i in range(4))).encode('utf-16'))
+    assert load(data, 'pets', labels='l.csv')[0].labels.tolist() == [0, 1, 0, 1]
+
+
+@pytest.mark.parametrize('given, place', [
+    ('l.csv', 'pets/l.csv'), ('l.csv', 'l.csv'), ('pets/l.csv', 'pets/l.csv'),
+    ('l.csv', 'pets/a/l.csv'), ('l.csv:label', 'pets/meta/L.CSV')])
+def test_where_a_table_of_labels_is_looked_for(pets, given, place):
+    (pets / place).parent.mkdir(exist_ok=True)
+    (pets / place).write_text(ROWS['labels.csv'])
+    assert load(pets, 'pets', labels=given)[0].labels.tolist() == [1, 0, 1, 0]
+
+
+@pytest.mark.parametrize('zipped', [False, True])
+def test_a_table_in_each_folder_is_of_the_pictures_there(data, zipped):
+    folder = data / ('unpacked' if zipped else 'pets')
+    for first, name in enumerate(('train', 'test')):
+        for i in range(4):
+            paint(folder / name / ('%d.png' % i), 100 * first + 10 * i)
+        (folder / name / 'metadata.csv').write_text('file_name,label\n' + ''.join(
+            '%d.png,%s\n' % (i, 'ab'[(i + first) % 2]) for i in range(4)))
+        if zipped:
+            make_zip(folder / name, data / 'pets' / (name + '.zip'))
+    for part, labels in (('train', [0, 1, 0, 1]), ('held_out', [1, 0, 1, 0])):
+        loaded, _ = load(data, 'pets', labels='metadata.csv', part=part,
+                         conditional=True)
+        assert loaded.labels.tolist() == labels
+
+
+def test_tables_of_other_columns_are_no_one_table(pets):
+    (pets / 'pets' / 'a' / 'l.csv').write_text('file,label\n0.png,x\n')
+    (pets / 'pets' / 'b' / 'l.csv').write_text('file,kind\n2.png,x\n')
+    with pytest.raises(UserError, match='a/l.csv and .*b/l.csv have other columns'):
+        load(pets, 'pets', labels='l.csv')
+
+
+def test_a_column_of_splits_holds_out(pets):
+    text = 'file,label,set\na/0.png,dog,train\na/1.png,cat,Train\nb/2.png,dog,val\n' \
+           'b/3.png,cat,test\n'
+    kept, echoed = labelled(pets, 'l.csv', text)
+    assert grays(kept) == [0, 10]
+    assert 'by the column set of ' in echoed[0] and 'held out: 2' in echoed[0]
+    held, _ = load(pets, 'pets', labels='l.csv', conditional=True, part='held_out')
+    assert grays(held) == [20, 30] and held.labels.tolist() == [1, 0]
+
+
+def test_dataset_json_of_another_program_is_not_looked_at(data):
+    for i in range(4):
+        paint(data / 'pets' / ('cat' if i < 2 else 'dog') / ('%d.png' % i), 10 * i)
+    (data / 'pets' / 'dataset.json').write_text('{"title": "pets"}')
+    loaded, echoed = load(data, 'pets', conditional=True)
+    assert loaded.classes == ('cat', 'dog') and 'has no "labels"' in echoed[0]
 
 
 def test_a_column_is_named_where_there_are_several(pets):
@@ -208,7 +293,7 @@ def test_pictures_and_lines_that_do_not_match_are_named(pets):
         labelled(pets, 'l.csv', 'file,label\na/0.png,dog\na/1.png,cat\n')
     _, echoed = labelled(pets, 'l.csv', ROWS['labels.csv'] + 'gone.png,cat\n')
     assert '1 of its lines are of no image here, such as gone.png' in echoed[0]
-    with pytest.raises(UserError, match='no line for 1 of 4 images, such as a/0.png'):
+    with pytest.raises(UserError, match='no label for 1 of 4 images, such as a/0.png'):
         labelled(pets, 'l.csv', ROWS['labels.csv'].replace('dog', '', 1))
 
 
@@ -220,6 +305,11 @@ def test_pictures_and_lines_that_do_not_match_are_named(pets):
     ('file\na/0.png\na/1.png\nb/2.png\nb/3.png\n', 'none of labels'),
     ('file,label\n' + ''.join('%s,same\n' % path for path, _ in PAIRS),
      'expected two classes or more; found only same'),
+    ('PK\3\4\0', "is not text in UTF-8 .it begins with 'PK.*save the table as CSV"),
+    ('x,y\n7,2\n', 'no line for 4 of 4 .* has the columns y, and lines for 7'),
+    ('{"images": [{"id": 1}], "annotations": [{"id": 2}]}', 'several lists, as COCO'),
+    ('{"file": "a/0.png", "label": 1}\n{"file"', 'labels: line 2: Expecting'),
+    ('[["a/0.png", 1], ["a/0.png", 2]]', "'a/0.png' is there twice"),
     ('{"labels": null}', 'has no labels'),
     ('{"labels": [1, 2]}', 'expected a file and'),
     ('{"labels": ', 'cannot be read as a table'), ('[]', 'none of labels')])

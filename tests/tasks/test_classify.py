@@ -11,6 +11,7 @@ from PIL import Image
 from sklearn.svm import LinearSVC
 
 import main
+from dataset import batches
 from dataset.batches import Dataset
 from model import DCGAN
 from settings.errors import UserError
@@ -180,14 +181,26 @@ def test_it_is_said_whether_D_has_seen_the_labels_of_the_test(flat, changes, sai
 @pytest.mark.parametrize('conditional', [False, True])
 def test_what_train_size_leaves_out_is_the_test(flat, conditional):
     config = flat(train_size=30, conditional=conditional)
-    if conditional:
+    if not conditional:
+        config = config.replace(chosen_by=None)     # an older run
+    else:
         config = config.replace(classes=('dark', 'light'))
     data = svm_data.load(config, 100)
     assert len(data.test) == 10
-    if not conditional:         # the run saw the first 30
+    if not conditional:         # it saw the first 30
         assert data.used().max() < 30
         np.testing.assert_array_equal(data.test.images, data.train.images[30:])
     assert 'held out' in data.notes[0]
+
+
+def test_the_test_is_what_a_run_without_labels_left_out_by_its_seed(flat):
+    config = flat(train_size=30, chosen_by=3)
+    left_out = batches.load(config.replace(part='held_out'), str)
+    data = svm_data.load(config, 100)
+    np.testing.assert_array_equal(data.test.images, left_out.images)
+    np.testing.assert_array_equal(data.train.images,
+                                  batches.load(config, str).images)
+    assert len(data.test) == 10 and 'held out' in data.notes[0]
 
 
 def test_attributes_are_a_target_each(flat):

@@ -216,6 +216,8 @@ def test_real_images_are_written_for_other_programs(flags, tmp_path, capsys):
     (['--real_folder', __file__], 'is no folder: name a new')])
 def test_what_cannot_be_judged_is_refused_before_anything_is_written(
         flags, tmp_path, capsys, given, message):
+    if '--real_folder' not in given:
+        given = [*given, '--real_folder', tmp_path / 'real']
     assert call(*flags, '--task', 'evaluate', '--sample_dir', tmp_path, *given) == 2
     assert message in capsys.readouterr().err
     assert os.listdir(tmp_path) == []

@@ -16,6 +16,7 @@ from model import DCGAN
 from runs import checkpoints, sampling
 from settings.config import Config
 from settings.errors import UserError
+from tasks import sample
 from tasks.parts import z_files
 from utils import inverse_transform
 
@@ -108,6 +109,16 @@ def test_a_sheet_too_large_to_open_is_refused_before_drawing(flags, tmp_path, ca
     assert call(*flags, '--num_samples', 10**6) == 2
     assert '16000 x 16000 pixels' in capsys.readouterr().err
     assert not (tmp_path / 'flat_8_16_16').exists()
+
+
+def test_folders_of_labels_have_names_that_every_system_takes():
+    names = ['T-shirt/top', 'T-shirt_top', 'Cat', 'cat', 'con', 'a:b?', '..', ' ',
+             'é\n', '猫' * 100, 'caf\udce9', 'NUL.txt', 'console', '']
+    found = sample.folder_names(names + names)
+    assert list(found) == names
+    assert list(found.values()) == [
+        'T-shirt_top', 'T-shirt_top_2', 'Cat', 'cat_2', '_con', 'a_b_', '_', '__2',
+        'é_', '猫' * 53, 'caf_', '_NUL.txt', 'console', '__3']
 
 
 @pytest.mark.parametrize('more', [[], ['--separate']])
@@ -359,8 +370,10 @@ def test_a_file_of_z_that_does_not_fit_is_refused(
 
 
 @pytest.mark.parametrize('content, said', [
-    (None, 'there is no such file'), (b'', 'cannot be read as an .npz (EOFError'),
-    (b'no npz', 'cannot be read as an .npz'), (b'PK\3\4 cut', 'cannot be read')])
+    (None, 'there is no such file'),
+    (b'', 'cannot be read as an .npz (it is another kind of file): expected what'),
+    (b'\x89PNG\r\n', '(it is another kind of file)'),
+    (b'PK\3\4 cut', 'cannot be read as an .npz')])
 def test_what_is_no_file_of_z_is_refused(tmp_path, tiny_config, content, said):
     if content is not None:
         (tmp_path / 'a.npz').write_bytes(content)
