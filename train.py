@@ -64,8 +64,10 @@ class Trainer:
 
     def __init__(self, config, run, data):
         self.start, self.newest = self.find_start(run)
+        self.seen = config.seen     # of the last start; None in older runs
         self.config = config = config.replace(
-            classes=data.classes, trained_in=sessions.choose_precision(config),
+            classes=data.classes, seen=data.digest(),
+            trained_in=sessions.choose_precision(config),
             teams=epochs.take_up(config.teams or '0:1', self.start, config.workers),
             pictures=epochs.take_up(config.pictures, self.start, len(data)))
         self.run, self.data, self.epochs = run, data, epochs.Epochs(config)
@@ -146,6 +148,9 @@ class Trainer:
         if changed:
             print('pictures: %d before, %d now; an epoch has %d steps now'
                   % (*changed, self.epochs.steps))
+        elif self.start and self.seen not in (None, self.config.seen):
+            print('pictures: as many as before, but not the same, or in another order, '
+                  'or with other labels')
         changed = epochs.change(self.config.teams, self.start)
         if changed:
             print('workers: %d before, %d now; the batches are others now, and an '

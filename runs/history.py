@@ -73,7 +73,7 @@ def read_rows(path, last=math.inf):
     if not os.path.exists(path):
         return
     try:
-        with open(path, encoding='utf-8', newline='') as file:
+        with open(path, encoding='utf-8-sig', newline='') as file:
             lines = (line for line in file if line.endswith('\n'))
             for row in csv.DictReader(lines):
                 if None not in row.values() and None not in row and (
