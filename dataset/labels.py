@@ -88,7 +88,8 @@ def folder_labels(names, layout, trained, files):
                   and not path.endswith('config.json')]      # a run's, no table
         raise UserError(
             '--conditional takes labels from the folders that the images are in, but '
-            '%d lie in none, such as %s: move them into one%s.' % (
+            '%d lie in none, such as %s: move them into one%s. Without labels: '
+            '--conditional False.' % (
                 len(loose), loose[0], ', or take the labels of a table: --labels %s'
                 % beside[0] if beside else ', or name a table of labels by --labels'))
     return numbered(classes, trained,

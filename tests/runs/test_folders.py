@@ -416,7 +416,7 @@ def test_a_run_whose_checkpoints_are_lost_is_not_trained_over(tmp_path, place, l
         file.write('model_checkpoint_path: "DCGAN.model-5"\n')
     os.remove(os.path.join(folder, 'DCGAN.model-5.index'))
     before = sorted(os.listdir(folder))
-    wanted = 'p_4_16_16: expected files like .*-1000.index. It was trained, and they are'
+    wanted = 'p_4_16_16: expected files like .*-1000.index. It was trained, and'
     with pytest.raises(UserError, match=wanted):
         train(tmp_path, line)
     made, given = start.complete(['--checkpoint_dir', str(tmp_path / 'checkpoint')]
