@@ -30,7 +30,8 @@ def main(words):
         from runs import start  # late: NumPy loads slowly
         config, given = start.complete(words)
         if config.train:
-            return train(config, given, words)
+            with process.steady_output():
+                return train(config, given, words)
         return do_task(config, given)
     except UserError as error:
         print('error: %s' % error, file=sys.stderr)
@@ -72,7 +73,7 @@ def train(config, given, words=()):
         start.check_classes(run, settled, data)
         settled = start_tensorflow('runs.sessions').at_hand(settled, given)
         return in_a_graph('train', 'rehearse', settled, run, data)
-    with start.locked(run), process.steady_output():
+    with start.locked(run):
         settled = start.settle(run, settled, given)     # again: trained meanwhile?
         if settled.dataset != GAUSSIAN:
             start.check_classes(run, settled, data)

@@ -15,7 +15,7 @@ import tensorflow.compat.v1 as tf
 
 import utils
 from runs import folders
-from settings.errors import UserError
+from settings.errors import NO_ROOM, UserError
 from utils import atomic_write, naming, replace, to_disk
 
 SAVING = '.saving-'     # folders of checkpoints that are being written
@@ -72,7 +72,8 @@ def writing(path):
             yield
         except tf.errors.OpError as error:
             reasons = re.findall('; (.*)', error.message)   # PATH; No space left …
-            raise OSError(reasons[0] if reasons else type(error).__name__)
+            numbers = [n for n in NO_ROOM if os.strerror(n) in reasons]
+            raise OSError(*numbers[:1], *reasons[:1] or [type(error).__name__])
 
 
 def sync(path):

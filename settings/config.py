@@ -109,8 +109,9 @@ class Config(Flags):
     def load(cls, path):
         """Read what save wrote. Raises UserError where it is not such a file."""
         try:
-            with open(path, encoding='utf-8-sig') as file:     # as editors write
-                values = json.loads(file.read(MOST_JSON))
+            with open(path, encoding='utf-8') as file:
+                text = file.read(MOST_JSON)
+            values = json.loads(text.lstrip('\ufeff'))     # which some editors add
             if not isinstance(values, dict):
                 raise ValueError('expected settings by their names, found %s'
                                  % shown(values))
