@@ -53,10 +53,21 @@ class Run(typing.NamedTuple):
         return os.path.join(self.checkpoint_dir, 'history.csv')
 
 
+def names_in(folder):
+    """Return the names in a folder, none where there is no folder.
+
+    Raises UserError where it must not be read, as that of another user.
+    """
+    try:
+        return os.listdir(folder) if os.path.isdir(folder) else []
+    except OSError as error:
+        raise UserError('The folder %s cannot be read: %s. %s'
+                        % (folder, error.strerror, ELSEWHERE))
+
+
 def saved(folder):
     """Return the (step, path) of each checkpoint in a folder, oldest first."""
-    names = os.listdir(folder) if os.path.isdir(folder) else []
-    found = [INDEX.match(name) for name in names]
+    found = [INDEX.match(name) for name in names_in(folder)]
     return sorted((int(m.group(2)), os.path.join(folder, m.string[:-len('.index')]))
                   for m in found if m)
 
@@ -71,8 +82,7 @@ def trained(folder):
 
 def list_sheets(run, after=-1):
     """Return the paths of a run's sheets of the steps after `after`, in order."""
-    names = os.listdir(run.sample_dir) if os.path.isdir(run.sample_dir) else []
-    found = [SHEET.match(name) for name in names]
+    found = [SHEET.match(name) for name in names_in(run.sample_dir)]
     return [os.path.join(run.sample_dir, name) for step, name in sorted(
         (int(m.group(2)), m.string) for m in found if m) if step > after]
 
@@ -207,17 +217,22 @@ def all_runs(folder):
     """Return (time of the newest checkpoint, name, Config) of each run, by name.
 
     The Config is None where config.json is missing or broken, the time 0 where the
-    checkpoints are lost.
+    checkpoints are lost. Folders of others that are closed to this user are left out.
     """
     runs = []
-    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
-        found = saved(os.path.join(folder, name))
-        if trained(os.path.join(folder, name)):
-            made = None
-            with contextlib.suppress(OSError, UserError):
-                made = Config.load(os.path.join(folder, name, CONFIG))
-            runs.append((newest_time(found), name, made))
+    for name in sorted(names_in(folder)):
+        path = os.path.join(folder, name)
+        with contextlib.suppress(UserError):
+            if trained(path):
+                runs.append((newest_time(saved(path)), name, config_of(path)))
     return runs
+
+
+def config_of(folder):
+    """Return the Config of a run's folder; None where it cannot be read."""
+    with contextlib.suppress(OSError, UserError):
+        return Config.load(os.path.join(folder, CONFIG))
+    return None
 
 
 def newest_time(found):

@@ -15,15 +15,11 @@ def held(run, which=None):
     """Give (step, path, copy) of a run's checkpoint, as choose does.
 
     The copy, in a temporary folder, stays even if the run's training removes the
-    checkpoint meanwhile. UserErrors name the path, not the copy. Where no temporary
-    folder can be made it is the checkpoint itself.
+    checkpoint meanwhile. UserErrors name the path, not the copy.
     """
-    with scratch() as folder:
+    with tempfile.TemporaryDirectory(prefix='checkpoint-') as folder:
         while True:
             step, path = checkpoints.choose(run, which)
-            if folder is None:
-                copy = path
-                break
             try:
                 copy = hold(path, tempfile.mkdtemp(dir=folder))
             except FileNotFoundError:   # removed just now. Where there is no other,
@@ -34,17 +30,6 @@ def held(run, which=None):
             yield step, path, copy
         except UserError as error:
             raise type(error)(str(error).replace(copy, path))
-
-
-@contextlib.contextmanager
-def scratch():
-    """Give a temporary folder for a while; None where none can be made."""
-    with contextlib.ExitStack() as stack:
-        folder = None
-        with contextlib.suppress(OSError):
-            folder = stack.enter_context(
-                tempfile.TemporaryDirectory(prefix='checkpoint-'))
-        yield folder
 
 
 def hold(path, folder):

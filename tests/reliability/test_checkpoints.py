@@ -278,16 +278,6 @@ def test_where_links_are_refused_it_is_copied_if_there_is_room(
     assert checkpoints.fault(path) is None
 
 
-def test_where_there_is_no_temporary_folder_it_is_the_checkpoint_itself(
-        small, monkeypatch):
-    def refuse(*arguments, **more):
-        raise FileNotFoundError(2, 'No usable temporary directory found')
-    monkeypatch.setattr(holding.tempfile, 'mkdtemp', refuse)
-    with holding.held(folders.Run('r', str(small), '')) as (step, path, copy):
-        assert step == 3 and path == copy == str(small / 'DCGAN.model-3')
-    assert checkpoints.fault(path) is None
-
-
 def test_what_is_said_of_it_names_the_checkpoint_itself(small):
     with pytest.raises(UserError) as error, holding.held(
             folders.Run('r', str(small), '')) as (_, path, copy):

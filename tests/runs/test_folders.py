@@ -431,3 +431,21 @@ def test_a_run_whose_checkpoints_are_lost_is_not_trained_over(tmp_path, place, l
     given = {'dataset': 'p'}
     assert start.to_restore(config(tmp_path, **given), given, print)[0].name == (
         'p_8_16_16')
+
+
+def test_a_folder_that_is_closed_to_this_user_hinders_no_other(
+        tmp_path, place, monkeypatch):
+    closed, usual = place('p_4_16_16', **SMALL), os.listdir
+    place('p_8_16_16', **dict(SMALL, batch_size=8))
+
+    def listdir(path='.'):
+        if path == closed:
+            raise PermissionError(13, 'Permission denied')
+        return usual(path)
+    monkeypatch.setattr(os, 'listdir', listdir)
+    assert train(tmp_path, '--dataset p')[1] == 'p_8_16_16'
+    given = {'dataset': 'p', 'name': 'p_4_16_16'}
+    for call in (lambda: train(tmp_path, '--dataset p --name p_4_16_16'),
+                 lambda: start.to_restore(config(tmp_path, **given), given)):
+        with pytest.raises(UserError, match='p_4_16_16 cannot be read: Permission'):
+            call()
