@@ -56,6 +56,7 @@ def train(config, given, words=()):
         return work(config, given, together)
     from dataset import batches
     from runs import room, start
+    room.check_workers(config.workers)
     run, settled = start.to_train(config, given, tell_by_shapes)
     if settled.eval_freq:
         from metrics import extractors

@@ -10,7 +10,7 @@ import os
 import re
 
 from dataset import catalog
-from runs import folders, origin
+from runs import folders, origin, room
 from settings import beside, parser
 from settings.config import Config
 from settings.errors import NotFoundError, UserError, shown, written
@@ -36,6 +36,7 @@ def complete(words):
     config = Config.make(given, catalog.defaults(given.get('dataset', Config.dataset)))
     # Typed flags alone: a flag file may be shared by training and sampling.
     check_place(parser.parse_flags(words, flag_files=False), config)
+    room.check_cores('threads', config.threads)
     if config.inception_path and not os.path.isfile(config.inception_path):
         raise NotFoundError('--inception_path %s: there is no such file; `python '
                             'download.py inception` fetches it.'
