@@ -11,7 +11,7 @@ import typing
 
 from settings.checks import LONGEST_PART
 from settings.config import Config
-from settings.errors import NotFoundError, UserError, shown
+from settings.errors import ClosedError, NotFoundError, UserError, shown
 from utils import existing
 
 CONFIG = 'config.json'
@@ -56,13 +56,13 @@ class Run(typing.NamedTuple):
 def names_in(folder):
     """Return the names in a folder, none where there is no folder.
 
-    Raises UserError where it must not be read, as that of another user.
+    Raises ClosedError where it must not be read, as that of another user.
     """
     try:
         return os.listdir(folder) if os.path.isdir(folder) else []
-    except OSError as error:
-        raise UserError('The folder %s cannot be read: %s. %s'
-                        % (folder, error.strerror, ELSEWHERE))
+    except PermissionError as error:
+        raise ClosedError('The folder %s cannot be read: %s. %s'
+                          % (folder, error.strerror, ELSEWHERE))
 
 
 def saved(folder):
@@ -222,7 +222,7 @@ def all_runs(folder):
     runs = []
     for name in sorted(names_in(folder)):
         path = os.path.join(folder, name)
-        with contextlib.suppress(UserError):
+        with contextlib.suppress(ClosedError):
             if trained(path):
                 runs.append((newest_time(saved(path)), name, config_of(path)))
     return runs
