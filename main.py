@@ -30,7 +30,8 @@ def main(words):
         from runs import start  # late: NumPy loads slowly
         config, given = start.complete(words)
         if config.train:
-            return train(config, given, words)
+            with process.steady_output():
+                return train(config, given, words)
         return do_task(config, given)
     except UserError as error:
         print('error: %s' % error, file=sys.stderr)
@@ -53,7 +54,8 @@ def train(config, given, words=()):
     together = cluster.find(os.environ, given)
     if together:
         return work(config, given, together)
-    from runs import start
+    from runs import room, start
+    room.check_workers(config.workers)
     run, settled = prepare(config, given)
     data = load(run, settled)
     if settled.workers > 1:
@@ -62,7 +64,7 @@ def train(config, given, words=()):
     if settled.dry_run:
         settled = start_tensorflow('runs.sessions').at_hand(settled, given)
         return in_a_graph('train', 'rehearse', settled, run, data)
-    with start.locked(run), process.steady_output():
+    with start.locked(run):
         settled = start.settle(run, settled, given)     # again: trained meanwhile?
         settled = start_tensorflow('runs.sessions').at_hand(settled, given)
         if settled.dataset == GAUSSIAN:

@@ -50,6 +50,7 @@ class Trainer:
     def __init__(self, config, run, data):
         self.run, self.data = run, data
         self.start, self.newest = self.find_start(run)
+        self.seen = config.seen     # of the last start; None in older runs
         self.config = noted(config, data, self.start)
         self.epochs = Epochs(self.config)
         self.total = self.epochs.total(config.epoch)
@@ -232,7 +233,7 @@ class Trainer:
 
     def say_where(self):
         """Show the variables and say from where the run goes on, or that it is done."""
-        say_where(self.run, self.config, self.start,
+        say_where(self.run, self.config, self.start, self.seen,
                   self.model.d_vars + self.model.g_vars)
 
     def begin(self):

@@ -70,7 +70,7 @@ def save(weights, prefix, folder, step):
             v.initializer.inputs[1]: weights[v.op.name[len(prefix):]].astype(np.float16)
             for v in variables})
         checkpoints.save(sess, checkpoints.make_saver(variables), folder, step)
-    os.remove(os.path.join(folder, checkpoints.STATE))     # it is not needed
+    os.remove(os.path.join(folder, folders.STATE))     # it is not needed
 
 
 def as_bundled(config):

@@ -5,14 +5,17 @@ Training reads batches from that file, mapped into memory, as a pure function of
 (seed, step).
 """
 
+import hashlib
+
 import numpy as np
 
 from dataset.cache import cache_base, fingerprint, pack, printable, read_cache
 from dataset.catalog import find
 from dataset.labels import said
 from settings.errors import NotFoundError, UserError
-from utils import transform
+from utils import evenly_spaced, transform
 
+COMPARED = 1024     # images by which data are told from others
 FLIPS = 2 << 32     # keys what is mirrored, apart from the epochs' orders
 
 
@@ -30,6 +33,15 @@ class Dataset:
 
     def __len__(self):
         return len(self.images)
+
+    def digest(self):
+        """Return a text by which the images, in their order, and labels are known."""
+        chosen = evenly_spaced(len(self), COMPARED)
+        digest = hashlib.sha256(np.ascontiguousarray(self.images[chosen]).tobytes())
+        if self.labels is not None:
+            digest.update(np.ascontiguousarray(self.labels[chosen]).tobytes())
+        digest.update(repr(self.classes).encode())
+        return digest.hexdigest()[:12]
 
     def steps_per_epoch(self, batch_size):
         """Return the number of whole batches. Raises UserError where it is 0."""

@@ -166,7 +166,8 @@ def folder_labels(names, layout, files):
         raise UserError(
             '--conditional takes labels from the folders that the images are in, but '
             '%d lie in none, such as %s: move them into one, or name a table of labels '
-            'by --labels.%s' % (len(loose), loose[0], tables.hint(files)))
+            'by --labels.%s Without labels: --conditional False.'
+            % (len(loose), loose[0], tables.hint(files)))
     return numbered(classes, trained,
                     '--conditional needs two folders of images or more')
 

@@ -21,6 +21,7 @@ from utils import cores, quiet
 
 CHUNK = 16               # images that a worker packs at a time
 FEWEST_FOR_WORKERS = 512
+MOST_WORKERS = 61        # Windows takes no more
 LONGEST = 600            # seconds for one image; then its worker is ended
 
 
@@ -32,18 +33,31 @@ def packed(images, config):
     """
     arguments = (config.input_height, config.input_width, config.output_height,
                  config.output_width, config.crop, config.c_dim)
-    workers = config.threads or cores()
-    if len(images) < FEWEST_FOR_WORKERS or workers == 1:
+    workers = min(config.threads or cores(), MOST_WORKERS)
+    pool = None if len(images) < FEWEST_FOR_WORKERS or workers == 1 else make_pool(
+        workers)
+    if pool is None:
         yield (pack_image(image, arguments) for image in images)
         return
-    # Not forked: a fork of a process in which TensorFlow has started threads may hang.
-    pool = concurrent.futures.ProcessPoolExecutor(
-        workers, multiprocessing.get_context('spawn'), begin, (os.getpid(),))
     pack_one = functools.partial(pack_watched, pack=pack_image, arguments=arguments,
                                  longest=LONGEST)
     # Closing cancels the chunks that have not begun.
     with pool, contextlib.closing(by_workers(pool, pack_one, images)) as results:
         yield results
+
+
+def make_pool(workers):
+    """Return a pool of worker processes; None where the system gives it no semaphores.
+
+    As where /dev/shm is missing or closed: in a chroot, some containers and queues.
+    """
+    try:
+        # Not forked: a fork of a process in which TensorFlow has started threads may
+        # hang.
+        return concurrent.futures.ProcessPoolExecutor(
+            workers, multiprocessing.get_context('spawn'), begin, (os.getpid(),))
+    except (OSError, ImportError, NotImplementedError):
+        return None
 
 
 @contextlib.contextmanager

@@ -15,10 +15,9 @@ import tensorflow.compat.v1 as tf
 
 import utils
 from runs import folders
-from settings.errors import UserError
+from settings.errors import NO_ROOM, UserError
 from utils import atomic_write, naming, replace, to_disk
 
-STATE = 'checkpoint'    # the file by which TensorFlow finds the newest one
 SAVING = '.saving-'     # folders of checkpoints that are being written
 CUT_OFF = re.compile(r'(%s.*|.*\.tempstate.*)' % re.escape(SAVING))
 DATA = re.compile(r'(%s-\d+)\.(data-\d+-of-\d+|json)' % re.escape(folders.MODEL_NAME))
@@ -73,7 +72,8 @@ def writing(path):
             yield
         except tf.errors.OpError as error:
             reasons = re.findall('; (.*)', error.message)   # PATH; No space left …
-            raise OSError(reasons[0] if reasons else type(error).__name__)
+            numbers = [n for n in NO_ROOM if os.strerror(n) in reasons]
+            raise OSError(*numbers[:1], *reasons[:1] or [type(error).__name__])
 
 
 def sync(path):
@@ -94,7 +94,7 @@ def sync(path):
 def write_state(folder):
     """Write the file by which tf.train.latest_checkpoint finds the newest one."""
     name = os.path.basename(folders.latest(folder)[1])
-    with atomic_write(os.path.join(folder, STATE), 'w') as file:
+    with atomic_write(os.path.join(folder, folders.STATE), 'w') as file:
         file.write('model_checkpoint_path: "%s"\n'
                    'all_model_checkpoint_paths: "%s"\n' % (name, name))
 
@@ -204,11 +204,12 @@ def fault(path):
 
 def state_fault(folder):
     """Return what is wrong with the state file; None where it names a checkpoint."""
-    path = os.path.join(folder, STATE)
+    path = os.path.join(folder, folders.STATE)
     if not os.path.exists(path):
         return None
     with open(path, encoding='utf-8', errors='replace') as file:
-        named = re.match(r'model_checkpoint_path: "(?:.*/)?([^/"\n]*)"\n', file.read())
+        named = re.match(r'model_checkpoint_path: "(?:.*[/\\])?([^/\\"\n]*)"\n',
+                         file.read())
     there = [os.path.basename(path) for _, path in folders.saved(folder)]
     if not named:
         return '%s is damaged' % path

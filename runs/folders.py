@@ -11,13 +11,16 @@ import typing
 
 from settings.checks import LONGEST_PART
 from settings.config import Config
-from settings.errors import NotFoundError, UserError, shown
+from settings.errors import ClosedError, NotFoundError, UserError, shown
 from utils import existing
 
 CONFIG = 'config.json'
+LOST = ('It was trained, and they are lost: bring them back, or move the folder away '
+        'to begin anew.')
 ELSEWHERE = 'Folders elsewhere: --checkpoint_dir, --sample_dir, --cache_dir.'
 MODEL_NAME = 'DCGAN.model'       # checkpoint files are DCGAN.model-<step>.*
 BEST = 'best'
+STATE = 'checkpoint'    # the file by which TensorFlow finds the newest one
 INDEX = re.compile(r'^(.+)-(\d+)\.index$')
 SHEET = re.compile(r'^train_(\d+)_(\d+)\.png$')     # of an epoch and a step
 
@@ -50,18 +53,36 @@ class Run(typing.NamedTuple):
         return os.path.join(self.checkpoint_dir, 'history.csv')
 
 
+def names_in(folder):
+    """Return the names in a folder, none where there is no folder.
+
+    Raises ClosedError where it must not be read, as that of another user.
+    """
+    try:
+        return os.listdir(folder) if os.path.isdir(folder) else []
+    except PermissionError as error:
+        raise ClosedError('The folder %s cannot be read: %s. %s'
+                          % (folder, error.strerror, ELSEWHERE))
+
+
 def saved(folder):
     """Return the (step, path) of each checkpoint in a folder, oldest first."""
-    names = os.listdir(folder) if os.path.isdir(folder) else []
-    found = [INDEX.match(name) for name in names]
+    found = [INDEX.match(name) for name in names_in(folder)]
     return sorted((int(m.group(2)), os.path.join(folder, m.string[:-len('.index')]))
                   for m in found if m)
 
 
+def trained(folder):
+    """Tell whether there is, or was, a checkpoint in a folder.
+
+    The list of checkpoints is written after the first one, and stays.
+    """
+    return bool(saved(folder)) or os.path.isfile(os.path.join(folder, STATE))
+
+
 def list_sheets(run, after=-1):
     """Return the paths of a run's sheets of the steps after `after`, in order."""
-    names = os.listdir(run.sample_dir) if os.path.isdir(run.sample_dir) else []
-    found = [SHEET.match(name) for name in names]
+    found = [SHEET.match(name) for name in names_in(run.sample_dir)]
     return [os.path.join(run.sample_dir, name) for step, name in sorted(
         (int(m.group(2)), m.string) for m in found if m) if step > after]
 
@@ -94,9 +115,10 @@ def latest(folder):
     """Return (step, path) of a folder's newest checkpoint. Raises NotFoundError."""
     found = saved(folder)
     if not found:
-        raise NotFoundError('No checkpoint in %s: expected files like %s-1000.index. '
-                            'Train first: add --train.'
-                            % (os.path.abspath(folder), MODEL_NAME))
+        raise NotFoundError('No checkpoint in %s: expected files like %s-1000.index. %s'
+                            % (os.path.abspath(folder), MODEL_NAME,
+                               LOST if trained(folder) else
+                               'Train first: add --train.'))
     return found[-1]
 
 
@@ -106,7 +128,7 @@ def at(config, name=None):
     Without a name, a --checkpoint_dir that itself holds a checkpoint is the run's own.
     """
     name = name or config.name
-    if name is None and saved(config.checkpoint_dir):
+    if name is None and trained(config.checkpoint_dir):
         name = os.path.basename(os.path.abspath(config.checkpoint_dir))
         return Run(name, config.checkpoint_dir, os.path.join(config.sample_dir, name))
     name = name or config.run_name
@@ -174,7 +196,7 @@ def newest(config, of_dataset, fits=lambda made: True):
     runs = all_runs(config.checkpoint_dir)
     fitting = [(made is not None and fits(made), time, name)
                for time, name, made in runs
-               if not of_dataset or made and made.dataset == config.dataset]
+               if not of_dataset or is_of(config.dataset, name, made)]
     if config.name or not fitting:
         wanted = 'named %s' % config.name if config.name else 'of %s' % config.dataset
         raise NotFoundError(
@@ -184,20 +206,33 @@ def newest(config, of_dataset, fits=lambda made: True):
     return max(fitting)[-1]
 
 
+def is_of(dataset, name, made):
+    """Tell whether a run is of a data set; its name tells where its Config is None."""
+    if made is None:
+        return bool(re.fullmatch(re.escape(dataset) + r'(_\d+){3}', name))
+    return made.dataset == dataset
+
+
 def all_runs(folder):
     """Return (time of the newest checkpoint, name, Config) of each run, by name.
 
-    The Config is None where config.json is missing or broken.
+    The Config is None where config.json is missing or broken, the time 0 where the
+    checkpoints are lost. Folders of others that are closed to this user are left out.
     """
     runs = []
-    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
-        found = saved(os.path.join(folder, name))
-        if found:
-            made = None
-            with contextlib.suppress(OSError, UserError):
-                made = Config.load(os.path.join(folder, name, CONFIG))
-            runs.append((newest_time(found), name, made))
+    for name in sorted(names_in(folder)):
+        path = os.path.join(folder, name)
+        with contextlib.suppress(ClosedError):
+            if trained(path):
+                runs.append((newest_time(saved(path)), name, config_of(path)))
     return runs
+
+
+def config_of(folder):
+    """Return the Config of a run's folder; None where it cannot be read."""
+    with contextlib.suppress(OSError, UserError):
+        return Config.load(os.path.join(folder, CONFIG))
+    return None
 
 
 def newest_time(found):

@@ -6,6 +6,7 @@ import csv
 import math
 import os
 import re
+import warnings
 
 import numpy as np
 from scipy.ndimage import uniform_filter1d
@@ -74,7 +75,7 @@ def read_rows(path, last=math.inf):
         return
     try:
         with open(path, encoding='utf-8', newline='') as file:
-            lines = (line for line in file if line.endswith('\n'))
+            lines = (line.lstrip('\ufeff') for line in file if line.endswith('\n'))
             for row in csv.DictReader(lines):
                 if None not in row.values() and None not in row and (
                         float(row['seconds']) >= 0 and int(row['step']) <= last):
@@ -213,9 +214,18 @@ def figure(path, size, *rows, **layout):
     from matplotlib.figure import Figure
 
     drawn = Figure(figsize=size)
-    yield drawn.subplots(*rows, **layout)
-    drawn.tight_layout()
-    save_figure(drawn, path)
+    with any_letters():
+        yield drawn.subplots(*rows, **layout)
+        drawn.tight_layout()
+        save_figure(drawn, path)
+
+
+@contextlib.contextmanager
+def any_letters():
+    """Take names in all letters; a box stands for one that the font lacks, as of 日."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings('ignore', 'Glyph')
+        yield
 
 
 def save_figure(figure, path):

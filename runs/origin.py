@@ -58,7 +58,7 @@ def holder(path, which):
             os.path.join(above, folders.CONFIG)):
         path, which = os.path.dirname(path) or above, which or folders.BEST
     run = folders.Run(os.path.basename(os.path.abspath(path)), path, '')
-    if folders.saved(run.checkpoint_dir) or folders.saved(run.best_dir):
+    if folders.trained(run.checkpoint_dir) or folders.saved(run.best_dir):
         return run, which
     return None
 
@@ -87,7 +87,8 @@ def lay(config, given, infer):
         values['augment_after'] = (     # D has come so far already
             max(0, old.augment_after - step) if values['augment'] != 'none'
             else Config.augment_after)
-    return Config(**dict(values, origin=path, pictures=None, trained_in=None)).check()
+    return Config(**dict(values, origin=path, pictures=None, seen=None,
+                         trained_in=None)).check()
 
 
 def check(config, old, given):

@@ -116,22 +116,29 @@ def histograms(step):
 def noted(config, data, start):
     """Return the Config of a run that goes on from `start`, as config.json notes it.
 
-    That is with the names of the labels, the precision here, and how many workers and
-    pictures there were, and are from here on.
+    That is with the names of the labels, which pictures they are, the precision here,
+    and how many workers and pictures there were, and are from here on.
     """
     return config.replace(
-        classes=data.classes, trained_in=sessions.choose_precision(config),
+        classes=data.classes, seen=data.digest(),
+        trained_in=sessions.choose_precision(config),
         teams=epochs.take_up(config.teams or '0:1', start, config.workers),
         pictures=epochs.take_up(config.pictures, start, len(data)))
 
 
-def say_where(run, config, start, variables):
-    """Print the variables and from where a run goes on, or that it is done."""
+def say_where(run, config, start, seen, variables):
+    """Print the variables and from where a run goes on, or that it is done.
+
+    `seen` is what config.seen was at the last start, None in older runs.
+    """
     counted = Epochs(config)
     changed = epochs.change(config.pictures, start)
     if changed:
         print('pictures: %d before, %d now; an epoch has %d steps now'
               % (*changed, counted.steps))
+    elif start and seen not in (None, config.seen):
+        print('pictures: as many as before, but not the same, or in another order, '
+              'or with other labels')
     changed = epochs.change(config.teams, start)
     if changed:
         print('workers: %d before, %d now; the batches are others now, and an '

@@ -14,11 +14,13 @@ from dataset.preview import in_bytes
 from graph.maps import map_channels, map_sizes
 from runs.folders import saved
 from settings.errors import UserError
-from utils import image_manifold_size
+from utils import cores, image_manifold_size
 
 MOST_PIXELS = 2**27     # of a sheet: larger ones few programs open
 LARGE = 256 * 256       # pixels from which on fewer images are treated at a time
 FLOAT = 4               # bytes
+EACH = 16               # threads, or workers, for each core: more help nobody
+PROCESS = 2**29         # bytes that a worker takes at the least
 
 # What shows that there is an NVIDIA GPU, whether TensorFlow can use it or not
 SIGNS = '/proc/driver/nvidia', '/dev/nvidia*', '/dev/dxg'
@@ -62,6 +64,21 @@ def check(needed, what, remedy):
     if most and needed > most:
         raise UserError('%s: %s of memory or more, and this machine has %s. Take %s.'
                         % (what, in_bytes(needed), in_bytes(most), remedy))
+
+
+def check_cores(name, count):
+    """Raise UserError where so many threads or workers, by --name, are of no use."""
+    most = EACH * cores()
+    if (count or 1) > most:
+        raise UserError('--%s %d: expected up to %d, %d for each core of this machine.'
+                        % (name, count, most, EACH))
+
+
+def check_workers(count):
+    """Raise UserError where so many processes of this machine have no room."""
+    check_cores('workers', count)
+    if count > 1:
+        check(count * PROCESS, '--workers %d' % count, 'fewer')
 
 
 # --- what is needed ----------------------------------------------------------

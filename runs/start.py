@@ -7,9 +7,10 @@ run, lay them over what it was made with, check, lock. No TensorFlow.
 import contextlib
 import dataclasses
 import os
+import re
 
 from dataset import catalog
-from runs import folders, origin
+from runs import folders, origin, room
 from settings import beside, parser
 from settings.config import Config
 from settings.errors import NotFoundError, UserError, shown, written
@@ -35,6 +36,7 @@ def complete(words):
     config = Config.make(given, catalog.defaults(given.get('dataset', Config.dataset)))
     # Typed flags alone: a flag file may be shared by training and sampling.
     check_place(parser.parse_flags(words, flag_files=False), config)
+    room.check_cores('threads', config.threads)
     if config.inception_path and not os.path.isfile(config.inception_path):
         raise NotFoundError('--inception_path %s: there is no such file; `python '
                             'download.py inception` fetches it.'
@@ -86,9 +88,7 @@ def going_on(config, given, echo):
     if folders.saved(run.checkpoint_dir) and (named or config.from_ is None):
         return run
     found = [name for _, name, made in folders.all_runs(config.checkpoint_dir)
-             if made and name == made.replace(name=None).run_name
-             and (config.from_ or made.dataset == config.dataset)
-             and allows(resume, made, given)]
+             if meant(config, given, name, made)]
     if named or not found:
         return None
     if len(found) > 1:
@@ -99,10 +99,25 @@ def going_on(config, given, echo):
     return folders.at(config, found[0])
 
 
+def meant(config, given, name, made):
+    """Tell whether a run could be the one that goes on; see going_on.
+
+    Where its config.json cannot be read (`made` is None) its name tells.
+    """
+    if made is None:
+        sizes = dict(zip(('batch_size', 'output_height', 'output_width'),
+                         map(int, re.findall('[0-9]+', name)[-3:])))
+        return (not config.from_ and folders.is_of(config.dataset, name, made)
+                and all(given.get(name, size) == size for name, size in sizes.items()))
+    return (name == made.replace(name=None).run_name
+            and (config.from_ or made.dataset == config.dataset)
+            and allows(resume, made, given))
+
+
 def say_others(run, config, echo):
     """Say that a run begins anew beside others of the same data set, where it does."""
     others = [name for _, name, made in folders.all_runs(config.checkpoint_dir)
-              if made and made.dataset == config.dataset and name != run.name]
+              if folders.is_of(config.dataset, name, made) and name != run.name]
     if others and not folders.saved(run.checkpoint_dir):
         echo('beginning a new run, %s; of %s there are: %s. To go on with one of them '
              'add --name NAME%s' % (
@@ -121,7 +136,8 @@ def allows(overlay, made, given):
 
 def settle(run, config, given):
     """Return the Config with which a run trains: that of a new run, or what it has."""
-    if folders.saved(run.checkpoint_dir):
+    if folders.trained(run.checkpoint_dir):
+        folders.latest(run.checkpoint_dir)      # refuses where it is lost
         if not os.path.exists(run.config_path):
             raise UserError('%s holds a checkpoint but no config.json: it can be '
                             'sampled from, not trained on. Give another --name; with '
@@ -205,7 +221,7 @@ def to_restore(config, given, echo=print):
     runs, where there is none, and UserError.
     """
     run = folders.at(config)
-    if not folders.saved(run.checkpoint_dir):
+    if not folders.trained(run.checkpoint_dir):
         run = another(config, given, echo)
     folders.checked(run)
     folders.check_folders(run.sample_dir)

@@ -110,13 +110,15 @@ class Config(Flags):
         """Read what save wrote. Raises UserError where it is not such a file."""
         try:
             with open(path, encoding='utf-8') as file:
-                values = json.loads(file.read(MOST_JSON))
+                text = file.read(MOST_JSON)
+            values = json.loads(text.lstrip('\ufeff'))     # which some editors add
             if not isinstance(values, dict):
                 raise ValueError('expected settings by their names, found %s'
                                  % shown(values))
             unknown = sorted(set(values) - {f.name for f in fields()})
             if unknown:
-                raise ValueError('it has settings that are unknown here: %s'
+                raise ValueError('it has settings that are unknown here, perhaps '
+                                 'of a newer version: %s'
                                  % shown(', '.join(unknown)))
             values.update({f.name: tuple(values[f.name]) for f in fields()
                            if isinstance(values.get(f.name), list)})
@@ -124,5 +126,8 @@ class Config(Flags):
                           if values.get(name) is None)      # null in older files
             return cls(**values).check()
         except (OSError, TypeError, ValueError, RecursionError) as error:
-            raise UserError('%s is not a config.json of this program: %s'
-                            % (path, getattr(error, 'strerror', None) or error))
+            raise UserError(
+                '%s is not a config.json of this program: %s. Mend it, or bring back a '
+                'copy; of a run without one pictures can be drawn, and by --from a new '
+                'run begins with its weights.'
+                % (path, getattr(error, 'strerror', None) or error))

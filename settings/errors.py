@@ -11,6 +11,10 @@ class NotFoundError(UserError, FileNotFoundError):
     """Bad input: something that should be on disk is not there."""
 
 
+class ClosedError(UserError, PermissionError):
+    """Bad input: something on disk that this user must not read."""
+
+
 # The disk, or this user's share of it, is full: no fault of what was asked for
 NO_ROOM = errno.ENOSPC, errno.EDQUOT, errno.EFBIG
 SHOWN = 80      # characters of a value in a message

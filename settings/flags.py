@@ -392,6 +392,8 @@ class Flags:
     origin: str = option(None, TRAINING)
     # how many pictures it was trained on, from which step; see runs/epochs.py
     pictures: str = option(None, TRAINING)
+    # by what the last of these are known; see batches.Dataset.digest
+    seen: str = option(None, TRAINING)
     # how many workers trained it, from which step; likewise
     teams: str = option(None, TRAINING)
     # what --precision was when it was last trained, auto as it was decided there

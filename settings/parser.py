@@ -31,10 +31,11 @@ image from; D is the discriminator, which learns to tell real images from drawn 
 In a step both learn from one batch of images; a checkpoint is their weights, saved.
 
 A run, one training, keeps its flags. Ctrl-C ends it and loses nothing: --dataset shoes
---train goes on, and every task finds it by --dataset, or by --name where there are
-several. Flags that would make another training of it are refused: begin that under a
---name of its own. "The paper" is Radford et al., 2016, which DCGAN comes from;
-carpedm20 wrote its best-known program: --flagfile configs/carpedm20.flags is his.
+--train goes on (with --name, if it was begun so), and every task finds it by --dataset,
+or by --name where there are several. Another --batch_size or size begins another run,
+which is said; other flags that would make another training of it are refused: begin
+that under a --name of its own. "The paper" is Radford et al., 2016, which DCGAN comes
+from; carpedm20 wrote its best-known program: --flagfile configs/carpedm20.flags is his.
 
 Begin with --dataset, --crop, --epoch and --output_height; leave the rest alone until
 you miss something, Network and Variants above all.

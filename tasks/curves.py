@@ -175,8 +175,9 @@ def save_picture(curves, path):
     for axis, label in zip(axes[-1], ('step', 'minutes of training')):
         axis.set_xlabel(label)
     figure.legend(*axes[0][0].get_legend_handles_labels(), loc='upper center', ncol=4)
-    figure.tight_layout(rect=(0, 0, 1, 0.97 - 0.025 * ((len(curves) - 1) // 4)))
-    return history.save_figure(figure, path)
+    with history.any_letters():
+        figure.tight_layout(rect=(0, 0, 1, 0.97 - 0.025 * ((len(curves) - 1) // 4)))
+        return history.save_figure(figure, path)
 
 
 def draw_judged(curves, kind, row, colours):

@@ -156,8 +156,8 @@ def test_images_takes_several_words_and_files_with_commas():
 def test_every_field_but_classes_is_a_flag_with_help():
     assert sorted(parser.TYPES) == sorted(
         flags.spelled(f.name) for f in flags.fields()
-        if f.name not in ('classes', 'part', 'chosen_by', 'origin', 'pictures', 'teams',
-                          'trained_in'))
+        if f.name not in ('classes', 'part', 'chosen_by', 'origin', 'pictures', 'seen',
+                          'teams', 'trained_in'))
 
 
 def test_help_lists_every_flag_once_within_the_width_of_a_terminal():

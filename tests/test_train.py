@@ -638,6 +638,25 @@ def test_epochs_are_counted_by_what_was_trained(tmp_path, places, capsys, no_res
 
 
 @pytest.mark.slow
+def test_as_many_pictures_that_are_not_the_same_are_said(
+        tmp_path, places, capsys, no_results, make_images):
+    line = [*places, *TINY, '--train', '--name', 'r', '--epoch']
+    folder = tmp_path / 'data' / 'noise'
+    assert call(*line, 1) == 0
+    for epoch, change, said in (
+            (2, lambda: os.utime(folder / '003.png'), False),
+            (3, lambda: os.rename(folder / '000.png', folder / 'z.png'), True),
+            (4, lambda: os.rename(folder / 'z.png', folder / 'zz.png'), False),
+            (5, lambda: os.replace(folder / '001.png', folder / '002.png')
+             or make_images(folder, 1, seed=8), True)):
+        change()
+        capsys.readouterr()
+        assert call(*line, epoch) == 0
+        assert ('pictures: as many as before, but not the same' in (
+            capsys.readouterr().out)) == said
+
+
+@pytest.mark.slow
 def test_an_older_run_without_the_count_goes_on_as_before(tmp_path, places, capsys,
                                                           no_results):
     line = [*places, *TINY, '--train', '--name', 'r']

@@ -13,7 +13,6 @@ from dataset import batches
 from graph.convolution import has_gpu
 from runs import folders, sessions, start
 from runs.guard import check_finite
-from runs.process import steady_output
 from settings.checks import GAUSSIAN
 from settings.errors import UserError
 from workers import likeness
@@ -34,7 +33,7 @@ def work(config, given, cluster, prepare):
     if alone:
         raise UserError('%s is for one process: add --workers 1, or start it without '
                         'TF_CONFIG.' % alone[0])
-    with steady_output(), contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
         run, settled, wrong = folders.at(config), config, None
         if cluster.rank == 0:
             try:

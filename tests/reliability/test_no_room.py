@@ -129,11 +129,21 @@ def test_events_that_cannot_be_written_are_named(starts, folder):
 def test_a_full_disk_under_what_is_printed_is_told(starts, folder):
     """As with `> log`: it is not the fault of what was being written."""
     full = 'import os; os.dup2(os.open("/dev/full", os.O_WRONLY), 1)'
-    for flags in ['--help'], [*FLAGS, *EPOCHS]:
-        start = starts(folder, *flags, setup=full)
-        assert start.wait() == 1, start.said()
-        assert start.err.read_text() == (
-            'error: what is printed cannot be written: No space left on device\n')
+    start = starts(folder, '--help', setup=full)
+    assert start.wait() == 1, start.said()
+    assert start.err.read_text() == (
+        'error: what is printed cannot be written: No space left on device\n')
+
+
+# as `| head` leaves it, and `> log` on a full disk, before the first step
+@pytest.mark.parametrize('setup', [
+    'import os; r, w = os.pipe(); os.close(r); os.dup2(w, 1)',
+    'import os; os.dup2(os.open("/dev/full", os.O_WRONLY), 1)'])
+def test_a_training_goes_on_where_nothing_of_it_can_be_printed(starts, folder, setup):
+    start = starts(folder, *FLAGS, *RARELY, '--epoch', 1, setup=setup)
+    assert start.wait() == 0, start.said()
+    assert start.err.read_text().count('cannot be written any more') == 1
+    assert good(folder) == [8]
 
 
 @pytest.mark.parametrize('closed', ['1', '2', '1, 2'])

@@ -362,3 +362,90 @@ def test_sampling_takes_the_newest_run_that_the_flags_fit(tmp_path, place):
 
 def test_a_run_whose_checkpoints_go_meanwhile_is_still_a_run(tmp_path):
     assert folders.newest_time([(3, str(tmp_path / 'gone'))]) == 0
+
+
+# --- runs of which something is lost -----------------------------------------
+
+BROKEN = {'without': None, 'empty': '', 'cut': '{"dataset": "p", ',
+          'with a comment': '{"dataset": "p"} // mine', 'newer': '{"shiny": true}',
+          'of wrong values': '{"batch_size": "4"}'}
+
+
+def spoil(folder, text):
+    """Write a text into a run's config.json; remove it for None."""
+    path = os.path.join(folder, 'config.json')
+    os.remove(path)
+    if text is not None:
+        with open(path, 'w') as file:
+            file.write(text)
+
+
+@pytest.mark.parametrize('text', BROKEN.values(), ids=BROKEN)
+def test_a_run_whose_config_cannot_be_read_is_known_by_its_name(tmp_path, place, text):
+    spoil(place('p_4_16_16', **SMALL), text)
+    place('q_4_16_16', **dict(SMALL, dataset='q'))
+    for line in '--dataset p', '--dataset p --batch_size 4 --gf_dim 8 --epoch 9':
+        with pytest.raises(UserError, match='p_4_16_16.* config.json'):
+            train(tmp_path, line)
+    said, name, _ = train(tmp_path, '--dataset p --batch_size 16')
+    assert name == 'p_16_64_64' and 'of p there are: p_4_16_16. ' in said
+    assert train(tmp_path, '--dataset pp')[0] == ''
+    given = {'dataset': 'p'}
+    if text is None:        # what it is, its shapes tell
+        run, c = start.to_restore(config(tmp_path, **given), given, lambda text: None)
+        assert (run.name, c) == ('p_4_16_16', None)
+        return
+    with pytest.raises(UserError, match='p_4_16_16/config.json is not a config.json'):
+        start.to_restore(config(tmp_path, **given), given, lambda text: None)
+
+
+def test_a_config_that_an_editor_wrote_again_is_read(tmp_path, place):
+    path = os.path.join(place('p_4_16_16', **SMALL), 'config.json')
+    with open(path) as file:
+        text = file.read()
+    with open(path, 'w', encoding='utf-8-sig', newline='\r\n') as file:
+        file.write(text)
+    assert train(tmp_path, '--dataset p')[1] == 'p_4_16_16'
+
+
+@pytest.mark.parametrize('line', ['--dataset p', '--dataset p --name p_4_16_16',
+                                  '--dataset p --output_height 16 --batch_size 4'])
+def test_a_run_whose_checkpoints_are_lost_is_not_trained_over(tmp_path, place, line):
+    folder = place('p_4_16_16', steps=(5,), **SMALL)
+    with open(os.path.join(folder, 'checkpoint'), 'w') as file:
+        file.write('model_checkpoint_path: "DCGAN.model-5"\n')
+    os.remove(os.path.join(folder, 'DCGAN.model-5.index'))
+    before = sorted(os.listdir(folder))
+    wanted = 'p_4_16_16: expected files like .*-1000.index. It was trained, and'
+    with pytest.raises(UserError, match=wanted):
+        train(tmp_path, line)
+    made, given = start.complete(['--checkpoint_dir', str(tmp_path / 'checkpoint')]
+                                 + line.split())
+    if 'output_height' not in given:
+        with pytest.raises(UserError, match=wanted):
+            start.to_restore(made, given, print)
+    with pytest.raises(UserError, match=wanted):
+        train(tmp_path, '--dataset q --name n --from p_4_16_16')
+    assert sorted(os.listdir(folder)) == before
+    place('p_8_16_16', **dict(SMALL, batch_size=8))
+    given = {'dataset': 'p'}
+    assert start.to_restore(config(tmp_path, **given), given, print)[0].name == (
+        'p_8_16_16')
+
+
+def test_a_folder_that_is_closed_to_this_user_hinders_no_other(
+        tmp_path, place, monkeypatch):
+    closed, usual = place('p_4_16_16', **SMALL), os.listdir
+    place('p_8_16_16', **dict(SMALL, batch_size=8))
+
+    def listdir(path='.'):
+        if path == closed:
+            raise PermissionError(13, 'Permission denied')
+        return usual(path)
+    monkeypatch.setattr(os, 'listdir', listdir)
+    assert train(tmp_path, '--dataset p')[1] == 'p_8_16_16'
+    given = {'dataset': 'p', 'name': 'p_4_16_16'}
+    for call in (lambda: train(tmp_path, '--dataset p --name p_4_16_16'),
+                 lambda: start.to_restore(config(tmp_path, **given), given)):
+        with pytest.raises(UserError, match='p_4_16_16 cannot be read: Permission'):
+            call()

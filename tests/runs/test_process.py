@@ -104,6 +104,21 @@ def test_workers_need_no_main_module(monkeypatch, tmp_path, make_images, tiny_co
     assert sys.modules['__main__'] is odd
 
 
+@pytest.mark.parametrize('error', [
+    PermissionError(13, 'Permission denied'), OSError(38, 'Function not implemented'),
+    ImportError('no sem_open'), NotImplementedError('too few semaphores')])
+def test_without_workers_this_process_packs(
+        monkeypatch, tmp_path, make_images, tiny_config, error):
+    def refuse(*arguments):
+        raise error
+    monkeypatch.setattr(packing.concurrent.futures, 'ProcessPoolExecutor', refuse)
+    monkeypatch.setattr(packing, 'FEWEST_FOR_WORKERS', 1)
+    make_images(tmp_path / 'noise', 3)
+    paths = sorted(map(str, (tmp_path / 'noise').iterdir()))
+    with packing.packed(paths, tiny_config(threads=2)) as results:
+        assert [image.shape for image in results] == [(16, 16, 3)] * 3
+
+
 def in_a_thread(call):
     """Return what a call returns in a thread."""
     results = []

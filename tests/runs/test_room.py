@@ -116,3 +116,18 @@ def test_it_is_refused_before_packing(has, tmp_path, monkeypatch, make_images, c
     assert 'error: --batch_size 32' in capsys.readouterr().err
     assert os.listdir(tmp_path / 'data') == ['noise'] and not list(
         tmp_path.glob('checkpoint'))
+
+
+def test_threads_and_workers_beyond_all_use_are_refused_first(
+        has, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(room, 'cores', lambda: 2)
+    has(4)
+    for line, said in (
+            ('--threads 4096', '--threads 4096: expected up to 32, 16 for each core'),
+            ('--train --threads 33', '--threads 33: expected up to 32'),
+            ('--train --workers 4096', '--workers 4096: expected up to 32'),
+            ('--train --workers 20', '--workers 20: 10.7 GB of memory or more')):
+        assert main.main(['--dataset', 'p', *line.split()]) == 2
+        assert said in capsys.readouterr().err
+    assert os.listdir(tmp_path) == ['meminfo']

@@ -12,14 +12,14 @@ from workers import likeness
 def test_the_same_pictures_are_alike_and_others_are_not():
     images = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), np.uint8)
     labels = np.arange(20) % 2
-    first = likeness.of_data(Dataset(images, labels, ('a', 'b')))
-    assert first == likeness.of_data(Dataset(images.copy(), labels.copy(), ('a', 'b')))
+    first = Dataset(images, labels, ('a', 'b')).digest()
+    assert first == Dataset(images.copy(), labels.copy(), ('a', 'b')).digest()
     changed = images.copy()
     changed[7, 0, 0, 0] ^= 1
     others = [Dataset(changed, labels, ('a', 'b')), Dataset(images[:19], labels[:19]),
               Dataset(images, 1 - labels, ('a', 'b')),
               Dataset(images, labels, ('b', 'a'))]
-    assert len({first, *map(likeness.of_data, others)}) == 5
+    assert len({first, *(other.digest() for other in others)}) == 5
 
 
 def test_folders_and_threads_may_differ_but_not_how_it_is_trained():
