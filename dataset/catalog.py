@@ -16,7 +16,8 @@ ANIME = ('anime faces are some 63,000 pictures at '
          'https://www.kaggle.com/datasets/splcher/animefacedataset (free, with an '
          'account): put the .zip as it is, or the folder of images in it, into')
 BUNDLED = 'toonfaces'
-MNIST = dict(output_height=28, c_dim=1, conditional=True, augment='none')
+MNIST = dict(output_height=28, c_dim=1, conditional=True, augment='none',
+             learning_rate=6e-4)    # of G and D alike: docs/experiments.md
 
 
 class Row(typing.NamedTuple):

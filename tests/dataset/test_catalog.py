@@ -10,7 +10,8 @@ def test_defaults_are_a_copy():
     catalog.defaults('celebA')['crop'] = False
     assert catalog.defaults('celebA') == {'crop': True, 'input_height': 108}
     assert catalog.defaults('mnist') == {'output_height': 28, 'c_dim': 1,
-                                         'conditional': True, 'augment': 'none'}
+                                         'conditional': True, 'augment': 'none',
+                                         'learning_rate': 6e-4}
     assert catalog.defaults('my pictures') == {}
 
 
