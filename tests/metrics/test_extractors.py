@@ -169,8 +169,8 @@ def test_what_the_classifier_needs(config, tmp_path, make_images):
 
 def test_a_table_that_is_no_text_is_said(config, tmp_path, make_images):
     make_images(str(tmp_path / 'data/shapes'), 2)
-    (tmp_path / 'data/shapes/list_attr.txt').write_bytes(b'\xff\xfe\n\xff')
-    with pytest.raises(UserError, match='list_attr.txt cannot be read as a table'):
+    (tmp_path / 'data/shapes/list_attr.txt').write_bytes(b'a\xff\n\xff')
+    with pytest.raises(UserError, match='list_attr.txt is not text in UTF-8'):
         classifier.make(config(), print)
 
 
