@@ -102,9 +102,12 @@ def test_channels_double_up_to_eightfold():
     assert models.map_channels(6, 10) == [10, 20, 40, 80, 80, 80]
 
 
-@pytest.mark.parametrize('kernel', [4, 5])
-@pytest.mark.parametrize('size', [(16, 16), (28, 28), (33, 47), (24, 40), (7, 9)])
-@pytest.mark.parametrize('c_dim, classes', [(3, ()), (1, ('a', 'b', 'c'))])
+ABC = ('a', 'b', 'c')
+
+
+@pytest.mark.parametrize('kernel, size, c_dim, classes', [
+    (4, (16, 16), 3, ()), (4, (28, 28), 1, ABC), (4, (33, 47), 3, ABC),
+    (5, (24, 40), 1, ()), (5, (33, 47), 3, ()), (5, (7, 9), 3, ABC)])
 def test_any_size_channels_labels_and_batch(graph, tiny_config, kernel, size, c_dim,
                                             classes):
     config = tiny_config(output_height=size[0], output_width=size[1], c_dim=c_dim,
@@ -247,9 +250,9 @@ def test_both_updates_together_are_both_updates_alone(graph, tiny_config):
 
 
 @pytest.mark.parametrize('changes', [
-    {'g_steps': 1}, {'d_head': 'conv', 'bias': False, 'g_steps': 3, 'ema': 0.9},
+    {'d_head': 'conv', 'bias': False, 'g_steps': 3, 'ema': 0.9},
     *(pytest.param(rare, marks=pytest.mark.slow) for rare in (
-        {'architecture': 'mlp', 'optimizer': 'sgd'}, {'loss': 'wgan'},
+        {'g_steps': 1}, {'architecture': 'mlp', 'optimizer': 'sgd'}, {'loss': 'wgan'},
         {'loss': 'hinge', 'spectral_norm': True},
         {'penalty': 'r1', 'augment': 'translation', 'augment_target': 0}))])
 def test_a_step_is_d_then_g_by_the_new_d_then_g_again(graph, tiny_config, changes):
@@ -321,7 +324,7 @@ def test_ema_follows_faster_at_first(graph, tiny_config):
 
 
 @pytest.mark.parametrize('step, decay', [
-    (0, 0.5 ** 20), (39, 0.5 ** 0.5), (10**4, 0.9)])
+    (39, 0.5 ** 0.5), (10**4, 0.9)])
 def test_the_average_halves_over_a_share_of_the_updates_so_far(
         graph, tiny_config, step, decay):
     model = build(tiny_config(ema=0.9, ema_rampup=0.05))

@@ -7,7 +7,7 @@ import tensorflow.compat.v1 as tf
 
 from graph import convolution
 
-SIZES = [(8, 8), (7, 10), (5, 3), (1, 2)]
+CASES = [(3, (5, 3)), (4, (8, 8)), (4, (7, 10)), (4, (1, 2)), (5, (7, 10)), (5, (5, 3))]
 
 
 def evaluate(tensors):
@@ -39,8 +39,7 @@ def derivatives(y, x, w):
     return [y] + first + tf.gradients(tf.reduce_sum(tf.square(first[0])), [x, w])
 
 
-@pytest.mark.parametrize('kernel', [3, 4, 5])
-@pytest.mark.parametrize('size', SIZES)
+@pytest.mark.parametrize('kernel, size', CASES)
 @pytest.mark.parametrize('way', ['deep', 'narrow', 'plain'])
 def test_conv2d_and_its_gradients(graph, monkeypatch, size, kernel, way):
     x, w = draw(2, *size, 3), draw(kernel, kernel, 3, 6)
@@ -53,8 +52,7 @@ def test_conv2d_and_its_gradients(graph, monkeypatch, size, kernel, way):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-3 * np.abs(b).max())
 
 
-@pytest.mark.parametrize('kernel', [3, 4, 5])
-@pytest.mark.parametrize('size', SIZES)
+@pytest.mark.parametrize('kernel, size', CASES)
 @pytest.mark.parametrize('way', ['deep', 'narrow', 'plain'])
 def test_conv2d_transpose_and_its_gradients(graph, monkeypatch, size, kernel, way):
     x, w = draw(2, *small(size), 6), draw(kernel, kernel, 3, 6)

@@ -226,7 +226,7 @@ def test_inception_score_refuses():
 
 # --- neighbours --------------------------------------------------------------
 
-@pytest.mark.parametrize('block', BLOCKS, indirect=True)
+@pytest.mark.parametrize('block', [7, 1000], indirect=True)
 def test_nearest_agrees_with_sklearn_in_any_blocks(block):
     queries, references = normal(70, 6, 1), normal(150, 6, 2)
     distances, indices = NearestNeighbors(n_neighbors=4).fit(

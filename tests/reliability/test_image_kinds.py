@@ -292,7 +292,7 @@ def test_a_cut_file_is_refused_or_whole(name):
     """No picture is used whose lower half is gray because the file ends early."""
     content = fuzz_images.good()[name]
     whole = np.asarray(pictures.imread(io.BytesIO(content)))
-    ends = random.Random(name).sample(range(len(content)), 25)
+    ends = random.Random(name).sample(range(len(content)), 10)
     for end in [*ends, len(content) - 1, len(content) // 2]:
         try:
             found = np.asarray(pictures.imread(io.BytesIO(content[:end])))

@@ -533,7 +533,7 @@ class Recorder:
         return z
 
 
-@pytest.mark.parametrize('count', [1, 3, 4, 9, 29])
+@pytest.mark.parametrize('count', [1, 4, 9])
 def test_parts_drawn_side_by_side_come_in_order(graph, tiny_config, monkeypatch, count):
     monkeypatch.setattr(sampling, 'CHUNK', 3)
     model = DCGAN(tiny_config())

@@ -301,8 +301,8 @@ def test_dimensions_are_rows_of_a_sheet_by_how_much_they_change(call, capsys):
     assert changes[0] > changes[-1]
 
 
-@pytest.mark.parametrize('mode', [
-    'dimensions_random', pytest.param('dimensions_each', marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize('mode', ['dimensions_random', 'dimensions_each'])
 def test_a_film_for_each_dimension(call, mode):
     status, files = call('labels', '--walk', mode)
     assert status == 0 and list(files) == ['walk_' + mode]
