@@ -21,7 +21,10 @@ PLAIN = {'Placeholder', 'Const', 'Identity', 'ConcatV2', 'MatMul', 'BiasAdd', 'R
          'StridedSlice', 'Pack', 'Fill', 'Mul', 'ExpandDims', 'Cast'}
 ONNX = {'Gemm', 'Reshape', 'BatchNormalization', 'Relu', 'ConvTranspose', 'Tanh',
         'Transpose', 'Concat', 'Unsqueeze', 'Expand'}
-every_case = pytest.mark.parametrize('name', networks.CASES)
+SOME = 'gray, hostile labels', 'odd, kernel 5, biases', 'attributes, uniform', 'mlp'
+every_case = pytest.mark.parametrize('name', [
+    case if case in SOME else pytest.param(case, marks=pytest.mark.slow)
+    for case in networks.CASES])
 
 
 def about(config):

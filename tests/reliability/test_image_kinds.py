@@ -94,7 +94,7 @@ def test_mutated_profiles_never_cost_the_picture():
     rng = random.Random(0)
     for good, mode in ((icc.swapped(), 'RGB'), (icc.linear_gray(), 'L'),
                        (icc.cyan_is_all(), 'CMYK')):
-        for _ in range(100 if mode == 'RGB' else 20):
+        for _ in range(40 if mode == 'RGB' else 10):
             content = bytearray(good)
             for _ in range(rng.choice((1, 2, 8))):
                 content[rng.randrange(len(content))] = rng.choice(

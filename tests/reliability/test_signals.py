@@ -120,6 +120,7 @@ train.Trainer.train_step = long_step
 '''
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('second', BOTH)
 def test_a_long_run_of_the_session_does_not_hold_back_the_second(
         starts, folder, second):

@@ -75,9 +75,8 @@ VARIANTS = {
 
 
 # sampling and ckpt_freq make runs of 7, 7, 6 steps, epochs of 5
-@pytest.mark.parametrize('variant', [
-    name if name == 'defaults' else pytest.param(name, marks=pytest.mark.slow)
-    for name in VARIANTS])
+@pytest.mark.slow
+@pytest.mark.parametrize('variant', VARIANTS)
 def test_the_loop_ends_with_the_weights_of_single_steps(make, on_card, variant):
     changes = dict(VARIANTS[variant], epoch=50, flip=True)
     single, many = make(**changes), make(steps_per_run=7, **changes)

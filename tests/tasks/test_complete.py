@@ -72,7 +72,8 @@ def searched(tiny_config, name='center', count=3, restarts=2, iterations=60, **c
     return images, found, mask, before, after
 
 
-@pytest.mark.parametrize('z_dist', ['normal01', 'uniform_signed'])
+@pytest.mark.parametrize('z_dist', [
+    'normal01', pytest.param('uniform_signed', marks=pytest.mark.slow)])
 def test_it_recovers_what_the_generator_drew(graph, tiny_config, z_dist):
     images, found, mask, before, after = searched(
         tiny_config, iterations=150, z_dist=z_dist)

@@ -87,6 +87,7 @@ def test_unlike_workers_are_refused(starts, folder):
     assert not (folder / 'checkpoint/r/config.json').exists()
 
 
+@pytest.mark.slow
 def test_an_index_used_twice_and_a_port_in_use_are_refused(starts, folder):
     ports = free_ports(2)
     with socket.socket() as taken:
