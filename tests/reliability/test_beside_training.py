@@ -8,6 +8,8 @@ import pytest
 import starts as processes
 from starts import FLAGS
 
+from runs.folders import latest
+
 EPOCHS, STEPS = 20, 160
 # A disk so slow that the training outlasts what happens beside it, until that is done
 SLOW_UNTIL_DONE = '''
@@ -49,6 +51,8 @@ def test_exports_and_a_watching_browser_do_not_disturb_a_training(
     steps, pages = [step_of(page)], []
     for _ in range(2):
         pages.append(export(starts, folder))
+        assert start.until(lambda: latest(str(folder / 'checkpoint/r'))[0]
+                           > step_in(pages[-1]))
         until_beyond(page, steps[-1])
         steps.append(step_of(page))
     assert start.poll() is None, 'the training was over too soon: ' + start.said()
