@@ -84,8 +84,9 @@ class Flags:
         0, TRAINING, 'decides the first weights, the batches and z: the same seed, the '
         'same pictures; another, others', low=0, high=2**31 - 1)
     learning_rate: float = option(
-        3e-4, TRAINING, 'how far an update moves the weights of D and of G; by default '
-        '0.0003 for D and 0.0012 for G (mnist: 0.0006 for both)', above=0, high=10)
+        3e-4, TRAINING, 'how far an update moves the weights, one number for D and G '
+        'alike; by default 0.0003 for D and 0.0012 for G (mnist: 0.0006 for both)',
+        above=0, high=10)
     beta1: float = option(
         0.0, TRAINING, 'of the optimizer Adam, its momentum: how much of the last '
         "moves goes into the next (the paper's: 0.5)", low=0, high=0.9999)
@@ -332,8 +333,8 @@ class Flags:
         'divide its weights by their largest singular value (Miyato et al.); D is then '
         'built without batch norm')
     label_smoothing: float = option(
-        0.0, TRAINING, 'what D learns to say of a real image is 1 less this '
-        '(Salimans et al.: 0.1)', low=0, high=0.5)
+        0.0, TRAINING, 'what D learns to say of a real image is 1 less this: by 0.1, '
+        '0.9 (Salimans et al.)', low=0, high=0.5)
     augment: str = option(
         'translation', TRAINING, 'while training show D real and drawn images changed '
         'at random, so that it does not know the real ones by heart; what G draws '
