@@ -90,7 +90,8 @@ def stylegans(folder, files, names, config, notes):
     if not places or config.chosen_by is None:
         return None
     if not all(map(reading.is_stylegans, places)):
-        notes.append('%s has no "labels": it is not looked at' % (places[0],))
+        notes.append('%s has no "labels": it is not looked at'
+                     % reading.called(places[0]))
         return None
     table = tables.read_all(places, folder, names)
     notes.append('labels: those of %s' % table.path)

@@ -40,7 +40,7 @@ class Table(typing.NamedTuple):
 
 def read(place):
     """Return the Table at a place; see tables.find. UserError where it is none."""
-    path = place if isinstance(place, str) else '%s in %s' % (place[1], place[0])
+    path = called(place)
     try:
         text = decode(read_bytes(place), path).rstrip()
         if text[:1] in ('{', '['):
@@ -51,6 +51,11 @@ def read(place):
             raise
         raise UserError('%s cannot be read as a table of labels: %s'
                         % (path, getattr(error, 'strerror', None) or error))
+
+
+def called(place):
+    """Return what messages call a file, or a member of a zip file."""
+    return place if isinstance(place, str) else '%s in %s' % (place[1], place[0])
 
 
 def read_bytes(place):

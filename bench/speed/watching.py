@@ -12,16 +12,17 @@ import contextlib
 import os
 import pathlib
 import re
-import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
-from playwright.sync_api import sync_playwright
-
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from bench.page import chromium  # noqa: E402
+
 RUN = 'watched'
 
 
@@ -31,16 +32,13 @@ def main():
     parser.add_argument('--rounds', type=int, default=5)
     parser.add_argument('--seconds', type=float, default=30, help='a round takes')
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as folder, chromium() as browser:
         training = start(folder, '--dataset', 'toonfaces', '--train', '--name', RUN)
         server = start(folder, '--task', 'watch', stdout=subprocess.PIPE, text=True)
-        browser = playwright.chromium.launch(executable_path=shutil.which('chromium'),
-                                             args=['--no-sandbox'])
         try:
             rounds = measure(browser, address(server), options, training, os.path.join(
                 folder, 'checkpoint', RUN, 'history.csv'))
         finally:
-            browser.close()
             for process in server, training:
                 process.terminate()
                 process.wait()

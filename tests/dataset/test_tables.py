@@ -263,6 +263,11 @@ def test_dataset_json_of_another_program_is_not_looked_at(data):
     (data / 'pets' / 'dataset.json').write_text('{"title": "pets"}')
     loaded, echoed = load(data, 'pets', conditional=True)
     assert loaded.classes == ('cat', 'dog') and 'has no "labels"' in echoed[0]
+    (data / 'pets').rename(data / 'loose')
+    make_zip(data / 'loose', data / 'pets' / 'all.zip')
+    loaded, echoed = load(data, 'pets', conditional=True)
+    assert loaded.classes == ('cat', 'dog') and (
+        'dataset.json in %s has no' % (data / 'pets' / 'all.zip') in echoed[0])
 
 
 def test_a_column_is_named_where_there_are_several(pets):

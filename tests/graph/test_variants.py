@@ -316,7 +316,8 @@ def test_depth_follows_the_size(graph, tiny_config, size, layers):
 
 # --- optimizers ------------------------------------------------------------------
 
-def test_sgd_moves_against_the_gradient(graph, tiny_config, momentum=0.5):
+def test_sgd_moves_against_the_gradient(graph, tiny_config):
+    momentum = 0.5
     model = build(tiny_config(optimizer='sgd', momentum=momentum, learning_rate=0.1))
     weight = last_weight(model)
     gradient, = tf.gradients(model.d_loss, [weight])
@@ -408,8 +409,8 @@ def test_d_sees_both_halves_augmented_and_g_learns_through_it(graph, tiny_config
     assert (gradient == 0).any() and (gradient != 0).any()      # cut out, and seen
 
 
-def test_d_sees_all_images_moved_after_some_thousand_steps(graph, tiny_config,
-                                                           d_steps=3):
+def test_d_sees_all_images_moved_after_some_thousand_steps(graph, tiny_config):
+    d_steps = 3
     after = 1500
     model = build(tiny_config(d_steps=d_steps, augment_target=0, augment_after=after))
     seen = model.augment(model.images, 0)
@@ -422,7 +423,8 @@ def test_d_sees_all_images_moved_after_some_thousand_steps(graph, tiny_config,
     assert np.abs(moved.reshape(-1, 1) - known).min(1).max() < 1e-6
 
 
-def test_d_sees_a_share_of_the_images_moved(graph, tiny_config, share=0.4):
+def test_d_sees_a_share_of_the_images_moved(graph, tiny_config):
+    share = 0.4
     model = build(tiny_config())
     seen, unmoved = model.augment(model.images, 0), 0
     with start() as sess:
