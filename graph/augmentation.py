@@ -6,7 +6,7 @@ in [-1, 1] and a seed of two integers, and returns images of the same shape.
 
 import tensorflow.compat.v1 as tf
 
-from graph.convolution import has_gpu
+from graph.hardware import has_gpu
 
 RAMP = 100000   # images in which --augment_target goes from none changed to all
 MOST = 0.8      # share; beyond it G may draw changed images (Karras et al., 2020)

@@ -3,9 +3,9 @@
 Weights, [kernel, kernel, C, channels], and results are those of tf.nn.conv2d and
 tf.nn.conv2d_transpose. On processors two kinds of layers of stride 2 go other ways:
 
-- Deep ones, of few places and many channels, as matrix products over patches: oneDNN
-  would lay the weights out anew for each convolution, which there costs more than
-  gathering the patches.
+- Deep ones, of few places and many channels, as matrix products over patches, where
+  the processor has AVX-512: oneDNN would lay the weights out anew for each convolution,
+  which there costs more than gathering the patches. With AVX2 it does not.
 - Narrow ones, which take or give images: so few channels leave most of oneDNN's
   vectors empty. The transposed convolution to an image becomes one of stride 1 with
   four times the channels.
@@ -15,11 +15,10 @@ docs/performance.md has the figures.
 
 import collections
 import contextlib
-import functools
 
 import tensorflow.compat.v1 as tf
 
-from utils import quiet
+from graph.hardware import has_gpu, has_instructions
 
 FEW_PLACES, FEW_CHANNELS = 16, 4
 PLAIN = 'plain_layers'
@@ -70,7 +69,8 @@ def kind_of_layer(size, c, stride):
     """
     if stride != 2 or tf.get_collection(PLAIN) or has_gpu():
         return 'plain'
-    if ((size[0] + 1) // 2) * ((size[1] + 1) // 2) <= FEW_PLACES:
+    places = ((size[0] + 1) // 2) * ((size[1] + 1) // 2)
+    if places <= FEW_PLACES and has_instructions('avx512f', unknown=False):
         return 'deep'
     return 'narrow' if c <= FEW_CHANNELS else 'plain'
 
@@ -84,13 +84,6 @@ def plain():
         yield
     finally:
         within.pop()
-
-
-@functools.lru_cache(maxsize=None)
-def has_gpu():
-    """Tell whether TensorFlow sees a GPU."""
-    with quiet():
-        return bool(tf.config.experimental.list_physical_devices('GPU'))
 
 
 # Deep layers
@@ -193,7 +186,8 @@ def add_pairs(rows, kernel, size, c):
 def crop(x, h, w, c):
     """Join the pairs of [N, pairs, 2, pairs, 2 C] and cut the padding off."""
     x = tf.reshape(x, [-1, 2 * h.pairs, 2 * w.pairs, c])
-    return x[:, h.before:h.before + h.size, w.before:w.before + w.size]
+    # tf.slice, since the gradient of x[...] is far slower than its: a tf.pad
+    return tf.slice(x, [0, h.before, w.before, 0], [-1, h.size, w.size, -1])
 
 
 # Narrow layers

@@ -7,7 +7,7 @@ initial values, spectral norm, bfloat16. WGAN's clipping is here too.
 
 import tensorflow.compat.v1 as tf
 
-from graph.convolution import has_gpu
+from graph.hardware import has_gpu
 
 CLIP = 0.01     # of WGAN's weights without a penalty: Arjovsky et al., 2017
 

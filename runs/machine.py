@@ -90,7 +90,7 @@ def has_libraries():
 
 def slow_bfloat16(precision):
     """Return a warning of bfloat16 where the processor is slower with it; or ''."""
-    if precision != 'bfloat16' or sessions.has_bfloat16('amx_bf16'):
+    if precision != 'bfloat16' or sessions.has_amx():
         return ''
     return ('note: this processor has AVX512-BF16 and no AMX: bfloat16 takes it longer '
             'than float32 (0.6 of the speed was measured); leave --precision out')

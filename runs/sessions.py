@@ -6,12 +6,11 @@ import sys
 
 import tensorflow.compat.v1 as tf
 
-from graph.convolution import has_gpu
+from graph.hardware import has_gpu, has_instructions
 from settings.checks import GAUSSIAN
 from settings.errors import UserError
 from utils import quiet
 
-CPUINFO = '/proc/cpuinfo'
 # What TensorFlow says where a GPU has no memory left, for itself or for its libraries
 FULL = re.compile(
     'out of memory|OOM when allocating|Dst tensor is not initialized|DNN library is not'
@@ -50,7 +49,7 @@ def choose_precision(config):
         return 'float32'
     if has_gpu():
         return 'tf32' if tf32 else 'float32'
-    fast = has_bfloat16('amx_bf16', unknown=False) and knows_bfloat16()
+    fast = has_amx() and knows_bfloat16()
     return 'bfloat16' if fast else 'float32'
 
 
@@ -123,13 +122,14 @@ def knows_bfloat16():
                    'auto_mixed_precision_onednn_bfloat16')
 
 
-def has_bfloat16(kinds='avx512_bf16|amx_bf16', unknown=True):
-    """Tell whether the processor computes in bfloat16, `unknown` if nothing tells."""
-    try:
-        with open(CPUINFO) as file:
-            return bool(re.search(r'\b(%s)\b' % kinds, file.read()))
-    except OSError:
-        return unknown
+def has_bfloat16():
+    """Tell whether the processor computes in bfloat16; yes where nothing tells."""
+    return has_instructions('avx512_bf16|amx_bf16', unknown=True)
+
+
+def has_amx():
+    """Tell whether the processor has AMX, which makes bfloat16 fast."""
+    return has_instructions('amx_bf16', unknown=False)
 
 
 def peaks():

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from dataset.batches import batch_number
-from graph.convolution import has_gpu
+from graph.hardware import has_gpu
 from graph.summary import WATCHED
 from ops import draw_z
 from runs import pictures, sessions

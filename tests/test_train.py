@@ -16,7 +16,8 @@ from PIL import Image
 import main
 import train
 from dataset import batches
-from runs import checkpoints, folders, history, record, sessions, start
+from graph import hardware
+from runs import checkpoints, folders, history, record, start
 from settings.config import Config
 from settings.errors import UserError
 
@@ -237,7 +238,7 @@ def test_a_dry_run_takes_the_precision_of_the_machine_at_hand(
     assert call(*places, *TINY, '--train', '--epoch', 1, '--name', 'r') == 0
     path = str(tmp_path / 'checkpoint' / 'r' / 'config.json')
     Config.load(path).replace(precision='bfloat16', trained_in='bfloat16').save(path)
-    monkeypatch.setattr(sessions, 'CPUINFO', str(tmp_path / 'cpuinfo'))
+    monkeypatch.setattr(hardware, 'CPUINFO', str(tmp_path / 'cpuinfo'))
     (tmp_path / 'cpuinfo').write_text('flags\t: avx512f\n')
     capsys.readouterr()
     assert call(*places, '--train', '--epoch', 3, '--name', 'r', '--dry_run') == 0

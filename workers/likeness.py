@@ -10,7 +10,7 @@ import os
 
 import tensorflow.compat.v1 as tf
 
-from graph.convolution import has_gpu
+from graph.hardware import has_gpu
 from runs import sessions
 from settings.beside import PROGRAM
 from settings.config import Config

@@ -10,7 +10,7 @@ import os
 
 import train
 from dataset import batches
-from graph.convolution import has_gpu
+from graph.hardware import has_gpu
 from runs import folders, sessions, start
 from runs.guard import check_finite
 from settings.checks import GAUSSIAN

@@ -65,11 +65,13 @@ RATIOS = [
     ('ours k5 float32 g2', 'carpedm20 k5', 1.4),
     ('ours k5 bfloat16', 'carpedm20 k5', 3.5),
     ('ours k4 float32', 'keras k4 float32', None),
-    ('ours defaults float32', 'torch recipe float32', None),
-    ('ours defaults bfloat16', 'torch recipe bfloat16', None),
+    ('ours defaults float32', 'torch recipe float32', 1.35),
+    ('ours defaults bfloat16', 'torch recipe bfloat16', 1.35),
 ]
 LIMITS = [('ours k4 float32', 'limit float32', 0.80),
-          ('ours k4 bfloat16', 'limit bfloat16', 0.70)]
+          ('ours k4 bfloat16', 'limit bfloat16', 0.70),
+          ('ours defaults float32', 'limit float32', 0.65),
+          ('ours defaults bfloat16', 'limit bfloat16', 0.65)]
 
 
 def start(names, folder):

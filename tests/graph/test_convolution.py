@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from graph import convolution
+from graph import convolution, hardware
 
 CASES = [(3, (5, 3)), (4, (8, 8)), (4, (7, 10)), (4, (1, 2)), (5, (7, 10)), (5, (5, 3))]
 
@@ -71,12 +71,24 @@ def test_conv2d_transpose_and_its_gradients(graph, monkeypatch, size, kernel, wa
     ((8, 8), 256, 1, 'plain')])
 def test_the_kinds_of_layers(monkeypatch, size, c, stride, kind):
     monkeypatch.setattr(convolution, 'has_gpu', lambda: False)
+    monkeypatch.setattr(convolution, 'has_instructions', lambda *kinds, **more: True)
     assert convolution.kind_of_layer(size, c, stride) == kind
     with convolution.plain():
         assert convolution.kind_of_layer(size, c, stride) == 'plain'
     assert convolution.kind_of_layer(size, c, stride) == kind
     monkeypatch.setattr(convolution, 'has_gpu', lambda: True)
     assert convolution.kind_of_layer(size, c, stride) == 'plain'
+
+
+@pytest.mark.parametrize('flags, kind', [
+    ('sse avx2', 'plain'), ('avx2 avx512f', 'deep'), (None, 'plain')])
+def test_deep_layers_are_products_where_the_processor_has_avx512(
+        tmp_path, monkeypatch, flags, kind):
+    monkeypatch.setattr(convolution, 'has_gpu', lambda: False)
+    monkeypatch.setattr(hardware, 'CPUINFO', str(tmp_path / 'cpuinfo'))
+    if flags:
+        (tmp_path / 'cpuinfo').write_text('flags\t: %s\n' % flags)
+    assert convolution.kind_of_layer((8, 8), 256, 2) == kind
 
 
 @pytest.mark.parametrize('size', [(8, 8), (16, 16), (64, 64)])

@@ -6,6 +6,7 @@ import types
 import pytest
 import tensorflow.compat.v1 as tf
 
+from graph import hardware
 from runs import machine, room, sessions
 
 
@@ -28,7 +29,7 @@ def on(monkeypatch, tmp_path):
         monkeypatch.setattr(machine, 'cores', lambda: 4)
         monkeypatch.setattr(sys, 'platform', platform)
         monkeypatch.delenv('CUDA_VISIBLE_DEVICES')
-        monkeypatch.setattr(sessions, 'CPUINFO', str(tmp_path / 'cpuinfo'))
+        monkeypatch.setattr(hardware, 'CPUINFO', str(tmp_path / 'cpuinfo'))
         (tmp_path / 'cpuinfo').write_text('flags\t: %s\n' % flags)
     return make
 

@@ -9,6 +9,7 @@ import tensorflow.compat.v1 as tf
 
 import train
 from dataset import batches, catalog
+from graph import hardware
 from model import DCGAN
 from runs import folders, sessions
 from settings.config import Config
@@ -58,7 +59,7 @@ def test_convolutions_run_in_float32(graph, tiny_config):
 def processor(tmp_path, monkeypatch):
     """Return a function that sets the flags of the processor, None for no file."""
     def set_flags(flags):
-        monkeypatch.setattr(sessions, 'CPUINFO', str(tmp_path / 'cpuinfo'))
+        monkeypatch.setattr(hardware, 'CPUINFO', str(tmp_path / 'cpuinfo'))
         (tmp_path / 'cpuinfo').unlink(missing_ok=True)
         if flags is not None:
             (tmp_path / 'cpuinfo').write_text('flags\t: %s\n' % flags)
