@@ -12,11 +12,12 @@ already is not done again, and a training that was cut off goes on from where it
 saved. So the parts may run one after another, on different days.
 
 Minutes are those of a quiet machine. First the speeds of the training loops are
-measured, in turn and in one run; ours and the recipe's with D's images moved, as they
-are later on. Do that when nothing else runs: under load PyTorch, whose threads spin
-while they wait, loses far more than the others. Then each side trains as many steps as
-its own median speed makes in 2, 4, 8, 16 and 32 minutes, however long that takes. So
-load on the machine changes nothing; the real seconds and the load are written down.
+measured, in turn and in one run, as trainings begin: where D's images are moved later
+on, steps take longer, those of the recipe in PyTorch most of all. Do that when nothing
+else runs: under load PyTorch, whose threads spin while they wait, loses far more than
+the others. Then each side trains as many steps as its own median speed makes in 2, 4,
+8, 16 and 32 minutes, however long that takes. So load on the machine changes nothing;
+the real seconds and the load are written down.
 
 Only training counts: not imports, graphs, packing, sheets, checkpoints, sampling and
 judging. Reading counts where it is in a peer's loop; PyTorch's example reads files, and
@@ -56,8 +57,6 @@ from settings.errors import UserError
 MINUTES = (2, 4, 8, 16, 32)
 SIDES = ('ours', 'recipe', 'torch', 'carpedm20')
 FLAGS = ['--dataset', 'celebA', '--train', '--train_size', '18000']
-# What sets in later costs time: a speed without it would hold for the first steps alone
-ALWAYS = ['--augment_target', '0']
 
 
 # --- milestones --------------------------------------------------------------
@@ -156,9 +155,9 @@ def measure(folder, rounds, seconds):
     options = folder.for_peers()
     with tempfile.TemporaryDirectory() as scratch:
         commands = {'ours': [sys.executable, training.OURS, 'serve',
-                             os.path.join(scratch, 'run')] + folder.flags + ALWAYS}
+                             os.path.join(scratch, 'run')] + folder.flags}
         for name in training.PEERS:
-            commands[name] = training.peer(name, options + ALWAYS) + ['--serve']
+            commands[name] = training.peer(name, options) + ['--serve']
         wanted = folder.options.sides
         sides = turns.start({name: (command, {}) for name, command in commands.items()
                              if name.split()[0] in wanted}, scratch)
