@@ -23,7 +23,8 @@ def has_instructions(kinds, unknown):
     `unknown` is the answer where nothing tells, as on macOS.
     """
     try:
-        with open(CPUINFO) as file:
-            return bool(re.search(r'\b(%s)\b' % kinds, file.read()))
+        with open(CPUINFO) as file:     # the first of many cores is like the others
+            flags = next((line for line in file if line.startswith('flags')), '')
+            return bool(re.search(r'\b(%s)\b' % kinds, flags))
     except OSError:
         return unknown
