@@ -186,7 +186,7 @@ def add_pairs(rows, kernel, size, c):
 def crop(x, h, w, c):
     """Join the pairs of [N, pairs, 2, pairs, 2 C] and cut the padding off."""
     x = tf.reshape(x, [-1, 2 * h.pairs, 2 * w.pairs, c])
-    # tf.slice, since the gradient of x[...] is far slower than its: a tf.pad
+    # tf.slice, whose gradient is a pad; that of x[...] takes far longer
     return tf.slice(x, [0, h.before, w.before, 0], [-1, h.size, w.size, -1])
 
 
