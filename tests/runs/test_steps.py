@@ -1,4 +1,4 @@
-"""Many steps in one session.run: the numbers of single steps, bit for bit."""
+"""Many steps in one session.run: the numbers of single steps, bit for bit; see products."""
 
 import contextlib
 import os
@@ -11,9 +11,18 @@ import tensorflow.compat.v1 as tf
 
 import train
 from dataset import batches
-from graph import getters
+from graph import convolution, getters
 from runs import checkpoints, folders, guard, history, pictures, sessions, steps
 from settings.errors import UserError
+
+
+@pytest.fixture(autouse=True)
+def products(monkeypatch):
+    """Let deep layers be products, as with AVX-512.
+
+    TensorFlow's own convolutions, which they are with AVX2, round otherwise in a loop.
+    """
+    monkeypatch.setattr(convolution, 'has_instructions', lambda *kinds, **more: True)
 
 
 @pytest.fixture
