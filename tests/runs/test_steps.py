@@ -1,4 +1,4 @@
-"""Many steps in one session.run: the numbers of single steps, bit for bit; see products."""
+"""Many steps in one session.run: the numbers of single steps, see `products`."""
 
 import contextlib
 import os
