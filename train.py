@@ -14,7 +14,7 @@ from model import ARCHITECTURES
 from runs import checkpoints, costs, inherit, sampling, sessions, steps
 from runs.epochs import Epochs
 from runs.folders import make_folder
-from runs.guard import WEIGHTS_EVERY, Diverged, check_variables
+from runs.guard import OFTEN, Diverged, check_variables
 from runs.record import Record, histograms, noted, say_where, show_results, tidy
 from runs.stop import Stop
 
@@ -83,7 +83,7 @@ class Trainer:
             for done, values in enumerate(rows, first + 1):
                 self.record.add_step(done, took, values, self.evaluate(done))
             # of many steps in one run, the losses alone tell whether all is well
-            if not self.steps and done % WEIGHTS_EVERY == 0:
+            if not self.steps and done % OFTEN == 0:
                 self.check_weights(done)
             bar.set_postfix_str('%.0f images/s' % (self.record.images_per_step / took),
                                 False)
@@ -210,7 +210,8 @@ class Trainer:
         self.restore(initializer)
         self.sample_z = self.sess.run(z)
         if self.start < self.total:
-            self.steps = steps.make(self.model, self.data, self.sess)
+            self.steps = steps.make(self.model, self.data, self.sess,
+                                    self.total - self.start)
         self.sess.graph.finalize()
         self.say_where()
         self.begin()

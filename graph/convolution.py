@@ -10,6 +10,9 @@ tf.nn.conv2d_transpose. On processors two kinds of layers of stride 2 go other w
   vectors empty. The transposed convolution to an image becomes one of stride 1 with
   four times the channels.
 
+On GPUs all are TensorFlow's own; but where XLA compiles them, within compiled(), deep
+ones are products there too.
+
 docs/performance.md has the figures.
 """
 
@@ -21,7 +24,7 @@ import tensorflow.compat.v1 as tf
 from graph.hardware import has_gpu, has_instructions
 
 FEW_PLACES, FEW_CHANNELS = 16, 4
-PLAIN = 'plain_layers'
+PLAIN, COMPILED = 'plain_layers', 'compiled_layers'
 
 # One side of a map: its size, the size of the map of patches, the padding before and
 # after, and the pairs of lines after padding.
@@ -64,26 +67,37 @@ def conv2d_transpose(x, w, size, stride=2):
 def kind_of_layer(size, c, stride):
     """Return deep, narrow or plain for the layer between a map and the halved one.
 
-    `size` and `c` are those of the larger map. With a GPU, and within plain(), all are
-    plain.
+    `size` and `c` are those of the larger map. Within plain() all are plain.
     """
-    if stride != 2 or tf.get_collection(PLAIN) or has_gpu():
+    if stride != 2 or tf.get_collection(PLAIN):
         return 'plain'
-    places = ((size[0] + 1) // 2) * ((size[1] + 1) // 2)
-    if places <= FEW_PLACES and has_instructions('avx512f', unknown=False):
+    deep = ((size[0] + 1) // 2) * ((size[1] + 1) // 2) <= FEW_PLACES
+    if has_gpu():
+        return 'deep' if deep and tf.get_collection(COMPILED) else 'plain'
+    if deep and has_instructions('avx512f', unknown=False):
         return 'deep'
     return 'narrow' if c <= FEW_CHANNELS else 'plain'
 
 
 @contextlib.contextmanager
-def plain():
-    """Let the layers built within be tf.nn's own, which other programs can read."""
-    within = tf.get_collection_ref(PLAIN)
+def marked(mark):
+    """Let the layers built within know that they are, by a collection."""
+    within = tf.get_collection_ref(mark)
     within.append(True)
     try:
         yield
     finally:
         within.pop()
+
+
+def plain():
+    """Let the layers built within be tf.nn's own, which other programs can read."""
+    return marked(PLAIN)
+
+
+def compiled():
+    """Let the layers built within be those that suit XLA."""
+    return marked(COMPILED)
 
 
 # Deep layers

@@ -49,10 +49,17 @@ class Epochs:
         self.times = [(first, max(1, count_at(pictures, first)
                                   // (used * (count_at(teams, first) or 1))))
                       for first in sorted(set(dict(pictures + teams)))]
-        self.steps = self.times[-1][1]      # an epoch, now
+        self.first, self.steps = self.times[-1]     # so many steps, now
+        self.before = self.sum_up(self.first)   # epochs until then
 
     def trained(self, step):
         """Return how many epochs are trained after a step, as a Fraction."""
+        if step < self.first:
+            return self.sum_up(step)
+        return self.before + fractions.Fraction(step - self.first, self.steps)
+
+    def sum_up(self, step):
+        """Return the same, added up from the start."""
         ends = [first for first, _ in self.times[1:]] + [step]
         return sum(fractions.Fraction(max(0, min(end, step) - first), steps)
                    for (first, steps), end in zip(self.times, ends))
@@ -71,5 +78,4 @@ class Epochs:
 
     def total(self, epochs):
         """Return the step after which so many are trained, if the pictures stay."""
-        first = self.times[-1][0]
-        return first + math.ceil((epochs - self.trained(first)) * self.steps)
+        return self.first + math.ceil((epochs - self.before) * self.steps)

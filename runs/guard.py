@@ -16,7 +16,8 @@ RIGHT = 0.999       # D has won: right on this share of real and of generated im
 STILL = 0.01        # the losses stand still: their deviation / (1 + mean) is below
 ALIKE = 0.1         # G has collapsed: samples differ this much less than the data
 COMPARED = 64       # samples, and images of the data, that are compared
-WEIGHTS_EVERY = 10  # steps between two looks at the weights, where each is a run
+OFTEN = 10          # steps between two such judgements; where each step is a run, also
+                    # between two looks at the weights
 COLUMNS = ('d_loss_real', 'd_loss_fake', 'g_loss', 'd_acc_real', 'd_acc_fake')
 
 DEFAULTS = ('Try the default --learning_rate 0.0002 and --beta1 0.5 (with --optimizer '
@@ -87,7 +88,8 @@ class Guard:
         """Judge a step by its losses and accuracies; raise Diverged at a NaN."""
         check_finite(values, step)
         self.recent[step % WINDOW] = [values[name] for name in COLUMNS]
-        if self.config.loss == 'wgan':  # a critic's answers have neither sign nor scale
+        # a critic's answers have neither sign nor scale
+        if step % OFTEN or self.config.loss == 'wgan':
             return
         if won(self.recent[:, 3:]):
             self.say('won', step)

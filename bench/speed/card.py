@@ -34,42 +34,39 @@ PROBE = 100         # steps by whose time it is told how many to measure
 SECONDS = 1.5       # that a side is measured, twice
 OURS, PEERS = 'speed/card_ours.py', 'peers/torch_card.py'
 WIDE = ['--flagfile', os.path.join(turns.ROOT, 'configs/wide.flags')]
-NHWC = '--xla_gpu_force_conv_nhwc=true'
 TINY = ['--output_height', '16', '--gf_dim', '4', '--df_dim', '4', '--batch_size', '8']
 
 
-def ours(flags, steps, xla, precision, xla_flags=''):
-    """Return a side of this program: arguments, and what is added to XLA_FLAGS."""
-    return [OURS] + flags + ['--xla'] * xla + ['--precision', precision] + (
-        ['--steps_per_run', str(steps)]), xla_flags
+def ours(flags, steps, xla, precision):
+    """Return the arguments of a side of this program."""
+    return [OURS, *flags, '--xla' if xla else '--noxla', '--precision', precision,
+            '--steps_per_run', str(steps)]
 
 
 def peer(what, mode, precision):
-    """Return a side of PyTorch."""
-    return [PEERS, what, mode, precision], ''
+    """Return the arguments of a side of PyTorch."""
+    return [PEERS, what, mode, precision]
 
 
 RO = 'reduce-overhead'
-# name: (arguments, XLA_FLAGS), the most telling first
+# name: arguments, the most telling first
 SIDES = {
     'limit tf32': peer('limit', 'none', 'tf32'),
-    'ours defaults, 50 a run, XLA, tf32': ours([], 50, True, 'tf32'),
-    'torch recipe, reduce-overhead, tf32': peer('recipe', RO, 'tf32'),
-    'ours wide, 50 a run, XLA, tf32': ours(WIDE, 50, True, 'tf32'),
-    'torch example, reduce-overhead, tf32': peer('example', RO, 'tf32'),
     'limit bfloat16': peer('limit', 'none', 'bfloat16'),
     'ours wide, 50 a run, XLA, bfloat16': ours(WIDE, 50, True, 'bfloat16'),
     'torch example, reduce-overhead, bfloat16': peer('example', RO, 'bfloat16'),
+    'ours defaults, 50 a run, XLA, tf32': ours([], 50, True, 'tf32'),
+    'torch recipe, reduce-overhead, tf32': peer('recipe', RO, 'tf32'),
+    'torch recipe, reduce-overhead, bfloat16': peer('recipe', RO, 'bfloat16'),
+    'torch example, reduce-overhead, tf32': peer('example', RO, 'tf32'),
+    'ours wide, 50 a run, XLA, tf32': ours(WIDE, 50, True, 'tf32'),
+    'ours defaults, 50 a run, XLA, bfloat16': ours([], 50, True, 'bfloat16'),
     'ours defaults, 50 a run, tf32': ours([], 50, False, 'tf32'),
     'ours defaults, one a run, tf32': ours([], 1, False, 'tf32'),
-    'ours defaults, 50 a run, XLA, bfloat16': ours([], 50, True, 'bfloat16'),
-    'torch recipe, reduce-overhead, bfloat16': peer('recipe', RO, 'bfloat16'),
-    'ours wide, 50 a run, XLA NHWC, tf32': ours(WIDE, 50, True, 'tf32', NHWC),
+    'ours wide, 50 a run, bfloat16': ours(WIDE, 50, False, 'bfloat16'),
+    'ours wide, 50 a run, tf32': ours(WIDE, 50, False, 'tf32'),
     'ours wide, one a run, tf32': ours(WIDE, 1, False, 'tf32'),
     'torch example, eager, tf32': peer('example', 'eager', 'tf32'),
-    'ours wide, 50 a run, tf32': ours(WIDE, 50, False, 'tf32'),
-    'ours defaults, 50 a run, XLA NHWC, tf32': ours([], 50, True, 'tf32', NHWC),
-    'ours wide, 50 a run, bfloat16': ours(WIDE, 50, False, 'bfloat16'),
 }
 
 
@@ -77,7 +74,7 @@ class Side(turns.Side):
     """A side in a process group of its own, which can be stopped for a while."""
 
     def __init__(self, name, options, folder):
-        (script, *arguments), xla_flags = SIDES[name]
+        script, *arguments = SIDES[name]
         torch = script == PEERS
         arguments += (['--tiny'] if torch else TINY) if options.tiny else []
         self.name, self.facts, self.rounds = name, {}, []
@@ -87,7 +84,7 @@ class Side(turns.Side):
             [turns.TORCH if torch else sys.executable,
              os.path.join(turns.ROOT, 'bench', script)] + arguments,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True,
-            env=environment(torch, xla_flags), start_new_session=True)
+            env=environment(torch), start_new_session=True)
 
     def signal(self, number):
         """Send a signal to the whole group, where it is still there."""
@@ -111,7 +108,7 @@ class Side(turns.Side):
         self.log.close()
 
 
-def environment(torch, xla_flags):
+def environment(torch):
     """Return the environment of a side.
 
     XLA is told where CUDA is, if that is not where it looks. PYTHONPATH may bring
@@ -121,7 +118,7 @@ def environment(torch, xla_flags):
     if torch:
         found.pop('PYTHONPATH', None)
         return found
-    flags = found.get('XLA_FLAGS', '') + ' ' + xla_flags
+    flags = found.get('XLA_FLAGS', '')
     nvcc = shutil.which('nvcc')
     if nvcc and 'cuda_data_dir' not in flags and not os.path.exists('/usr/local/cuda'):
         flags += ' --xla_gpu_cuda_data_dir=%s' % pathlib.Path(

@@ -78,6 +78,9 @@ def test_the_kinds_of_layers(monkeypatch, size, c, stride, kind):
     assert convolution.kind_of_layer(size, c, stride) == kind
     monkeypatch.setattr(convolution, 'has_gpu', lambda: True)
     assert convolution.kind_of_layer(size, c, stride) == 'plain'
+    with convolution.compiled():        # by XLA
+        assert convolution.kind_of_layer(size, c, stride) == (
+            'deep' if kind == 'deep' else 'plain')
 
 
 @pytest.mark.parametrize('flags, kind', [
