@@ -1,4 +1,4 @@
-"""Many steps in one session.run: the numbers of single steps, see `products`."""
+"""Many steps in one session.run: the numbers of single steps."""
 
 import contextlib
 import os
@@ -11,18 +11,9 @@ import tensorflow.compat.v1 as tf
 
 import train
 from dataset import batches
-from graph import convolution, getters
+from graph import getters
 from runs import checkpoints, folders, guard, history, pictures, sessions, steps
 from settings.errors import UserError
-
-
-@pytest.fixture(autouse=True)
-def products(monkeypatch):
-    """Let deep layers be products, as with AVX-512.
-
-    TensorFlow's own convolutions, which they are with AVX2, round otherwise in a loop.
-    """
-    monkeypatch.setattr(convolution, 'has_instructions', lambda *kinds, **more: True)
 
 
 @pytest.fixture
@@ -39,7 +30,7 @@ def make(tmp_path, tiny_config, data):
         def trainer(name=None, **changes):
             name = name or 'run%d' % len(list(tmp_path.iterdir()))
             config = tiny_config(**dict(dict(
-                conditional=True, classes=('a', 'b'), num_samples=4),
+                train=True, conditional=True, classes=('a', 'b'), num_samples=4),
                 **changes))
             stack.enter_context(tf.Graph().as_default())
             made = train.Trainer(config, folders.Run(name, str(
