@@ -170,8 +170,9 @@ def lrelu(x, leak=0.2):
 def lrelu_gradient(op, grad):
     """Return lrelu's gradient from its output, which has the sign of its input.
 
-    So the convolution, bias and lrelu before it can be fused into one kernel, which
-    keeps no input of lrelu; TensorFlow 2.21 fuses them regardless and then complains.
+    So lrelu's input need not be kept; and where TensorFlow fuses the convolution, bias
+    and lrelu before it into one kernel there is none. 2.21 fuses them regardless and
+    then complains.
     """
     return tf.raw_ops.LeakyReluGrad(gradients=grad, features=op.outputs[0],
                                     alpha=op.get_attr('alpha'))

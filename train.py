@@ -210,8 +210,7 @@ class Trainer:
         self.restore(initializer)
         self.sample_z = self.sess.run(z)
         if self.start < self.total:
-            self.steps = steps.make(self.model, self.data, self.sess,
-                                    self.total - self.start)
+            self.steps = steps.make(self.model, self.data, self.sess)
         self.sess.graph.finalize()
         self.say_where()
         self.begin()

@@ -230,7 +230,7 @@ def narrow_gradient(op, grad):
     """Return conv2d's gradients, that to the image as conv2d_transpose_narrow.
 
     An override and not tf.custom_gradient, which would keep the convolution, the
-    biases and lrelu from being fused into one kernel.
+    biases and lrelu from being fused into one kernel, where TensorFlow does that.
     """
     x, w = op.inputs
     return (conv2d_transpose_narrow(grad, w, x.shape.as_list()[1:3]),

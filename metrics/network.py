@@ -30,7 +30,8 @@ class Network:
     def start(self, config):
         """Open the session, with the run's memory and threads but in float32."""
         with self.graph.as_default():
-            self.sess = sessions.open_session(config.replace(precision='float32'))
+            self.sess = sessions.open_session(
+                config.replace(precision='float32', train=False))
         return self
 
     def run(self, tensors, images):

@@ -12,10 +12,10 @@ from settings.errors import UserError
 from utils import quiet
 
 # TensorFlow's remapper joins neighbouring operations, as batch norm and relu. It is off
-# in training, which was seen to cost no speed. With it, what XLA compiled for a GPU had
-# wrong gradients below G's batch norms: D won, and G's images came to be no numbers
-# (TensorFlow 2.21, an H100); and many steps in one run rounded otherwise than single
-# ones.
+# in training, which cost no speed in float32 with AVX2; bfloat16 on processors, where
+# that was not measured, keeps it. With it, what XLA compiled for a GPU had wrong
+# gradients below G's batch norms, so that D won (TensorFlow 2.21, an H100); and many
+# steps in one run rounded otherwise than single ones.
 REMAPPING_OFF = 2       # RewriterConfig.OFF
 # What TensorFlow says where a GPU has no memory left, for itself or for its libraries
 FULL = re.compile(
@@ -37,7 +37,7 @@ def config_proto(config):
         check_bfloat16()
     if choose_precision(config) == 'bfloat16' and not has_gpu():    # else: getters.py
         proto.graph_options.rewrite_options.MergeFrom(bfloat16_rewrite())
-    if config.train:
+    elif config.train:
         proto.graph_options.rewrite_options.remapping = REMAPPING_OFF
     return proto
 

@@ -20,37 +20,29 @@ from settings.errors import UserError
 from utils import quiet
 
 MOST = 50           # steps in one run, with a GPU
-WORTH = 5000        # steps, from which on XLA saves more time than it takes to compile
 
 
-def make(model, data, sess, left, echo=print):
+def make(model, data, sess, echo=print):
     """Return the Steps of a model with optimizers; None where a run is one step.
 
-    With several workers it always is: they exchange in each step. `left` steps are to
-    be taken, which decides whether XLA is worth it, if --xla does not. Raises UserError
-    where --xla was asked for and does not work.
+    With several workers it always is: they exchange in each step. Raises UserError
+    where --xla does not work.
     """
     config = model.config
     most = min(config.steps_per_run or (MOST if has_gpu() else 1),
                pictures.most_steps(config, data))
-    xla = config.xla
-    if xla is None:
-        xla = has_gpu() and most > 1 and left >= WORTH
-    if model.team.size > 1 or most == 1 and not xla:
+    if model.team.size > 1 or most == 1 and not config.xla:
         return None
     source = pictures.source(config, data, most, sess)
-    steps = compiled(model, source, sess, echo) if xla else None
-    steps = steps or Steps(model, source)
+    steps = (compiled(model, source, sess, echo) if config.xla
+             else Steps(model, source))
     echo('%d step%s in one run of TensorFlow%s%s' % (
         most, 's' * (most > 1), ' at most' * (most > 1), source.said))
     return steps
 
 
 def compiled(model, source, sess, echo):
-    """Return Steps that XLA has compiled; None where it cannot, and that is said.
-
-    Raises UserError instead where --xla was asked for.
-    """
+    """Return Steps that XLA has compiled. Raises UserError where it cannot."""
     echo('compiling the step with XLA, once a start')
     with quiet():       # which would show all that it hid, if it were left by an error
         try:
@@ -61,10 +53,7 @@ def compiled(model, source, sess, echo):
             failure = sessions.first_line(error)
         except TypeError:
             failure = 'it needs TensorFlow 2.5 or later; this is ' + tf.__version__
-    if model.config.xla:
-        raise UserError('--xla: XLA does not work here (%s). Leave it out.' % failure)
-    echo('XLA does not work here (%s): the steps are not compiled' % failure)
-    return None
+    raise UserError('--xla: XLA does not work here (%s). Leave it out.' % failure)
 
 
 def take(trainer, first):
@@ -110,8 +99,8 @@ class Steps:
         # outside the loop: XLA draws other numbers from the same seed, as it does for
         # --augment and --penalty
         inputs['z'] = self.draw_z(tf.shape(inputs['images'])[2])
-        loop = (tf.function(self.compiled, autograph=False, jit_compile=True) if xla
-                else tf.function(self.loop, autograph=False))
+        loop = tf.function(self.compiled if xla else self.loop, autograph=False,
+                           **({'jit_compile': True} if xla else {}))
         with tf.device('/GPU:0' if xla and has_gpu() else None):
             self.rows, self.watched = loop(self.count, inputs)
 

@@ -358,8 +358,9 @@ class Flags:
         'else float32); or one of these, to compare',
         choices=('auto', 'float32', 'tf32', 'bfloat16'), not_of='export')
     xla: bool = option(
-        None, FREE, "compile the training step with XLA, TensorFlow's compiler; by "
-        'default on GPUs, for 5,000 steps and more', of='train')
+        False, FREE, "compile the training step with XLA, TensorFlow's compiler: on a "
+        'GPU several times as fast, after half a minute; not yet seen over a long '
+        'training (docs/performance.md)', of='train')
     steps_per_run: int = option(
         None, FREE, 'steps handed to TensorFlow at once, for speed alone; by default '
         '50 with a GPU, else 1', low=1, high=1000, of='train')

@@ -49,7 +49,8 @@ def make_trainer(tmp_path, tiny_config):
     run = folders.Run('r', str(tmp_path / 'checkpoint'), str(tmp_path / 'samples'))
     with contextlib.ExitStack() as stack:
         def make(**changes):
-            config = tiny_config(conditional=True, classes=('a', 'b'), **changes)
+            config = tiny_config(train=True, conditional=True, classes=('a', 'b'),
+                                 **changes)
             stack.enter_context(tf.Graph().as_default())
             made = train.Trainer(config, run, batches.Dataset(
                 images, labels, config.classes))

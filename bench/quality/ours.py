@@ -63,7 +63,8 @@ def train(*flags):
 def draw(folder, step, num, seed, path):
     """Write samples of the checkpoint of a step: uint8 [num, H, W, C], by z of seed."""
     run = Run(os.path.basename(folder), folder, folder)
-    config = Config.load(run.config_path).replace(num_samples=int(num), seed=int(seed))
+    config = Config.load(run.config_path).replace(num_samples=int(num), seed=int(seed),
+                                                  train=False)
     sample = program.start_tensorflow('runs.sampling')
     _, checkpoint = chosen(run, step)
     with sample.restored(config, checkpoint) as (sess, model):

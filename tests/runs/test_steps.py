@@ -11,7 +11,7 @@ import tensorflow.compat.v1 as tf
 
 import train
 from dataset import batches
-from graph import getters
+from graph import convolution, getters
 from runs import checkpoints, folders, guard, history, pictures, sessions, steps
 from settings.errors import UserError
 
@@ -201,45 +201,17 @@ def test_large_batches_make_shorter_runs(tiny_config, data):
 
 # --- XLA ---------------------------------------------------------------------
 
-@pytest.fixture
-def broken(make, monkeypatch):
-    """Return make() with a GPU and an XLA that does not work, as a function.
-
-    It takes --xla and how many steps are left; it returns what is said.
-    """
+def test_xla_that_does_not_work_is_refused(make, monkeypatch):
+    def broken(*arguments, xla=False):
+        raise tf.errors.InternalError(None, None, 'libdevice not found\nmore')
     trainer = make()
     assert trainer.steps is None        # a processor: single steps, not compiled
-
-    def fails(model, source, xla=False):
-        if xla:
-            raise tf.errors.InternalError(None, None, 'libdevice not found\nmore')
-        return source
-    monkeypatch.setattr(steps, 'has_gpu', lambda: True)
-    monkeypatch.setattr(steps, 'Steps', fails)
-
-    def opened(xla, left):
-        said = []
-        trainer.model.config = trainer.config.replace(xla=xla)
-        made = steps.make(trainer.model, trainer.data, trainer.sess, left, said.append)
-        assert made.most == steps.MOST
-        return said
-    return opened
-
-
-def test_xla_that_does_not_work_is_refused(broken):
+    monkeypatch.setattr(steps, 'Steps', broken)
+    trainer.model.config = trainer.config.replace(xla=True)
     with pytest.raises(UserError) as raised:
-        broken(True, 1)
+        steps.make(trainer.model, trainer.data, trainer.sess, print)
     assert str(raised.value) == ('--xla: XLA does not work here (libdevice not found). '
                                  'Leave it out.')
-
-
-def test_xla_is_tried_by_itself_on_a_gpu_for_many_steps(broken):
-    said = broken(None, steps.WORTH)
-    assert said[1] == ('XLA does not work here (libdevice not found): the steps are '
-                       'not compiled')
-    usual = ['50 steps in one run of TensorFlow at most']
-    assert said[2:] == usual
-    assert broken(None, steps.WORTH - 1) == broken(False, steps.WORTH) == usual
 
 
 def distance(rows, others):
@@ -251,7 +223,9 @@ def distance(rows, others):
 
 
 @pytest.mark.slow
-def test_xla_learns_as_without(make):
+def test_xla_learns_as_without(make, monkeypatch):
+    # as for a GPU: deep layers are products where XLA compiles them
+    monkeypatch.setattr(convolution, 'has_gpu', lambda: True)
     changes = dict(updates='alternate', augment='none', epoch=100, ema=0.99)
     (rows, _), (others, _) = (taken(make(steps_per_run=25, xla=xla, **changes), 200)
                               for xla in (False, True))
