@@ -3,7 +3,8 @@
 On a GPU a step of a small network is over before Python and TensorFlow have started the
 next one. So one run covers up to MOST steps there; XLA may compile them to one program.
 The step is the model's own, built once more inside the loop on the same variables: on a
-processor, without XLA, its numbers are those of single steps, bit for bit.
+processor, without XLA and in float32, its numbers are those of single steps, bit for
+bit.
 """
 
 import numpy as np
