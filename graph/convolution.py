@@ -96,7 +96,7 @@ def plain():
 
 
 def compiled():
-    """Let the layers built within be those that suit XLA."""
+    """Let the layers built within, or by the function it decorates, suit XLA."""
     return marked(COMPILED)
 
 

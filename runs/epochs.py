@@ -49,8 +49,8 @@ class Epochs:
         self.times = [(first, max(1, count_at(pictures, first)
                                   // (used * (count_at(teams, first) or 1))))
                       for first in sorted(set(dict(pictures + teams)))]
-        self.first, self.steps = self.times[-1]     # so many steps, now
-        self.before = self.sum_up(self.first)   # epochs until then
+        self.first, self.steps = self.times[-1]     # since when, and of how many steps
+        self.before = self.sum_up(self.first)       # kept: asked for at each step
 
     def trained(self, step):
         """Return how many epochs are trained after a step, as a Fraction."""
@@ -59,7 +59,7 @@ class Epochs:
         return self.before + fractions.Fraction(step - self.first, self.steps)
 
     def sum_up(self, step):
-        """Return the same, added up from the start."""
+        """Return how many epochs are trained after a step, added up from the start."""
         ends = [first for first, _ in self.times[1:]] + [step]
         return sum(fractions.Fraction(max(0, min(end, step) - first), steps)
                    for (first, steps), end in zip(self.times, ends))

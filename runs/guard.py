@@ -20,8 +20,8 @@ OFTEN = 10          # steps between two such judgements; where each step is a ru
                     # between two looks at the weights
 COLUMNS = ('d_loss_real', 'd_loss_fake', 'g_loss', 'd_acc_real', 'd_acc_fake')
 
-DEFAULTS = ('Try the default --learning_rate 0.0002 and --beta1 0.5 (with --optimizer '
-            'sgd 0.01), in a run of another --name. ')
+DEFAULTS = ('Try the default learning rates and --beta1, by leaving them out (with '
+            '--optimizer sgd --learning_rate 0.01), in a run of another --name. ')
 MORE = 'More: docs/when-training-dies.md'
 MESSAGES = {
     'won': 'D was right on nearly all images, real and generated, for {steps} steps: '

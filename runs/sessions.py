@@ -17,6 +17,7 @@ from utils import quiet
 # gradients below G's batch norms, so that D won (TensorFlow 2.21, an H100); and many
 # steps in one run rounded otherwise than single ones.
 REMAPPING_OFF = 2       # RewriterConfig.OFF
+
 # What TensorFlow says where a GPU has no memory left, for itself or for its libraries
 FULL = re.compile(
     'out of memory|OOM when allocating|Dst tensor is not initialized|DNN library is not'

@@ -100,7 +100,8 @@ class Steps:
         # outside the loop: XLA draws other numbers from the same seed, as it does for
         # --augment and --penalty
         inputs['z'] = self.draw_z(tf.shape(inputs['images'])[2])
-        loop = tf.function(self.compiled if xla else self.loop, autograph=False,
+        loop = convolution.compiled()(self.loop) if xla else self.loop
+        loop = tf.function(loop, autograph=False,
                            **({'jit_compile': True} if xla else {}))
         with tf.device('/GPU:0' if xla and has_gpu() else None):
             self.rows, self.watched = loop(self.count, inputs)
@@ -130,11 +131,6 @@ class Steps:
         z = [draw_z(c.z_dist, [batch, c.z_dim], [np.int64(c.seed), number])
              for number in tf.unstack(tf.reshape(self.numbers, [-1]))]
         return tf.reshape(tf.stack(z), [self.most, c.d_steps, batch, c.z_dim])
-
-    def compiled(self, count, inputs):
-        """Return what loop does, with layers for XLA."""
-        with convolution.compiled():
-            return self.loop(count, inputs)
 
     def loop(self, count, inputs):
         """Take `count` steps; return the losses of each, and WATCHED of the last."""

@@ -1,4 +1,4 @@
-"""Many steps in one session.run: the numbers of single steps."""
+"""Many steps in one session.run: the numbers of single steps, bit for bit."""
 
 import contextlib
 import os
@@ -226,12 +226,17 @@ def distance(rows, others):
 def test_xla_learns_as_without(make, monkeypatch):
     # as for a GPU: deep layers are products where XLA compiles them
     monkeypatch.setattr(convolution, 'has_gpu', lambda: True)
+    deep, usual = [], convolution.conv2d_deep
+    monkeypatch.setattr(convolution, 'conv2d_deep', lambda x, w: (
+        deep.append(w), usual(x, w))[1])
     changes = dict(updates='alternate', augment='none', epoch=100, ema=0.99)
     (rows, _), (others, _) = (taken(make(steps_per_run=25, xla=xla, **changes), 200)
                               for xla in (False, True))
     first = max(abs(rows[i][name] - others[i][name]) for i in range(20)
                 for name in rows[i])
     far, _ = distance(rows, others)
+    # D on real images, on generated ones and once more: in the loop that is compiled
+    assert len(deep) == 3
     print('XLA: %.2g in the first 20 steps, means of 50 steps %.2g' % (first, far))
     assert first < 1e-4
     assert far < 0.05
