@@ -16,7 +16,8 @@ AUGMENTATIONS = ('color', 'translation', 'cutout')
 
 # Values for older runs, whose config.json lacks these settings
 BEFORE = {'ema': 0, 'augment': 'none', 'augment_after': 0, 'updates': 'together',
-          'ema_rampup': 0.0, 'beta2': 0.999, 'augment_target': 0.0}
+          'ema_rampup': 0.0, 'beta2': 0.999, 'augment_target': 0.0,
+          'wrong_labels': 0.0}
 FORMER = {'d_head': 'linear', 'bias': True, 'augment_after': 4500}  # older defaults
 
 # The data set of points (toy.py), and the settings that decide its runs
@@ -149,6 +150,12 @@ def variants(config):
                 usual, BEFORE.get(name, usual), FORMER.get(name, usual)):
             found.append('--%s %.10g is of %s --%s, and there is none: name one, or '
                          'leave it out.' % (name, value, a, of))
+    labelled = config.conditional or config.attributes or config.classes
+    if not labelled and config.wrong_labels not in (
+            type(config).wrong_labels, BEFORE['wrong_labels']):
+        found.append('--wrong_labels %.10g is of labels, and none are learned: give '
+                     '--conditional, --labels or --attributes, or leave it out.'
+                     % config.wrong_labels)
     if config.label_smoothing and config.loss in ('wgan', 'hinge'):
         found.append('--label_smoothing needs labels, and --loss %s has none: take gan '
                      'or lsgan.' % config.loss)

@@ -123,12 +123,12 @@ def test_runs_older_than_averages_and_moved_images_go_on_without(tmp_path, left)
     values = dataclasses.asdict(Config.make({}, {}))
     values = {name: value for name, value in values.items()
               if name not in ('ema', 'augment', 'augment_after', 'augment_target',
-                              'beta2', 'flip')}
+                              'beta2', 'flip', 'wrong_labels')}
     with open(path, 'w') as file:
         json.dump(dict(values, **left), file)
     c = Config.load(path)
     assert (c.ema, c.augment, c.augment_after, c.flip) == (0, 'none', 0, False)
-    assert (c.augment_target, c.beta2) == (0, 0.999)
+    assert (c.augment_target, c.beta2, c.wrong_labels) == (0, 0.999, 0)
 
 
 def test_runs_with_images_moved_from_the_start_go_on_so(tmp_path):
