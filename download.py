@@ -5,6 +5,8 @@ own name only when its checksum is right. A NAME.part left by a cut is gone on w
 """
 
 import argparse
+import contextlib
+import difflib
 import os
 import re
 import shutil
@@ -12,15 +14,27 @@ import string
 import sys
 import urllib.parse
 
-from dataset import catalog
-from dataset.downloads import DATASETS
-from dataset.fetch import DownloadError, alone, checksum_of, fetch_file, say, size_of
-from dataset.unpack import read_tar, unzip
+from settings.errors import NOT_INSTALLED, UserError, written
+
+try:
+    from dataset import catalog
+    from dataset.downloads import DATASETS
+    from dataset.fetch import (
+        DownloadError,
+        alone,
+        checksum_of,
+        fetch_file,
+        say,
+        size_of,
+    )
+    from dataset.unpack import read_tar, unzip
+    from utils import atomic_write
+except ImportError as missing:
+    sys.exit(NOT_INSTALLED % missing)
+
 from runs import process
 from runs.folders import nearest_folder
 from settings import beside
-from settings.errors import UserError, written
-from utils import atomic_write
 
 BUNDLED = {catalog.BUNDLED: os.path.join(beside.PROGRAM, 'data', catalog.BUNDLED)}
 BY_HAND = {'anime': catalog.ANIME}
@@ -230,8 +244,11 @@ def parse_arguments(argv):
     arguments = parser.parse_args(argv)
     unknown = [name for name in arguments.names if name not in names]
     if unknown:
-        parser.error(f'no data set {", ".join(map(written, unknown))}: choose from '
-                     f'{known}')
+        near = [found for name in unknown for found in names if
+                difflib.get_close_matches(name.lower(), [found.lower()], cutoff=0.8)]
+        meant = f'; did you mean {" or ".join(near)}? Else' if near else ':'
+        parser.error(f'no data set {", ".join(map(written, unknown))}{meant} choose '
+                     f'from {known}')
     if not arguments.names:
         before = ', before --archive' if arguments.archive else ''
         parser.error(f'name what to fetch{before}: choose from {known}')
@@ -262,6 +279,8 @@ def provide(name, arguments):
             fetch_dataset(name, arguments.data_dir, arguments.mirror)
         return 0
     except (ValueError, DownloadError) as error:
+        with contextlib.suppress(OSError, KeyError):    # KeyError: fetched by hand
+            os.rmdir(os.path.join(arguments.data_dir, DATASETS[name].folder))
         print(f'download.py: {error}', file=sys.stderr)
         return 2 if isinstance(error, ValueError) else 1
     except OSError as error:

@@ -8,15 +8,15 @@ import importlib
 import os
 import sys
 
+from settings.errors import NO_ROOM, NOT_INSTALLED, UserError
+
 try:
     from settings import parser
 except ImportError as missing:
-    sys.exit('Not installed yet (%s). Run `make install` and use .venv/bin/python, or '
-             'run `python -m pip install -r requirements.txt`.' % missing)
+    sys.exit(NOT_INSTALLED % missing)
 
 from runs import process
 from settings.checks import GAUSSIAN
-from settings.errors import NO_ROOM, UserError
 from settings.flags import NETWORK, READING, fields
 from workers import cluster
 

@@ -91,7 +91,9 @@ def network():
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         # The last words of "HTTPConnectionPool(…): …: [Errno 111] Connection refused"
         reason = str(getattr(error.args[0], 'reason', error)).rpartition(': ')[2]
-        raise MirrorError(clean(re.sub(r"\[Errno .*\] |[')]+$", '', reason))) from None
+        reason = re.sub(r"\[Errno .*\] |[')]+$", '', reason)
+        raise MirrorError(clean(
+            reason + ')' * (reason.count('(') - reason.count(')')))) from None
 
 
 def clean(text):

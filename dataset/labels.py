@@ -246,6 +246,6 @@ def find_column(name, table):
         return table.columns.index(name)
     lower = {column.lower(): column for column in table.columns}
     near = difflib.get_close_matches(name.lower(), lower, 3, 0.5)
-    raise UserError('%s has no column %r; %s.' % (
-        table.path, name, 'did you mean %s' % ' or '.join(lower[key] for key in near)
-        if near else 'expected some of %s' % tables.listed(table.columns)))
+    raise UserError('%s has no column %r; %s' % (
+        table.path, name, 'did you mean %s?' % ' or '.join(lower[key] for key in near)
+        if near else 'expected some of %s.' % tables.listed(table.columns)))

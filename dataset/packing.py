@@ -144,5 +144,9 @@ def pack_image(image, arguments):
         return get_image(image, *arguments)
     except UnidentifiedImageError as error:
         return str(error)
+    except FileNotFoundError as error:
+        return 'no such file: %s' % error.filename
     except Exception as error:          # Pillow's decoders raise nearly anything
+        if 'truncated' in str(error).lower():
+            return 'cut short: copy it again (%s)' % error
         return '%s: %s' % (type(error).__name__, error)

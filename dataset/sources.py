@@ -245,10 +245,10 @@ def missing_folder(folder, known, hint):
                 % (folder, folder, wanted))
     also = (' There is one beside the program: --data_dir %s' % other
             if os.path.isdir(os.path.join(other, wanted)) else '')
-    return ('No data set at %s%s. %s, or fetch one of those that `python download.py '
+    return ('No data set at %s%s %s, or fetch one of those that `python download.py '
             '--help` lists; data sets in %s: %s.%s'
-            % (folder, '; did you mean %s' % near[0] if near else '', hint, parent,
-               ', '.join(there) or 'none', also))
+            % (folder, '; did you mean %s? Else:' % near[0] if near else '.', hint,
+               parent, ', '.join(there) or 'none', also))
 
 
 def wanted(path, pattern):

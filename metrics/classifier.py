@@ -132,6 +132,11 @@ def make(config, echo=print):
         classifier.save(dict(meta, dataset=config.dataset, trained=len(data.train[2]),
                              exclusive=data.exclusive, digest=data.digest))
     echo('features: %s' % classifier.label)
+    guessing = 1 / len(data.classes) if data.exclusive else 0.5
+    if classifier.balanced < 1.1 * guessing:
+        echo('note: it is no better than guessing, so what it says of images means '
+             'nothing. It learned from %d images: add more, or take --features pixels.'
+             % len(data.train[2]))
     return classifier
 
 

@@ -39,13 +39,20 @@ EXPECTED = {int: 'a whole number', float: 'a number', bool: 'true or false',
 def wrong(config):
     """Return what is wrong with a Config: its values, or else their combinations."""
     found = [misfit(field, getattr(config, field.name))
-             for field in dataclasses.fields(config)]
+             for field in dataclasses.fields(config) if not copied(field, config)]
     return [message for message in found if message] or (
         names(config) + labels(config) + variants(config) + calls(config)
         + counts(config) + (points(config) if config.dataset == GAUSSIAN else []))
 
 
 # --- one value ---------------------------------------------------------------
+
+def copied(field, config):
+    """Tell whether a field has its value from another one, of which it is said."""
+    other = {'chosen_by': 'seed', 'output_width': 'output_height'}.get(field.name)
+    return other is not None and (
+        getattr(config, field.name) == getattr(config, other))
+
 
 def misfit(field, value):
     """Return what is wrong with the value of one field, or None."""

@@ -15,6 +15,10 @@ class ClosedError(UserError, PermissionError):
     """Bad input: something on disk that this user must not read."""
 
 
+# Where a package is missing: for those who gave python without the .venv before it
+NOT_INSTALLED = (
+    'Not installed yet (%s). Run `make install` and use .venv/bin/python, or run '
+    '`python -m pip install -r requirements.txt`.')
 # The disk, or this user's share of it, is full: no fault of what was asked for
 NO_ROOM = errno.ENOSPC, errno.EDQUOT, errno.EFBIG
 SHOWN = 80      # characters of a value in a message

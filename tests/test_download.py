@@ -20,6 +20,7 @@ from dataset import batches, catalog, downloads, fetch
 from metrics import extractors
 from settings.config import Config
 
+ROOT = os.path.dirname(os.path.abspath(download.__file__))
 REAL = download.DATASETS
 server, table, run = test_fetch.server, test_fetch.table, test_fetch.run
 
@@ -219,7 +220,8 @@ def test_an_archive_that_changes_meanwhile_is_not_kept(table, run, monkeypatch):
 # --- the command and the table ----------------------------------------------------
 
 @pytest.mark.parametrize('arguments, message', [
-    (['nist'], 'no data set nist: choose from mnist, celebA, fashion_mnist'),
+    (['nist'], 'no data set nist; did you mean mnist? Else choose from mnist, celebA'),
+    (['CelebA'], 'no data set CelebA; did you mean celebA? Else choose from mnist,'),
     (['mnist', 'x', 'y'], 'no data set x, y: choose from mnist, celebA, fashion_mnist'),
     ([], 'name what to fetch: choose from mnist, celebA, fashion_mnist'),
     (['--archive', 'f', 'mnist'], 'name what to fetch, before --archive: choose from'),
@@ -234,6 +236,15 @@ def test_wrong_arguments_give_one_line_and_status_2(run, arguments, message):
     code, out, err = run(*arguments)
     assert (code, out) == (2, '')
     assert err.startswith('download.py: ' + message) and err.count('\n') == 1
+
+
+@pytest.mark.parametrize('program', ['download.py', 'main.py'])
+def test_a_python_without_the_packages_is_told_how_to_install_them(program):
+    done = subprocess.run([sys.executable, '-S', os.path.join(ROOT, program)],
+                          stderr=subprocess.PIPE, universal_newlines=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith('Not installed yet (No module named ')
+    assert 'make install' in done.stderr and done.stderr.count('\n') == 1
 
 
 def test_toonfaces_is_there_already(run, tmp_path, monkeypatch):
@@ -461,7 +472,7 @@ def test_inception_of_another_size_is_refused(table, server, run, monkeypatch):
     server.answers['/real/inception-2015-12-05.tgz'] = [give(b'another')]
     code, _, err = run('inception')
     assert code == 1 and 'offers 7 bytes' in err
-    assert sorted(os.listdir('data/inception')) == []
+    assert os.listdir('data') == []
 
 
 @pytest.mark.parametrize('body', [

@@ -14,6 +14,8 @@ import time
 import urllib.parse
 
 import pytest
+import requests
+import urllib3
 
 import download
 from dataset import downloads, fetch
@@ -169,7 +171,7 @@ def final():
 
 
 def listing():
-    return sorted(os.listdir('data/folder'))
+    return sorted(os.listdir('data/folder')) if os.path.isdir('data/folder') else []
 
 
 def write(path, data):
@@ -392,6 +394,18 @@ def test_a_server_that_is_gone(table, server, run):
     code, _, err = run('set')
     assert code == 1 and err.count('\n') == 1
     assert f'{server.base}/a/file.bin: Connection refused; ' in err
+    assert os.listdir('data') == []     # no empty folder, which looks like a data set
+
+
+@pytest.mark.parametrize('reason, said', [
+    ("Failed to resolve 'a.b' ([Errno -2] Name or service not known)",
+     "Failed to resolve 'a.b' (Name or service not known)"),
+    ('[Errno 111] Connection refused', 'Connection refused')])
+def test_what_a_connection_raises_is_said_in_its_last_words(reason, said):
+    with pytest.raises(fetch.MirrorError) as caught, fetch.network():
+        raise requests.ConnectionError(urllib3.exceptions.MaxRetryError(
+            None, '/', 'HTTPConnection(host=1): ' + reason))
+    assert str(caught.value) == said
 
 
 def test_what_is_not_http_is_refused_unopened(table, server, run):
@@ -442,7 +456,7 @@ def test_the_quota_page_is_named_with_the_way_out(table, server, run, first):
     server.answers['/a/file.bin'] = [give(first, 'text/html')]
     server.answers['/a/file.bin'].append(give(QUOTA, 'text/html'))
     code, _, err = run('set', '--data_dir', 'd')
-    assert code == 1 and err.count('\n') == 1 and os.listdir('d/folder') == []
+    assert code == 1 and err.count('\n') == 1 and os.listdir('d') == []
     assert 'quota of downloads of this file is used up' in err
     assert 'with a browser from https://there.example/view' in err
     assert '`python download.py set --data_dir d --archive FILE`' in err

@@ -58,7 +58,7 @@ def test_good_ones_are_used_and_bad_ones_named_with_the_reason(data):
     assert found['empty.jpg'] == 'empty: copy it again'
     assert found['text.jpg'] == 'not a kind of image that Pillow opens'
     assert 'PDF' in found['pdf.jpg'] and 'archive' in found['zip.jpg']
-    assert 'runcated' in found['head.jpg']
+    assert found['head.jpg'].startswith('cut short: copy it again')
     assert echoed[1].startswith('%d of %d images could not' % (
         len(BAD), len(BAD) + len(good)))
     expected = np.asarray(fuzz_images.picture('RGB'), int)
@@ -243,7 +243,7 @@ def test_files_that_vanish_or_are_cut_while_being_packed(data, count, threads):
     assert grays(loaded) == [i % 256 for i in range(count) if i not in bad]
     found = report(data)
     assert sorted(found) == ['%04d.png' % i for i in bad]
-    assert found['0003.png'].startswith('FileNotFoundError: ')
+    assert found['0003.png'].startswith('no such file: ')
     loaded, echoed = load(data, threads=threads)        # the folder is another one now
     assert 'packing' in echoed[0] and len(loaded) == count - 3
 
@@ -262,7 +262,7 @@ def test_a_folder_that_vanishes_while_it_is_walked(data, monkeypatch):
 def test_a_zip_that_vanishes_while_it_is_packed_stops_the_run(data):
     numbered(data / 'unpacked', 3)
     make_zip(data / 'unpacked', data / 'mine' / 'images.zip')
-    with pytest.raises(UserError, match='3 of 3 images cannot.* No such file'):
+    with pytest.raises(UserError, match='3 of 3 images cannot.* no such file: .*zip'):
         spoil(data, test_sources.make_config(data),
               lambda: os.remove(str(data / 'mine' / 'images.zip')))
     assert [name.split('.', 1)[1] for name in cache_files(data)] == ['report.txt']

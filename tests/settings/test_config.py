@@ -190,6 +190,17 @@ def test_restore_does_not_call_images_held_out_that_were_trained_on():
             start.restore(made_with, {'train_size': 500})
 
 
+@pytest.mark.parametrize('given, names', [
+    ({'seed': -1}, ['seed']), ({'output_height': 3}, ['output_height']),
+    ({'output_width': 3}, ['output_width']),
+    ({'output_height': 3, 'output_width': 4}, ['output_height', 'output_width'])])
+def test_a_value_taken_from_another_flag_is_not_blamed_too(given, names):
+    with pytest.raises(UserError) as caught:
+        make(given)
+    assert [line.split()[0] for line in str(caught.value).splitlines()] == [
+        '--' + name for name in names]
+
+
 @pytest.mark.parametrize('changes, given', [
     ({}, {'num_samples': 64}), ({}, {'d_learning_rate': 3e-4}),
     ({'learning_rate': 1e-3}, {'g_learning_rate': 1e-3}), ({}, {'output_width': 64})])
