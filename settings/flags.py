@@ -336,7 +336,7 @@ class Flags:
         0.0, TRAINING, 'what D learns to say of a real image is 1 less this: by 0.1, '
         '0.9 (Salimans et al.)', low=0, high=0.5)
     wrong_labels: float = option(
-        0.125, TRAINING, 'of labels: of the images that D is to refuse, this share are '
+        0.03, TRAINING, 'of labels: of the images that D is to refuse, this share are '
         'real ones with the label of another, so that it learns to heed the label '
         '(Reed et al., 2016); 0: none', low=0, high=0.999)
     augment: str = option(
