@@ -42,11 +42,28 @@ BY_HAND = {'anime': catalog.ANIME}
 
 # --- one data set ------------------------------------------------------------
 
+@contextlib.contextmanager
+def made(folder):
+    """Make a folder and hold it for one download.
+
+    Where nothing came into it, it does not stay: it would look like a data set.
+    """
+    new = not os.path.isdir(folder)
+    os.makedirs(folder, exist_ok=True)
+    with alone(folder):
+        os.makedirs(folder, exist_ok=True)      # another one may have waited less
+        try:
+            yield
+        finally:
+            if new:
+                with contextlib.suppress(OSError):      # not empty
+                    os.rmdir(folder)
+
+
 def fetch_dataset(name, data_dir, mirrors):
     """Fetch the files of a data set that are not there. Raises DownloadError."""
     folder = os.path.join(data_dir, DATASETS[name].folder)
-    os.makedirs(folder, exist_ok=True)
-    with alone(folder):
+    with made(folder):
         for file in DATASETS[name].files:
             path = os.path.join(folder, file.name)
             if is_unpacked(path, file):
@@ -172,8 +189,7 @@ def take_archives(name, data_dir, archives):
     """
     folder = os.path.join(data_dir, DATASETS[name].folder)
     files = [(path, recognise(path, name)) for path in archives]
-    os.makedirs(folder, exist_ok=True)
-    with alone(folder):
+    with made(folder):
         for archive, file in files:
             path = os.path.join(folder, file.name)
             if is_unpacked(path, file):
@@ -244,8 +260,8 @@ def parse_arguments(argv):
     arguments = parser.parse_args(argv)
     unknown = [name for name in arguments.names if name not in names]
     if unknown:
-        near = [found for name in unknown for found in names if
-                difflib.get_close_matches(name.lower(), [found.lower()], cutoff=0.8)]
+        near = [found for found in names if difflib.get_close_matches(
+            found.lower(), map(str.lower, unknown), cutoff=0.8)]
         meant = f'; did you mean {" or ".join(near)}? Else' if near else ':'
         parser.error(f'no data set {", ".join(map(written, unknown))}{meant} choose '
                      f'from {known}')
@@ -279,8 +295,6 @@ def provide(name, arguments):
             fetch_dataset(name, arguments.data_dir, arguments.mirror)
         return 0
     except (ValueError, DownloadError) as error:
-        with contextlib.suppress(OSError, KeyError):    # KeyError: fetched by hand
-            os.rmdir(os.path.join(arguments.data_dir, DATASETS[name].folder))
         print(f'download.py: {error}', file=sys.stderr)
         return 2 if isinstance(error, ValueError) else 1
     except OSError as error:

@@ -57,8 +57,8 @@ class DCGAN:
         real, self.G_seen = self.augment(self.images, 0), self.augment(self.G, 1)
         self.D, self.D_logits = self.discriminator(real, self.y)
         self.d_stats_real = take_batch_stats()
-        self.D_, self.D_logits_ = self.discriminator(self.G_seen, self.y, reuse=True)
-        self.refused = self.refuse(real)
+        fake, y = wrong_labels.mix(self.config, real, self.G_seen, self.y)
+        self.D_, self.D_logits_ = self.discriminator(fake, y, reuse=True)
         self.d_stats_fake = take_batch_stats()
         self.d_penalty = self.penalty(real, self.G_seen)
         self.build_losses()
@@ -164,18 +164,6 @@ class DCGAN:
         y = tf.placeholder(tf.float32, [None, c.y_dim], 'y') if c.y_dim else None
         return images, y, tf.placeholder_with_default(np.int64(0), [], 'step'), None
 
-    def refuse(self, real):
-        """Return D's logits on what it must refuse: what G draws.
-
-        Where labels are learned some real images with wrong labels are among them.
-        """
-        share = self.config.wrong_labels
-        if self.y is None or not share:
-            return self.D_logits_
-        take_batch_stats()      # the averages take those of the mixed batch
-        images, y = wrong_labels.mix(real, self.G_seen, self.y, share)
-        return self.discriminator(images, y, reuse=True)[1]
-
     def penalty(self, real, fake):
         """Return the weighted penalty on D's gradient, 0 without --penalty."""
         def discriminate(images):
@@ -186,12 +174,10 @@ class DCGAN:
         """Build the losses, and D's accuracy on real and on generated images."""
         loss = self.config.loss
         self.d_loss_real, self.d_loss_fake, self.g_loss = losses.LOSSES[loss](
-            self.D_logits, self.refused, self.config.label_smoothing)
-        if self.refused is not self.D_logits_:
-            self.g_loss = losses.LOSSES[loss](self.D_logits, self.D_logits_)[2]
+            self.D_logits, self.D_logits_, self.config.label_smoothing)
         self.d_loss = self.d_loss_real + self.d_loss_fake + self.d_penalty
         self.d_acc_real, self.d_acc_fake = losses.accuracies(
-            loss, self.D_logits, self.refused)
+            loss, self.D_logits, self.D_logits_)
         self.scalars = {name: getattr(self, name) for name in (
             'd_loss_real', 'd_loss_fake', 'g_loss', 'd_acc_real', 'd_acc_fake')}
 

@@ -147,6 +147,6 @@ def pack_image(image, arguments):
     except FileNotFoundError as error:
         return 'no such file: %s' % error.filename
     except Exception as error:          # Pillow's decoders raise nearly anything
-        if 'truncated' in str(error).lower():
+        if error.args and 'truncated' in str(error.args[0]).lower():
             return 'cut short: copy it again (%s)' % error
         return '%s: %s' % (type(error).__name__, error)

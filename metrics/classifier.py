@@ -133,9 +133,9 @@ def make(config, echo=print):
                              exclusive=data.exclusive, digest=data.digest))
     echo('features: %s' % classifier.label)
     guessing = 1 / len(data.classes) if data.exclusive else 0.5
-    if classifier.balanced < 1.1 * guessing:
-        echo('note: it is no better than guessing, so what it says of images means '
-             'nothing. It learned from %d images: add more, or take --features pixels.'
+    if not classifier.balanced >= 1.1 * guessing:       # NaN too
+        echo('note: it is hardly better than guessing, so what it says of images '
+             'means little. It learned from %d images: add more, or take --features pixels.'
              % len(data.train[2]))
     return classifier
 

@@ -117,5 +117,5 @@ def given_names(config, old, given):
     if 'learning_rate' in own:      # given, it is that of both networks
         own |= {'d_learning_rate', 'g_learning_rate'}
     if {'conditional', 'attributes'} & own or 'labels' in given and not old.attributes:
-        own |= {'conditional', 'attributes', 'labels'}
+        own |= {'conditional', 'attributes', 'labels', 'wrong_labels'}
     return own

@@ -20,6 +20,9 @@ BEFORE = {'ema': 0, 'augment': 'none', 'augment_after': 0, 'updates': 'together'
           'wrong_labels': 0.0}
 FORMER = {'d_head': 'linear', 'bias': True, 'augment_after': 4500}  # older defaults
 
+# Fields that take the value of another one where they are not given
+COPIED = {'chosen_by': 'seed', 'output_width': 'output_height'}
+
 # The data set of points (toy.py), and the settings that decide its runs
 GAUSSIAN = 'gaussian'
 OF_POINTS = {'dataset', 'batch_size', 'learning_rate', 'beta1', 'train_size', 'd_steps',
@@ -38,20 +41,17 @@ EXPECTED = {int: 'a whole number', float: 'a number', bool: 'true or false',
 
 def wrong(config):
     """Return what is wrong with a Config: its values, or else their combinations."""
-    found = [misfit(field, getattr(config, field.name))
-             for field in dataclasses.fields(config) if not copied(field, config)]
-    return [message for message in found if message] or (
+    found = {field.name: misfit(field, getattr(config, field.name))
+             for field in dataclasses.fields(config)}
+    for name, source in COPIED.items():
+        if found[source] and getattr(config, name) == getattr(config, source):
+            del found[name]     # it was not given, and is as wrong as its source
+    return [message for message in found.values() if message] or (
         names(config) + labels(config) + variants(config) + calls(config)
         + counts(config) + (points(config) if config.dataset == GAUSSIAN else []))
 
 
 # --- one value ---------------------------------------------------------------
-
-def copied(field, config):
-    """Tell whether a field has its value from another one, of which it is said."""
-    other = {'chosen_by': 'seed', 'output_width': 'output_height'}.get(field.name)
-    return other is not None and (
-        getattr(config, field.name) == getattr(config, other))
 
 
 def misfit(field, value):
@@ -158,11 +158,15 @@ def variants(config):
             found.append('--%s %.10g is of %s --%s, and there is none: name one, or '
                          'leave it out.' % (name, value, a, of))
     labelled = config.conditional or config.attributes or config.classes
-    if not labelled and config.wrong_labels not in (
+    if config.dataset != GAUSSIAN and config.wrong_labels not in (
             type(config).wrong_labels, BEFORE['wrong_labels']):
-        found.append('--wrong_labels %.10g is of labels, and none are learned: give '
-                     '--conditional, --labels or --attributes, or leave it out.'
-                     % config.wrong_labels)
+        if not labelled:
+            found.append('--wrong_labels %.10g is of labels, and none are learned: '
+                         'give --conditional, --labels or --attributes, or leave it '
+                         'out.' % config.wrong_labels)
+        elif config.loss == 'wgan':
+            found.append('--wrong_labels is not for --loss wgan, by which D could '
+                         'lower their scores without end: leave it out.')
     if config.label_smoothing and config.loss in ('wgan', 'hinge'):
         found.append('--label_smoothing needs labels, and --loss %s has none: take gan '
                      'or lsgan.' % config.loss)

@@ -336,9 +336,9 @@ class Flags:
         0.0, TRAINING, 'what D learns to say of a real image is 1 less this: by 0.1, '
         '0.9 (Salimans et al.)', low=0, high=0.5)
     wrong_labels: float = option(
-        0.03, TRAINING, 'of labels: of the images that D is to refuse, this share are '
-        'real ones with the label of another, so that it learns to heed the label '
-        '(Reed et al., 2016); 0: none', low=0, high=0.999)
+        0.03, TRAINING, 'of labels: so large a part of the images that D is to call '
+        'false are real ones with a wrong label, so that it learns to heed the label: '
+        'at least one in a batch (Reed et al., 2016); 0: none', low=0, high=0.999)
     augment: str = option(
         'translation', TRAINING, 'while training show D real and drawn images changed '
         'at random, so that it does not know the real ones by heart; what G draws '

@@ -4,7 +4,7 @@ python bench/quality/digits.py [flags of main.py that name the run, as --name NA
 
 A nearest-neighbour classifier learns from the 60,000 real training images. Its
 accuracy on the 10,000 real test images is printed beside its agreement with 1,000 drawn
-ones, 100 a digit.
+ones, 100 a digit, or with --num_samples of them.
 """
 
 import glob
@@ -25,7 +25,7 @@ from dataset.archives import read_mnist  # noqa: E402
 
 
 def draw(flags):
-    """Return 1,000 images uint8 [1000, 784] of the run that `flags` name."""
+    """Return images uint8 [N, 784] of the run that `flags` name, by default 1,000."""
     with tempfile.TemporaryDirectory() as folder:
         status = main.main(['--dataset', 'mnist', '--separate', '--num_samples', '1000',
                             '--sample_dir', folder] + flags)
@@ -43,9 +43,11 @@ def judge(flags):
     real, real_labels = read_mnist(folder, 't10k')
     accuracy = classifier.score(real.reshape(len(real), -1), real_labels)
     print('real test images: %.1f %% right' % (100 * accuracy))
-    agreed = (classifier.predict(draw(flags)) == np.repeat(np.arange(10), 100))
-    print('drawn images: %d of 1,000 are the digit asked for; by digit: %s'
-          % (agreed.sum(), ' '.join('%d' % n for n in agreed.reshape(10, 100).sum(1))))
+    drawn = draw(flags)
+    asked = np.sort(np.arange(len(drawn)) % 10)     # as sampling.make_labels
+    agreed = asked[classifier.predict(drawn) == asked]
+    print('drawn images: %d of %s are the digit asked for; by digit: %s' % (
+        len(agreed), format(len(drawn), ','), ' '.join(map(str, np.bincount(agreed)))))
 
 
 if __name__ == '__main__':

@@ -107,7 +107,8 @@ def test_classifier_of_attributes(config, tmp_path):
         assert classifier.kept(config(), (16, 16, 3)) is None
 
 
-@pytest.mark.parametrize('balanced, warned', [(0.5, True), (0.4, True), (0.7, False)])
+@pytest.mark.parametrize('balanced, warned', [
+    (0.5, True), (0.4, True), (float('nan'), True), (0.7, False)])
 def test_a_classifier_that_guesses_says_so(
         config, tmp_path, monkeypatch, balanced, warned):
     write_faces(tmp_path / 'data/shapes', 20, table=False)
@@ -117,7 +118,7 @@ def test_a_classifier_that_guesses_says_so(
     for _ in 'once', 'kept':
         said = []
         classifier.make(config(), said.append).close()
-        assert any('no better than guessing' in text for text in said) == warned
+        assert any('hardly better than guessing' in text for text in said) == warned
 
 
 def test_classifier_is_kept_and_used_again(config, tmp_path, monkeypatch):
