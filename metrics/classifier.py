@@ -135,8 +135,8 @@ def make(config, echo=print):
     guessing = 1 / len(data.classes) if data.exclusive else 0.5
     if not classifier.balanced >= 1.1 * guessing:       # NaN too
         echo('note: it is hardly better than guessing, so what it says of images '
-             'means little. It learned from %d images: add more, or take --features pixels.'
-             % len(data.train[2]))
+             'means little. It learned from %d of them: add more, or take --features '
+             'pixels.' % len(data.train[2]))
     return classifier
 
 

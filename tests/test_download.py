@@ -55,6 +55,12 @@ def test_a_wrong_file_stays_while_nothing_better_came(table, server, run):
     assert final() == b'wrong'
 
 
+def test_an_empty_folder_of_the_users_stays(table, server, run):
+    server.answers = {path: [status(404)] for path in server.answers}
+    os.makedirs('data/folder')
+    assert run('set')[0] == 1 and os.path.isdir('data/folder')
+
+
 def test_data_dir(table, run):
     assert run('set', '--data_dir', 'some/where')[0] == 0
     assert os.listdir('some/where/folder') == ['file.bin']

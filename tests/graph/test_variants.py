@@ -463,6 +463,7 @@ def test_without_augmentation_d_sees_the_images(graph, tiny_config):
     ({'augment': 'none', 'augment_after': 7}, '--augment_after 7 is of an --augment'),
     ({'loss': 'wgan', 'label_smoothing': 0.1}, 'take gan or lsgan'),
     ({'wrong_labels': 0.3}, '--wrong_labels 0.3 is of labels, and none are learned'),
+    ({'wrong_labels': 0.3, 'classes': ('a',), 'loss': 'wgan'}, 'not for --loss wgan'),
     ({'augment': 'color,'}, 'expected some of'),
     ({'architecture': 'mlp', 'd_head': 'conv'}, 'no effect on --architecture mlp')])
 def test_contradicting_variants_are_refused(tiny_config, changes, message):

@@ -162,13 +162,16 @@ def test_attributes_and_labels_give_way_to_those_given(place):
     assert lay('--from', 'labelled', '--dataset', 'r').classes == ('cat', 'dog')
     c = lay('--from', 'labelled', '--dataset', 'r', '--attributes', 'A,B')
     assert (c.conditional, c.attributes) == (False, 'A,B')
-    old.replace(conditional=False, attributes='A', labels='a.csv').save(path)
+    old.replace(conditional=False, attributes='A', labels='a.csv',
+                wrong_labels=0.3).save(path)
     c = lay('--from', 'labelled')
     assert (c.conditional, c.attributes, c.labels) == (False, 'A', 'a.csv')
     c = lay('--from', 'labelled', '--labels', 'b.csv')
     assert (c.conditional, c.attributes, c.labels) == (False, 'A', 'b.csv')
+    assert c.wrong_labels == 0.3
     c = lay('--from', 'labelled', '--conditional', 'False')
     assert (c.conditional, c.attributes, c.labels) == (False, None, None)
+    assert c.wrong_labels == Config.wrong_labels
 
 
 @pytest.mark.slow
