@@ -145,7 +145,7 @@ def pack_image(image, arguments):
     except UnidentifiedImageError as error:
         return str(error)
     except FileNotFoundError as error:
-        return 'no such file: %s' % error.filename
+        return 'no such file: %s' % (error.filename or error)
     except Exception as error:          # Pillow's decoders raise nearly anything
         if error.args and 'truncated' in str(error.args[0]).lower():
             return 'cut short: copy it again (%s)' % error

@@ -53,7 +53,6 @@ def wrong(config):
 
 # --- one value ---------------------------------------------------------------
 
-
 def misfit(field, value):
     """Return what is wrong with the value of one field, or None."""
     if value is None and field.default is None:

@@ -47,7 +47,8 @@ def judge(flags):
     asked = np.sort(np.arange(len(drawn)) % 10)     # as sampling.make_labels
     agreed = asked[classifier.predict(drawn) == asked]
     print('drawn images: %d of %s are the digit asked for; by digit: %s' % (
-        len(agreed), format(len(drawn), ','), ' '.join(map(str, np.bincount(agreed)))))
+        len(agreed), format(len(drawn), ','), ' '.join(
+            map(str, np.bincount(agreed, minlength=10)))))
 
 
 if __name__ == '__main__':
