@@ -16,6 +16,7 @@ from metrics import classifier_data
 from metrics.arrays import blocks
 from metrics.network import Network
 from ops import batch_norm, conv2d, linear, lrelu, move_averages, take_batch_stats
+from settings.errors import UserError
 from utils import atomic_write, transform
 
 FOLDER = 'classifiers'      # in --checkpoint_dir; holds no checkpoint, so is no run
@@ -116,9 +117,16 @@ def network(images, classes, train, reuse=False):
 
 # --- training ----------------------------------------------------------------
 
-def make(config, echo=print):
-    """Return the Classifier of config's data set and size, trained first if need be."""
+def make(config, echo=print, wanted=()):
+    """Return the Classifier of config's data set and size, trained first if need be.
+
+    Raises UserError before that where it would not know one of the `wanted` classes.
+    """
     data = classifier_data.load(config, echo)
+    unknown = [name for name in wanted if name not in data.classes]
+    if unknown:
+        raise UserError('No attribute %s in %s; the classifier knows %s.' % (
+            ', '.join(unknown), config.dataset, ', '.join(data.classes)))
     shape = data.train[0].shape[1:]
     classifier = Classifier(shape, data.classes, data.exclusive).start(config)
     classifier.path = path_of(config, shape, data.digest[:8])

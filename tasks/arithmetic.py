@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 from tqdm import tqdm
 
-from metrics import extractors
+from metrics import classifier
 from runs import sampling
 from settings.errors import UserError
 from tasks.parts import films, formula, latent
@@ -49,19 +49,18 @@ def main(config, run, path):
                 latent.sheet_inputs(sess, config, list(term.indices))
                 for term in terms], run)
         return
-    with contextlib.closing(extractors.make(
-            config.replace(features='classifier'))) as extractor:
-        formula.check_attributes(terms, extractor.classes)
-        with tf.Graph().as_default(), sampling.restored(config, path) as (sess, model):
-            critic = Critic(sess, model, extractor)
-            if len(terms) == 1:
-                turn(critic, terms[0], run)
-                return
-            likely = critic.judge(save_sum(critic, terms, search(critic, terms), run))
-            print('the results, mean probability of %d: %s' % (
-                formula.count(likely), ', '.join(
-                    '%s %.0f %%' % (name, 100 * likely[name].mean())
-                    for name in formula.named(terms))))
+    with contextlib.closing(
+            classifier.make(config, wanted=formula.named(terms))) as extractor, \
+            tf.Graph().as_default(), sampling.restored(config, path) as (sess, model):
+        critic = Critic(sess, model, extractor)
+        if len(terms) == 1:
+            turn(critic, terms[0], run)
+            return
+        likely = critic.judge(save_sum(critic, terms, search(critic, terms), run))
+        print('the results, mean probability of %d: %s' % (
+            formula.count(likely), ', '.join(
+                '%s %.0f %%' % (name, 100 * likely[name].mean())
+                for name in formula.named(terms))))
 
 
 class Critic:

@@ -21,7 +21,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 from PIL import Image
 
-from metrics import extractors
+from metrics import classifier
 from runs import sampling
 from settings.errors import UserError
 from tasks.parts import latent
@@ -45,12 +45,8 @@ def main(config, run, path):
     if config.architecture != 'dcgan':
         raise UserError('--task drop drops maps of a convolution; --architecture %s '
                         'has none.' % config.architecture)
-    with contextlib.closing(extractors.make(
-            config.replace(features='classifier'))) as extractor:
-        if config.attribute not in extractor.classes:
-            raise UserError('--attribute %r: expected one of those that the classifier '
-                            'tells: %s.' % (config.attribute,
-                                            ', '.join(extractor.classes)))
+    with contextlib.closing(
+            classifier.make(config, wanted=[config.attribute])) as extractor:
         which = list(extractor.classes).index(config.attribute)
         with sampling.restored(config, path) as (sess, model):
             forget(sess, model, extractor, which, run)

@@ -75,14 +75,6 @@ def named(terms):
     return list(dict.fromkeys(name for term in terms for name in term.attributes))
 
 
-def check_attributes(terms, classes):
-    """Raise UserError where a term names an attribute that the classifier lacks."""
-    unknown = sorted(set(named(terms)) - set(classes))
-    if unknown:
-        raise UserError('--formula: no attribute %s; the classifier knows %s.'
-                        % (', '.join(unknown), ', '.join(classes)))
-
-
 def outcome(terms):
     """Return what a sum should show, as a Term: what its terms add up to.
 

@@ -121,6 +121,14 @@ def test_a_classifier_that_guesses_says_so(
         assert any('hardly better than guessing' in text for text in said) == warned
 
 
+def test_a_wanted_attribute_that_is_not_there_is_said_before_training(
+        config, tmp_path, monkeypatch):
+    write_faces(tmp_path / 'data/shapes', 20, table=True)
+    monkeypatch.setattr(classifier, 'train', None)
+    with pytest.raises(UserError, match='No attribute Green, Hat in shapes; .* knows '):
+        classifier.make(config(), print, wanted=['Green', 'Hat'])
+
+
 def test_classifier_is_kept_and_used_again(config, tmp_path, monkeypatch):
     write_faces(tmp_path / 'data/shapes', 60, table=False)
     monkeypatch.setattr(classifier, 'STEPS', 3)

@@ -82,12 +82,6 @@ def test_a_formula_of_the_images_of_a_file(tiny_config, tmp_path):
         arithmetic.main(config, None, None)
 
 
-def test_an_attribute_that_the_classifier_lacks_is_named(tiny_config):
-    terms = formula.parse('Light - Green', tiny_config())
-    with pytest.raises(UserError, match='no attribute Green; .* Light, Red'):
-        formula.check_attributes(terms, CLASSES)
-
-
 def test_exemplars_are_images_that_surely_show_the_term_or_the_surest(tiny_config):
     term, = formula.parse('Light,-Red', tiny_config())
     likely = by_name([[.9, .1], [1, .9], [.6, 0], [.95, .2], [.2, 0], [.7, .1]])
@@ -170,7 +164,7 @@ def call(trained, tmp_path, monkeypatch):
     monkeypatch.setenv('PATH', str(tmp_path))
 
     def run(text, judge=None):
-        monkeypatch.setattr(classifier, 'make', lambda config, echo: judge)
+        monkeypatch.setattr(classifier, 'make', lambda config, wanted: judge)
         with tf.Graph().as_default():
             return main.main([
                 '--dataset', 'flat', '--checkpoint_dir', str(trained), '--name',
@@ -228,7 +222,7 @@ def test_an_attribute_is_turned_along_its_direction(call, tmp_path, capsys):
 
 @pytest.mark.parametrize('text, threshold, said', [
     ('Light - Red', (9, 0), '0 show Light'), ('Light', (9, 0), '0 show Light'),
-    ('Light', (-9, 0), '0 do not show Light'), ('Green', (0, 0), 'no attribute Green')])
+    ('Light', (-9, 0), '0 do not show Light')])
 def test_what_cannot_be_found_ends_plainly(call, tmp_path, capsys, text, threshold,
                                            said):
     judge = Brightness(threshold)

@@ -8,7 +8,7 @@ import tensorflow.compat.v1 as tf
 from PIL import Image
 
 import main
-from metrics import extractors
+from metrics import classifier
 from model import DCGAN
 from runs.folders import Run
 from settings.errors import UserError
@@ -173,12 +173,12 @@ def trained(tmp_path_factory):
 def test_the_task_says_and_draws_before_and_after(trained, tmp_path, capsys,
                                                   monkeypatch):
     made, closed = [], Extractor.closed
-    monkeypatch.setattr(extractors, 'make', lambda config, echo=print:
-                        made.append(config.features) or Extractor())
+    monkeypatch.setattr(classifier, 'make', lambda config, wanted:
+                        made.append(wanted) or Extractor())
     assert call(*trained, '--sample_dir', tmp_path, '--attribute', 'red',
                 '--num_samples', 100) == 0
     said = capsys.readouterr().out
-    assert made == ['classifier'] and Extractor.closed == closed + 1
+    assert made == [['red']] and Extractor.closed == closed + 1
     assert 'learned from 100 samples, of which' in said and 'have red' in said
     assert said.count('without as many at random (3 times)') == 2
     for name, maps in ('g_h2', '8 maps of 8x8'), ('g_h1', '16 maps of 4x4'):
@@ -206,11 +206,10 @@ def test_the_maps_dropped_are_those_of_positive_weights(graph, tiny_config, tmp_
 
 @pytest.mark.parametrize('attribute, middle, message', [
     ([], 0, 'Add --attribute NAME'),
-    (['--attribute', 'green'], 0, 'bright, red'),
     (['--attribute', 'bright'], 9, '0 of 100 samples have bright')])
 def test_what_cannot_be_is_said(trained, tmp_path, capsys, monkeypatch, attribute,
                                 middle, message):
-    monkeypatch.setattr(extractors, 'make', lambda config: Extractor(middle))
+    monkeypatch.setattr(classifier, 'make', lambda config, wanted: Extractor(middle))
     assert call(*trained, *attribute, '--num_samples', 100, '--sample_dir',
                 tmp_path) == 2
     assert message in capsys.readouterr().err
