@@ -21,7 +21,7 @@ test: .venv/installed-dev
 	@$(RUN) -m pytest -q -n 2 --dist loadfile -m 'not slow'
 
 test-slow: .venv/installed-dev
-	@$(RUN) -m pytest -q -m slow
+	@$(RUN) -m pytest -q -n 2 --dist loadfile -m slow
 	@PYTHON=$(RUN) bash tests/tf1/check.sh
 
 bench: .venv/installed-dev .venv-torch/installed
