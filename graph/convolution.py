@@ -1,11 +1,12 @@
 """Convolutions with padding SAME, each by the fastest way that was found.
 
 Weights, [kernel, kernel, C, channels], and results are those of tf.nn.conv2d and
-tf.nn.conv2d_transpose. On processors two kinds of layers of stride 2 go other ways:
+tf.nn.conv2d_transpose. On processors three kinds of layers of stride 2 go other ways:
 
 - Deep ones, of few places and many channels, as matrix products over patches, where
   the processor has AVX-512: oneDNN would lay the weights out anew for each convolution,
   which there costs more than gathering the patches. With AVX2 it does not.
+- Wide ones of kernel 4, with AVX2 alone, by fewer products: see winograd.py.
 - Narrow ones, which take or give images: so few channels leave most of oneDNN's
   vectors empty. The transposed convolution to an image becomes one of stride 1 with
   four times the channels.
@@ -21,6 +22,7 @@ import contextlib
 
 import tensorflow.compat.v1 as tf
 
+from graph import winograd
 from graph.hardware import has_gpu, has_instructions
 
 FEW_PLACES, FEW_CHANNELS = 16, 4
@@ -39,9 +41,9 @@ def conv2d(x, w, stride=2):
     if w.dtype != x.dtype:
         return tf.cast(conv2d(tf.cast(x, w.dtype), w, stride), x.dtype)
     strides, size = [1, stride, stride, 1], x.shape.as_list()[1:3]
-    kind = kind_of_layer(size, int(w.shape[2]), stride)
-    if kind == 'deep':
-        return conv2d_deep(x, w)
+    kind = kind_of_layer(size, w, stride)
+    if kind in ('deep', 'winograd'):
+        return {'deep': conv2d_deep, 'winograd': winograd.conv2d}[kind](x, w)
     gradients = {'Conv2D': 'Conv2DNarrow'} if kind == 'narrow' else {}
     with tf.get_default_graph().gradient_override_map(gradients):
         return tf.nn.conv2d(x, w, strides=strides, padding='SAME')
@@ -54,29 +56,32 @@ def conv2d_transpose(x, w, size, stride=2):
     """
     if w.dtype != x.dtype:
         return tf.cast(conv2d_transpose(tf.cast(x, w.dtype), w, size, stride), x.dtype)
-    c = int(w.shape[2])
-    kind = kind_of_layer(size, c, stride)
+    kind = kind_of_layer(size, w, stride)
     if kind == 'plain':
         return tf.nn.conv2d_transpose(
-            x, w, tf.stack([tf.shape(x)[0], size[0], size[1], c]),
+            x, w, tf.stack([tf.shape(x)[0], size[0], size[1], int(w.shape[2])]),
             strides=[1, stride, stride, 1], padding='SAME')
-    way = {'deep': conv2d_transpose_deep, 'narrow': conv2d_transpose_narrow}[kind]
+    way = {'deep': conv2d_transpose_deep, 'narrow': conv2d_transpose_narrow,
+           'winograd': winograd.conv2d_transpose}[kind]
     return way(x, w, size)
 
 
-def kind_of_layer(size, c, stride):
-    """Return deep, narrow or plain for the layer between a map and the halved one.
+def kind_of_layer(size, w, stride):
+    """Return deep, winograd, narrow or plain for the layer between two maps.
 
-    `size` and `c` are those of the larger map. Within plain() all are plain.
+    `size` is that of the larger map, `w` are the weights. Within plain() all are plain.
     """
     if stride != 2 or tf.get_collection(PLAIN):
         return 'plain'
     deep = ((size[0] + 1) // 2) * ((size[1] + 1) // 2) <= FEW_PLACES
     if has_gpu():
         return 'deep' if deep and tf.get_collection(COMPILED) else 'plain'
-    if deep and has_instructions('avx512f', unknown=False):
-        return 'deep'
-    return 'narrow' if c <= FEW_CHANNELS else 'plain'
+    if has_instructions('avx512f', unknown=False):
+        if deep:
+            return 'deep'
+    elif winograd.suits(size, w) and has_instructions('avx2', unknown=False):
+        return 'winograd'
+    return 'narrow' if int(w.shape[2]) <= FEW_CHANNELS else 'plain'
 
 
 @contextlib.contextmanager

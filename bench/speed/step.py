@@ -23,21 +23,29 @@ import tensorflow.compat.v1 as tf
 from bench import turns
 from bench.speed import flops
 from dataset.batches import Dataset
+from graph import convolution
 from runs.folders import Run
 from settings import parser
 from settings.config import Config
 from train import Trainer
 
 
-def count_flops(trainer):
-    """Return the FLOPs of a step and of D forward, for one image."""
-    model, feed = trainer.model, dict(trainer.feed(0))
-    feed[model.images] = feed[model.images][:2]
-    fetches = [tf.nest.flatten(model.updates)]
-    if trainer.config.updates == 'together':
-        fetches += [[model.g_optim]] * (trainer.config.g_steps - 1)
-    return (sum(flops.count(trainer.sess, fetch, feed) / 2 for fetch in fetches),
-            flops.count(trainer.sess, [model.D_logits], feed) / 2)
+def count_flops(make_trainer):
+    """Return the FLOPs of a step and of D forward, for one image.
+
+    All convolutions count as plain ones, also those that are done by fewer products.
+    """
+    with tf.Graph().as_default(), convolution.plain():
+        trainer = make_trainer()
+        model, feed, sess = trainer.model, dict(trainer.feed(0)), trainer.sess
+        feed[model.images] = feed[model.images][:2]
+        fetches = [tf.nest.flatten(model.updates)]
+        if trainer.config.updates == 'together':
+            fetches += [[model.g_optim]] * (trainer.config.g_steps - 1)
+        counts = (sum(flops.count(sess, fetch, feed) / 2 for fetch in fetches),
+                  flops.count(sess, [model.D_logits], feed) / 2)
+        trainer.close()
+    return counts
 
 
 def main(words):
@@ -46,8 +54,11 @@ def main(words):
     config = Config.make(dict(parser.parse_flags(words), train=True), {})
     images = np.random.default_rng(0).integers(0, 256, (2048, 64, 64, 3), np.uint8)
     with tempfile.TemporaryDirectory() as folder:
-        trainer = Trainer(config, Run('bench', folder, folder), Dataset(images))
-        step, D = count_flops(trainer)
+        def make_trainer():
+            return Trainer(config, Run('bench', folder, folder), Dataset(images))
+
+        step, D = count_flops(make_trainer)
+        trainer = make_trainer()
         done = itertools.count()
 
         def run(steps):

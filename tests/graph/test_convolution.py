@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from graph import convolution, hardware
+from graph import convolution, hardware, winograd
 
 CASES = [(3, (5, 3)), (4, (8, 8)), (4, (7, 10)), (4, (1, 2)), (5, (7, 10)), (5, (5, 3))]
 
@@ -31,6 +31,11 @@ def draw(*shape):
 def small(size):
     """Return the size of the halved map."""
     return tuple((side + 1) // 2 for side in size)
+
+
+def weights(kernel, c, dtype=tf.float32):
+    """Return a placeholder for weights from c channels, which nothing computes."""
+    return tf.placeholder(dtype, [kernel, kernel, c, 2 * c])
 
 
 def derivatives(y, x, w):
@@ -65,33 +70,65 @@ def test_conv2d_transpose_and_its_gradients(graph, monkeypatch, size, kernel, wa
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-3 * np.abs(b).max())
 
 
+@pytest.mark.parametrize('size', [(8, 8), (4, 12), (20, 8)])
+@pytest.mark.parametrize('dtype', [tf.float32, tf.float64])
+def test_winograd_and_its_gradients(graph, size, dtype):
+    x, w = (tf.cast(tensor, dtype) for tensor in (draw(2, *size, 3), draw(4, 4, 3, 6)))
+    y = tf.cast(draw(2, *small(size), 6), dtype)
+    strides = dict(strides=[1, 2, 2, 1], padding='SAME')
+    got = derivatives(winograd.conv2d(x, w), x, w) + derivatives(
+        winograd.conv2d_transpose(y, w, size), y, w)
+    expected = derivatives(tf.nn.conv2d(x, w, **strides), x, w) + derivatives(
+        tf.nn.conv2d_transpose(y, w, (2,) + size + (3,), **strides), y, w)
+    near = 1e-4 if dtype == tf.float32 else 1e-12
+    for a, b in zip(*evaluate([got, expected])):
+        assert a.shape == b.shape
+        np.testing.assert_allclose(a, b, rtol=near, atol=near * np.abs(b).max())
+
+
 @pytest.mark.parametrize('size, c, stride, kind', [
     ((8, 8), 256, 2, 'deep'), ((7, 7), 128, 2, 'deep'), ((16, 16), 128, 2, 'plain'),
     ((64, 64), 3, 2, 'narrow'), ((28, 28), 1, 2, 'narrow'), ((64, 64), 5, 2, 'plain'),
     ((8, 8), 256, 1, 'plain')])
-def test_the_kinds_of_layers(monkeypatch, size, c, stride, kind):
+def test_the_kinds_of_layers(graph, monkeypatch, size, c, stride, kind):
+    w = weights(4, c)
     monkeypatch.setattr(convolution, 'has_gpu', lambda: False)
     monkeypatch.setattr(convolution, 'has_instructions', lambda *kinds, **more: True)
-    assert convolution.kind_of_layer(size, c, stride) == kind
+    assert convolution.kind_of_layer(size, w, stride) == kind
     with convolution.plain():
-        assert convolution.kind_of_layer(size, c, stride) == 'plain'
-    assert convolution.kind_of_layer(size, c, stride) == kind
+        assert convolution.kind_of_layer(size, w, stride) == 'plain'
+    assert convolution.kind_of_layer(size, w, stride) == kind
     monkeypatch.setattr(convolution, 'has_gpu', lambda: True)
-    assert convolution.kind_of_layer(size, c, stride) == 'plain'
+    assert convolution.kind_of_layer(size, w, stride) == 'plain'
     with convolution.compiled():        # by XLA
-        assert convolution.kind_of_layer(size, c, stride) == (
+        assert convolution.kind_of_layer(size, w, stride) == (
             'deep' if kind == 'deep' else 'plain')
 
 
+@pytest.mark.parametrize('kernel, size, c, dtype, kind', [
+    (4, (8, 8), 64, tf.float32, 'winograd'), (4, (64, 4), 64, tf.float64, 'winograd'),
+    (4, (8, 8), 32, tf.float32, 'plain'), (5, (8, 8), 64, tf.float32, 'plain'),
+    (4, (8, 10), 64, tf.float32, 'plain'), (4, (6, 8), 64, tf.float32, 'plain'),
+    (4, (8, 8), 64, tf.bfloat16, 'plain'), (4, (64, 64), 3, tf.float32, 'narrow')])
+def test_the_layers_for_winograd(graph, monkeypatch, kernel, size, c, dtype, kind):
+    monkeypatch.setattr(convolution, 'has_gpu', lambda: False)
+    monkeypatch.setattr(convolution, 'has_instructions',
+                        lambda kinds, unknown: kinds == 'avx2')
+    w = weights(kernel, c, dtype)
+    assert convolution.kind_of_layer(size, w, 2) == kind
+    with convolution.plain():
+        assert convolution.kind_of_layer(size, w, 2) == 'plain'
+
+
 @pytest.mark.parametrize('flags, kind', [
-    ('sse avx2', 'plain'), ('avx2 avx512f', 'deep'), (None, 'plain')])
-def test_deep_layers_are_products_where_the_processor_has_avx512(
-        tmp_path, monkeypatch, flags, kind):
+    ('sse', 'plain'), ('sse avx2', 'winograd'), ('avx2 avx512f', 'deep'),
+    (None, 'plain')])
+def test_the_processor_decides(graph, tmp_path, monkeypatch, flags, kind):
     monkeypatch.setattr(convolution, 'has_gpu', lambda: False)
     monkeypatch.setattr(hardware, 'CPUINFO', str(tmp_path / 'cpuinfo'))
     if flags:
         (tmp_path / 'cpuinfo').write_text('flags\t: %s\n' % flags)
-    assert convolution.kind_of_layer((8, 8), 256, 2) == kind
+    assert convolution.kind_of_layer((8, 8), weights(4, 256), 2) == kind
 
 
 @pytest.mark.parametrize('size', [(8, 8), (16, 16), (64, 64)])
