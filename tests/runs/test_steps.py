@@ -11,7 +11,7 @@ import tensorflow.compat.v1 as tf
 
 import train
 from dataset import batches
-from graph import convolution, getters
+from graph import convolution, getters, winograd
 from runs import checkpoints, folders, guard, history, pictures, sessions, steps
 from settings.errors import UserError
 
@@ -86,6 +86,25 @@ def test_the_loop_ends_with_the_weights_of_single_steps(make, on_card, variant):
     assert {v.op.name for v in tf.global_variables()} == {
         v.op.name for v in many.variables}
     assert not [v for v in tf.trainable_variables() if 'pictures' in v.op.name]
+
+
+@pytest.mark.slow
+def test_the_loop_is_as_single_steps_by_winograd_too(make, on_card, monkeypatch):
+    monkeypatch.setattr(convolution, 'has_instructions',
+                        lambda kinds, unknown: kinds == 'avx2')
+    monkeypatch.setattr(winograd, 'WIDE', 1)
+    changes = dict(VARIANTS['wgan-gp'], epoch=50)
+    single, many = make(**changes), make(steps_per_run=7, **changes)
+    with monkeypatch.context() as patch:
+        patch.setattr(winograd, 'suits', lambda size, w: False)
+        plain = make(**changes)
+    assert products_of(single) >= 9 * 10 + products_of(plain)
+    assert_equal(single, many)
+
+
+def products_of(trainer):
+    """Return how many matrix products the graph of a Trainer has."""
+    return sum(op.type == 'MatMul' for op in trainer.sess.graph.get_operations())
 
 
 # --- a run -------------------------------------------------------------------
