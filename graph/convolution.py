@@ -42,8 +42,10 @@ def conv2d(x, w, stride=2):
         return tf.cast(conv2d(tf.cast(x, w.dtype), w, stride), x.dtype)
     strides, size = [1, stride, stride, 1], x.shape.as_list()[1:3]
     kind = kind_of_layer(size, w, stride)
-    if kind in ('deep', 'winograd'):
-        return {'deep': conv2d_deep, 'winograd': winograd.conv2d}[kind](x, w)
+    if kind == 'deep':
+        return conv2d_deep(x, w)
+    if kind == 'winograd':
+        return winograd.conv2d(x, w)
     gradients = {'Conv2D': 'Conv2DNarrow'} if kind == 'narrow' else {}
     with tf.get_default_graph().gradient_override_map(gradients):
         return tf.nn.conv2d(x, w, strides=strides, padding='SAME')
@@ -56,10 +58,10 @@ def conv2d_transpose(x, w, size, stride=2):
     """
     if w.dtype != x.dtype:
         return tf.cast(conv2d_transpose(tf.cast(x, w.dtype), w, size, stride), x.dtype)
-    kind = kind_of_layer(size, w, stride)
+    c, kind = int(w.shape[2]), kind_of_layer(size, w, stride)
     if kind == 'plain':
         return tf.nn.conv2d_transpose(
-            x, w, tf.stack([tf.shape(x)[0], size[0], size[1], int(w.shape[2])]),
+            x, w, tf.stack([tf.shape(x)[0], size[0], size[1], c]),
             strides=[1, stride, stride, 1], padding='SAME')
     way = {'deep': conv2d_transpose_deep, 'narrow': conv2d_transpose_narrow,
            'winograd': winograd.conv2d_transpose}[kind]
