@@ -6,7 +6,8 @@ tf.nn.conv2d_transpose. On processors three kinds of layers of stride 2 go other
 - Deep ones, of few places and many channels, as matrix products over patches, where
   the processor has AVX-512: oneDNN would lay the weights out anew for each convolution,
   which there costs more than gathering the patches. With AVX2 it does not.
-- Wide ones of kernel 4, with AVX2 alone, by fewer products: see winograd.py.
+- Wide ones of kernel 4 by fewer products, where there is AVX2 but no AVX-512, with
+  which it was not tried: see winograd.py.
 - Narrow ones, which take or give images: so few channels leave most of oneDNN's
   vectors empty. The transposed convolution to an image becomes one of stride 1 with
   four times the channels.
@@ -78,10 +79,11 @@ def kind_of_layer(size, w, stride):
     deep = ((size[0] + 1) // 2) * ((size[1] + 1) // 2) <= FEW_PLACES
     if has_gpu():
         return 'deep' if deep and tf.get_collection(COMPILED) else 'plain'
-    if has_instructions('avx512f', unknown=False):
-        if deep:
-            return 'deep'
-    elif winograd.suits(size, w) and has_instructions('avx2', unknown=False):
+    avx512 = has_instructions('avx512f', unknown=False)
+    avx2_alone = not avx512 and has_instructions('avx2', unknown=False)
+    if deep and avx512:
+        return 'deep'
+    if winograd.suits(size, w) and avx2_alone:
         return 'winograd'
     return 'narrow' if int(w.shape[2]) <= FEW_CHANNELS else 'plain'
 

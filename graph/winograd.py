@@ -12,7 +12,8 @@ Along both sides a tile of 2 x 2 results takes 9 products, each of 4 C numbers w
 convolution and all gradients are the same, read backwards.
 
 Winograd, 1980, "Arithmetic complexity of computations"; Lavin and Gray, 2016, "Fast
-algorithms for convolutional neural networks", whose names d, g, u, v, m and y are.
+algorithms for convolutional neural networks", whose names these are: u are what the
+products take of the kernels g, v of the pairs d, and m is what they give for y.
 """
 
 import tensorflow.compat.v1 as tf
@@ -24,12 +25,10 @@ WIDE = 64               # channels of the larger map from which this is faster
 def suits(size, w):
     """Tell whether a layer can be done so, and gains by it.
 
-    `size` is that of the larger map, `w` are the weights. In 16 bits differences of
-    neighbours would be rounded too much.
+    `size` is that of the larger map, `w` are the weights.
     """
     kernel, _, c, _ = w.shape.as_list()
-    return (kernel == KERNEL and c >= WIDE and w.dtype.size >= 4
-            and all(side % TILE == 0 for side in size))
+    return kernel == KERNEL and c >= WIDE and all(side % TILE == 0 for side in size)
 
 
 def conv2d(x, w):
@@ -65,6 +64,7 @@ def kernels(w):
         return tf.reshape(tf.stack([tf.stack(row, 1) for row in square(g)]),
                           [KERNEL, KERNEL, c, channels])
 
+    # A tensor, as tf.custom_gradient takes no variables
     return transposes(there, back)[0](tf.convert_to_tensor(w))
 
 
@@ -107,11 +107,11 @@ def larger_map(height, width, c):
         d = [x[i % 2, j % 2, :, i // 2:i // 2 + rows, j // 2:j // 2 + columns]
              for i, j in places]
         return [tf.reshape(v, [-1, 4 * c])
-                for v in both_sides(lambda a, b, c: (a - b, b, c - b), square(d))]
+                for v in both_sides(differences, square(d))]
 
     def from_tiles(*vs):
         vs = square([tf.reshape(v, [-1, rows, columns, 4 * c]) for v in vs])
-        d = both_sides(lambda a, b, c: (a, b - a - c, c), vs)
+        d = both_sides(differences_back, vs)
         parts = {}
         for (i, j), part in zip(places, d):
             parts.setdefault((i % 2, j % 2), []).append(tf.pad(part, [
@@ -127,14 +127,24 @@ def larger_map(height, width, c):
 
 # --- linear functions --------------------------------------------------------
 
-def three(a, b):
-    """Return what the products take of g, and what their gradients take of y's."""
-    return a, a + b, b
+def three(g0, g1):
+    """Return what the three products of a side take of the kernel."""
+    return g0, g0 + g1, g1
 
 
-def two(a, b, c):
-    """Return what the products add up to. The transpose of three."""
-    return a + b, b + c
+def two(m0, m1, m2):
+    """Return the results of a side's three products. This is the transpose of three."""
+    return m0 + m1, m1 + m2
+
+
+def differences(d0, d1, d2):
+    """Return what the three products of a side take of the map."""
+    return d0 - d1, d1, d2 - d1
+
+
+def differences_back(v0, v1, v2):
+    """Return the transpose of differences."""
+    return v0, v1 - v0 - v2, v2
 
 
 def transposes(there, back):

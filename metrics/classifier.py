@@ -125,8 +125,9 @@ def make(config, echo=print, wanted=()):
     data = classifier_data.load(config, echo)
     unknown = [name for name in wanted if name not in data.classes]
     if unknown:
-        raise UserError('No attribute %s in %s; the classifier knows %s.' % (
-            ', '.join(unknown), config.dataset, ', '.join(data.classes)))
+        raise UserError('The classifier of %s knows no %s (rare ones are left out); it '
+                        'knows %s.' % (config.dataset, ', '.join(unknown),
+                                       ', '.join(data.classes)))
     shape = data.train[0].shape[1:]
     classifier = Classifier(shape, data.classes, data.exclusive).start(config)
     classifier.path = path_of(config, shape, data.digest[:8])

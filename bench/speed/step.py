@@ -10,6 +10,8 @@ import os
 import pathlib
 import sys
 import tempfile
+from concurrent import futures
+from multiprocessing import get_context
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
@@ -30,42 +32,44 @@ from settings.config import Config
 from train import Trainer
 
 
-def count_flops(make_trainer):
+def make_trainer(words, folder):
+    """Return a Trainer with these flags, on random images."""
+    config = Config.make(dict(parser.parse_flags(words), train=True), {})
+    images = np.random.default_rng(0).integers(0, 256, (2048, 64, 64, 3), np.uint8)
+    return Trainer(config, Run('bench', folder, folder), Dataset(images))
+
+
+def count_flops(words, folder):
     """Return the FLOPs of a step and of D forward, for one image.
 
     All convolutions count as plain ones, also those that are done by fewer products.
     """
-    with tf.Graph().as_default(), convolution.plain():
-        trainer = make_trainer()
+    with convolution.plain():
+        trainer = make_trainer(words, folder)
         model, feed, sess = trainer.model, dict(trainer.feed(0)), trainer.sess
         feed[model.images] = feed[model.images][:2]
         fetches = [tf.nest.flatten(model.updates)]
         if trainer.config.updates == 'together':
             fetches += [[model.g_optim]] * (trainer.config.g_steps - 1)
-        counts = (sum(flops.count(sess, fetch, feed) / 2 for fetch in fetches),
-                  flops.count(sess, [model.D_logits], feed) / 2)
-        trainer.close()
-    return counts
+        return (sum(flops.count(sess, fetch, feed) / 2 for fetch in fetches),
+                flops.count(sess, [model.D_logits], feed) / 2)
 
 
 def main(words):
     """Serve training steps with these flags."""
     out = turns.keep_stdout()
-    config = Config.make(dict(parser.parse_flags(words), train=True), {})
-    images = np.random.default_rng(0).integers(0, 256, (2048, 64, 64, 3), np.uint8)
     with tempfile.TemporaryDirectory() as folder:
-        def make_trainer():
-            return Trainer(config, Run('bench', folder, folder), Dataset(images))
-
-        step, D = count_flops(make_trainer)
-        trainer = make_trainer()
+        # Apart, so that its memory does not count
+        with futures.ProcessPoolExecutor(1, get_context('spawn')) as pool:
+            step, D = pool.submit(count_flops, words, folder).result()
+        trainer = make_trainer(words, folder)
         done = itertools.count()
 
         def run(steps):
             for _ in range(steps):
                 trainer.train_step(next(done))
 
-        turns.serve(run, config.batch_size, out, MFLOP_an_image=step / 1e6,
+        turns.serve(run, trainer.config.batch_size, out, MFLOP_an_image=step / 1e6,
                     passes=round(step / D))
         trainer.close()
 

@@ -125,7 +125,7 @@ def test_a_wanted_attribute_that_is_not_there_is_said_before_training(
         config, tmp_path, monkeypatch):
     write_faces(tmp_path / 'data/shapes', 20, table=True)
     monkeypatch.setattr(classifier, 'train', None)
-    with pytest.raises(UserError, match='No attribute Green, Hat in shapes; .* knows '):
+    with pytest.raises(UserError, match='shapes knows no Green, Hat .*; it knows '):
         classifier.make(config(), print, wanted=['Green', 'Hat'])
 
 

@@ -164,7 +164,10 @@ def call(trained, tmp_path, monkeypatch):
     monkeypatch.setenv('PATH', str(tmp_path))
 
     def run(text, judge=None):
-        monkeypatch.setattr(classifier, 'make', lambda config, wanted: judge)
+        def make(config, wanted):
+            assert wanted == list(dict.fromkeys(re.findall('Light|Red', text)))
+            return judge
+        monkeypatch.setattr(classifier, 'make', make)
         with tf.Graph().as_default():
             return main.main([
                 '--dataset', 'flat', '--checkpoint_dir', str(trained), '--name',
