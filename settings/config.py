@@ -12,7 +12,9 @@ from settings.errors import NO_ROOM, UserError, shown
 from settings.flags import Flags, fields
 
 MOST_JSON = 2**20   # characters of a config.json
-G_LEARNING_RATE = 1.2e-3    # of G, where no learning rate is given
+# Of G, where no learning rate is given and no labels are learned: with labels of faces
+# D could not keep up with it (docs/experiments.md)
+G_LEARNING_RATE = 1.2e-3
 COMBINED = 4        # attributes of which a sheet has every combination
 
 
@@ -50,7 +52,8 @@ class Config(Flags):
         values = dict(defaults, **given)
         if {'attributes', 'labels'} & set(given) and 'conditional' not in given:
             values['conditional'] = 'attributes' not in given
-        if not {'learning_rate', 'g_learning_rate'} & set(values):
+        labelled = values.get('conditional') or values.get('attributes')
+        if not labelled and not {'learning_rate', 'g_learning_rate'} & set(values):
             values['g_learning_rate'] = G_LEARNING_RATE
         values.setdefault('chosen_by', values.get('seed', cls.seed))
         values.setdefault('output_height', cls.output_height)

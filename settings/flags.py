@@ -85,7 +85,8 @@ class Flags:
         'same pictures; another, others', low=0, high=2**31 - 1)
     learning_rate: float = option(
         3e-4, TRAINING, 'how far an update moves the weights, one number for D and G '
-        'alike; by default 0.0003 for D and 0.0012 for G (mnist: 0.0006 for both)',
+        'alike; by default 0.0003 for D and 0.0012 for G, with labels 0.0003 for both '
+        '(mnist: 0.0006)',
         above=0, high=10)
     beta1: float = option(
         0.0, TRAINING, 'of the optimizer Adam, its momentum: how much of the last '

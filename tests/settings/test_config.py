@@ -32,8 +32,12 @@ def test_defaults_are_the_designs():
 @pytest.mark.parametrize('given, rates', [
     ({}, (3e-4, None, 1.2e-3)), ({'learning_rate': 1e-3}, (1e-3, None, None)),
     ({'d_learning_rate': 1e-3}, (3e-4, 1e-3, 1.2e-3)),
-    ({'g_learning_rate': 1e-3}, (3e-4, None, 1e-3))])
-def test_g_learns_faster_unless_a_learning_rate_is_given(given, rates):
+    ({'g_learning_rate': 1e-3}, (3e-4, None, 1e-3)),
+    ({'attributes': 'Smiling'}, (3e-4, None, None)),
+    ({'labels': 'labels.csv'}, (3e-4, None, None)),
+    ({'conditional': True, 'g_learning_rate': 1e-3}, (3e-4, None, 1e-3)),
+    ({'conditional': False}, (3e-4, None, 1.2e-3))])
+def test_g_learns_faster_unless_with_labels_or_a_learning_rate(given, rates):
     c = make(given)
     assert (c.learning_rate, c.d_learning_rate, c.g_learning_rate) == rates
 
