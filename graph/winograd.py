@@ -55,8 +55,7 @@ def kernels(w):
     def there(w):
         w = tf.reshape(w, [2, 2, 2, 2 * c, channels])
         g = [[w[i, :, j] for j in (0, 1)] for i in (0, 1)]
-        return [tf.reshape(u, [4 * c, channels])
-                for u in both_sides(three, g)]
+        return [tf.reshape(u, [4 * c, channels]) for u in both_sides(three, g)]
 
     def back(*us):
         us = square([tf.reshape(u, [2, 2 * c, channels]) for u in us])
