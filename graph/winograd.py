@@ -11,15 +11,25 @@ Along both sides a tile of 2 x 2 results takes 9 products, each of 4 C numbers w
 4 C x channels ones; so all tiles of a batch are 9 products of matrices. The transposed
 convolution and all gradients are the same, read backwards.
 
+What surrounds the products waits for memory and for operations to start. So these are
+few: all tiles' sums are one product with a small matrix.
+
 Winograd, 1980, "Arithmetic complexity of computations"; Lavin and Gray, 2016, "Fast
 algorithms for convolutional neural networks", whose names these are: u are what the
 products take of the kernels g, v of the pairs d, and m is what they give for y.
 """
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 
 KERNEL, TILE = 4, 4     # a tile is 4 x 4 pixels of the larger map, 2 x 2 of the smaller
 WIDE = 64               # channels of the larger map from which this is faster
+
+# What the three products of a side take of the pairs d and of the kernels g; then what
+# the nine of both sides take. What they give to y is the transpose of KERNELS.
+PAIRS = np.array([[1, -1, 0], [0, 1, 0], [0, -1, 1]])
+KERNELS = np.array([[1, 0], [1, 1], [0, 1]])
+TO_V, TO_U = np.kron(PAIRS, PAIRS), np.kron(KERNELS, KERNELS)
 
 
 def suits(size, w):
@@ -36,7 +46,7 @@ def conv2d(x, w):
     height, width, c = x.shape.as_list()[1:]
     to_tiles, _ = larger_map(height, width, c)
     _, from_tiles = smaller_map(height, width, int(w.shape[3]))
-    return from_tiles(*[tf.matmul(v, u) for v, u in zip(to_tiles(x), kernels(w))])
+    return from_tiles(tf.matmul(to_tiles(x), kernels(w)))
 
 
 def conv2d_transpose(y, w, size):
@@ -44,24 +54,20 @@ def conv2d_transpose(y, w, size):
     c, channels = w.shape.as_list()[2:]
     to_tiles, _ = smaller_map(*size, channels)
     _, from_tiles = larger_map(*size, c)
-    return from_tiles(*[tf.matmul(m, u, transpose_b=True)
-                        for m, u in zip(to_tiles(y), kernels(w))])
+    return from_tiles(tf.matmul(to_tiles(y), kernels(w), transpose_b=True))
 
 
 def kernels(w):
-    """Return the 9 matrices u, [4 C, channels], of weights [4, 4, C, channels]."""
+    """Return u, [9, 4 C, channels], of weights [4, 4, C, channels]."""
     c, channels = w.shape.as_list()[2:]
 
     def there(w):
-        w = tf.reshape(w, [2, 2, 2, 2 * c, channels])
-        g = [[w[i, :, j] for j in (0, 1)] for i in (0, 1)]
-        return [tf.reshape(u, [4 * c, channels]) for u in both_sides(three, g)]
+        g = tf.transpose(tf.reshape(w, [2, 2, 2, 2 * c, channels]), [0, 2, 1, 3, 4])
+        return tf.reshape(times(TO_U, g), [-1, 4 * c, channels])
 
-    def back(*us):
-        us = square([tf.reshape(u, [2, 2 * c, channels]) for u in us])
-        g = both_sides(two, us)
-        return tf.reshape(tf.stack([tf.stack(row, 1) for row in square(g)]),
-                          [KERNEL, KERNEL, c, channels])
+    def back(u):
+        g = tf.reshape(times(TO_U.T, u), [2, 2, 2, 2 * c, channels])
+        return tf.reshape(tf.transpose(g, [0, 2, 1, 3, 4]), w.shape)
 
     # A tensor, as tf.custom_gradient takes no variables
     return transposes(there, back)[0](tf.convert_to_tensor(w))
@@ -70,19 +76,17 @@ def kernels(w):
 def smaller_map(height, width, channels):
     """Return two functions: from the smaller map to its tiles, and from them to it.
 
-    The map is y, [N, H/2, W/2, channels], the tiles 9 tensors m, [tiles, channels].
+    The map is y, [N, H/2, W/2, channels], the tiles are m, [9, tiles, channels].
     """
     rows, columns = height // TILE, width // TILE
 
     def to_tiles(y):
         y = tf.reshape(y, [-1, rows, 2, columns, 2, channels])
-        y = [tf.reshape(y[:, :, i, :, j], [-1, channels])
-             for i in (0, 1) for j in (0, 1)]
-        return both_sides(three, square(y))
+        return tf.reshape(times(TO_U, tf.transpose(y, [2, 4, 0, 1, 3, 5])),
+                          [9, -1, channels])
 
-    def from_tiles(*ms):
-        y = tf.stack(both_sides(two, square(ms)))
-        y = tf.reshape(y, [2, 2, -1, rows, columns, channels])
+    def from_tiles(m):
+        y = tf.reshape(times(TO_U.T, m), [2, 2, -1, rows, columns, channels])
         return tf.reshape(tf.transpose(y, [2, 3, 0, 4, 1, 5]),
                           [-1, height // 2, width // 2, channels])
 
@@ -92,81 +96,83 @@ def smaller_map(height, width, channels):
 def larger_map(height, width, c):
     """Return two functions: from the larger map to its tiles, and from them to it.
 
-    The map is x, [N, H, W, C], the tiles 9 tensors v, [tiles, 4 C]. A tile takes three
+    The map is x, [N, H, W, C], the tiles are v, [9, tiles, 4 C]. A tile takes three
     pairs d a side, the third of which is the first of the next tile: from_tiles adds
     where they overlap.
     """
-    rows, columns = height // TILE, width // TILE
-    places = [(i, j) for i in range(3) for j in range(3)]
+    pixels = height * width
+    taken = pixels_of_tiles(height, width)
+    places, size = places_of_pixels(taken, pixels), taken.shape[1]
 
     def to_tiles(x):
-        x = tf.pad(x, [[0, 0], [1, 3], [1, 3], [0, 0]])
-        x = tf.reshape(x, [-1, rows + 1, 2, 2, columns + 1, 2, 2 * c])
-        x = tf.transpose(x, [2, 5, 0, 1, 4, 3, 6])
-        d = [x[i % 2, j % 2, :, i // 2:i // 2 + rows, j // 2:j // 2 + columns]
-             for i, j in places]
-        return [tf.reshape(v, [-1, 4 * c])
-                for v in both_sides(differences, square(d))]
+        x = tf.reshape(x, [-1, c])
+        n = tf.shape(x)[0] // pixels
+        d = take(tf.pad(x, [[1, 0], [0, 0]]), 1, taken, pixels, n)
+        return tf.reshape(times(TO_V, d), [9, -1, 4 * c])
 
-    def from_tiles(*vs):
-        vs = square([tf.reshape(v, [-1, rows, columns, 4 * c]) for v in vs])
-        d = both_sides(differences_back, vs)
-        parts = {}
-        for (i, j), part in zip(places, d):
-            parts.setdefault((i % 2, j % 2), []).append(tf.pad(part, [
-                [0, 0], [i // 2, 1 - i // 2], [j // 2, 1 - j // 2], [0, 0]]))
-        x = tf.stack([tf.add_n(parts[place]) for place in sorted(parts)])
-        x = tf.reshape(x, [2, 2, -1, rows + 1, columns + 1, 2, 2 * c])
-        x = tf.reshape(tf.transpose(x, [2, 3, 0, 5, 4, 1, 6]),
-                       [-1, height + 4, width + 4, c])
-        return tf.slice(x, [0, 1, 1, 0], [-1, height, width, -1])
+    def from_tiles(v):
+        n = tf.shape(v)[1] * 4 // size
+        d = tf.reshape(times(np.pad(TO_V.T, [[1, 0], [0, 0]]), v), [-1, c])
+        x = take(d, n * size, places, size, n)
+        return tf.reshape(tf.add_n(tf.unstack(x)), [-1, height, width, c])
 
     return transposes(to_tiles, from_tiles)
 
 
+def pixels_of_tiles(height, width):
+    """Return the numbers of the pixels that the tiles of an image take; -1 is outside.
+
+    [9, tiles * 4]: a tile takes 3 x 3 pieces of 2 x 2 pixels; the first piece of all
+    tiles, then the second.
+    """
+    def lines(size):
+        pair, tile, pixel = np.ogrid[:3, :size // TILE, :2]
+        return TILE * tile + 2 * pair + pixel - 1
+    row = lines(height)[:, None, :, None, :, None]
+    column = lines(width)[None, :, None, :, None, :]
+    inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+    return np.where(inside, row * width + column, -1).reshape(9, -1)
+
+
+def places_of_pixels(taken, pixels):
+    """Return the places in a table at which each pixel stands; -1 for none.
+
+    [4, pixels]: one in the corner of four tiles stands there four times.
+    """
+    order = np.argsort(taken, axis=None, kind='stable')
+    numbers = taken.flat[order]
+    again = np.arange(len(numbers)) - np.searchsorted(numbers, numbers)
+    known = numbers >= 0
+    places = np.full([4, pixels], -1)
+    places[again[known], numbers[known]] = order[known]
+    return places
+
+
 # --- linear functions --------------------------------------------------------
 
-def three(g0, g1):
-    """Return what the three products of a side take of the kernel."""
-    return g0, g0 + g1, g1
+def take(x, before, table, size, n):
+    """Gather rows of x by a table of numbers in one image: [first, n, second, C].
+
+    The table is [first, second]. x has `before` rows, the first of them zeros, which
+    stand for -1; then, once or more often, n images of `size` rows.
+    """
+    inside = (table >= 0)[:, None].astype(np.int32)
+    which, row = np.divmod(table[:, None].astype(np.int32), size)
+    numbers = inside * (before + which * (n * size) + row)      # of the first image
+    return tf.gather(x, numbers + inside * size * tf.range(n)[:, None])
 
 
-def two(m0, m1, m2):
-    """Return the results of a side's three products. This is the transpose of three."""
-    return m0 + m1, m1 + m2
-
-
-def differences(d0, d1, d2):
-    """Return what the three products of a side take of the map."""
-    return d0 - d1, d1, d2 - d1
-
-
-def differences_back(v0, v1, v2):
-    """Return the transpose of differences."""
-    return v0, v1 - v0 - v2, v2
+def times(matrix, x):
+    """Multiply a matrix by x, whose first dimensions make as many rows as needed."""
+    return tf.matmul(tf.constant(matrix, x.dtype),
+                     tf.reshape(x, [matrix.shape[1], -1]))
 
 
 def transposes(there, back):
-    """Return two linear functions of tensors, each of which is the other's gradient."""
-    def first(*xs):
-        return tf.custom_gradient(lambda *xs: (there(*xs), second))(*xs)
+    """Return two linear functions, each of which is the other's gradient."""
+    def first(x):
+        return tf.custom_gradient(lambda x: (there(x), second))(x)
 
-    def second(*ys):
-        return tf.custom_gradient(lambda *ys: (back(*ys), first))(*ys)
+    def second(y):
+        return tf.custom_gradient(lambda y: (back(y), first))(y)
     return first, second
-
-
-def both_sides(f, grid):
-    """Apply f, from tensors to tensors, to a grid's rows, then to its columns.
-
-    Return the tensors of the resulting grid, row by row.
-    """
-    columns = zip(*[f(*row) for row in grid])
-    return [tensor for row in zip(*[f(*column) for column in columns])
-            for tensor in row]
-
-
-def square(tensors):
-    """Return the rows of a square grid, of its tensors row by row."""
-    side = int(len(tensors) ** 0.5)
-    return [tensors[i:i + side] for i in range(0, len(tensors), side)]
