@@ -11,12 +11,14 @@ from dataset.batches import batch_number
 from dataset.cache import sheet_of
 from metrics import evaluation
 from model import ARCHITECTURES
-from runs import checkpoints, costs, inherit, sampling, sessions, steps
+from runs import checkpoints, costs, inherit, large_pages, sampling, sessions, steps
 from runs.epochs import Epochs
 from runs.folders import make_folder
 from runs.guard import OFTEN, Diverged, check_variables
 from runs.record import Record, histograms, noted, say_where, show_results, tidy
 from runs.stop import Stop
+
+SETTLED = 50    # steps after which a training has its memory, and most go on for long
 
 
 def train(config, run, data, make=None):
@@ -88,6 +90,8 @@ class Trainer:
             bar.set_postfix_str('%.0f images/s' % (self.record.images_per_step / took),
                                 False)
             bar.update(len(rows))
+            if done - self.start == SETTLED:
+                large_pages.take()
             stopping = self.end_step(done, stop)
         bar.close()
 

@@ -26,6 +26,7 @@ from bench import turns
 from bench.speed import flops
 from dataset.batches import Dataset
 from graph import convolution
+from runs import large_pages
 from runs.folders import Run
 from settings import parser
 from settings.config import Config
@@ -69,6 +70,8 @@ def main(words):
             for _ in range(steps):
                 trainer.train_step(next(done))
 
+        run(5)
+        large_pages.take()      # as a training does once it goes on
         turns.serve(run, trainer.config.batch_size, out, MFLOP_an_image=step / 1e6,
                     passes=round(step / D))
         trainer.close()
