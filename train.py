@@ -90,7 +90,7 @@ class Trainer:
             bar.set_postfix_str('%.0f images/s' % (self.record.images_per_step / took),
                                 False)
             bar.update(len(rows))
-            if done - self.start == SETTLED:
+            if first - self.start < SETTLED <= done - self.start:
                 large_pages.take()
             stopping = self.end_step(done, stop)
         bar.close()

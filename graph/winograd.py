@@ -11,8 +11,8 @@ Along both sides a tile of 2 x 2 results takes 9 products, each of 4 C numbers w
 4 C x channels ones; so all tiles of a batch are 9 products of matrices. The transposed
 convolution and all gradients are the same, read backwards.
 
-What surrounds the products waits for memory and for operations to start. So these are
-few: all tiles' sums are one product with a small matrix.
+The sums around the products cost more by reading memory and by starting operations than
+by adding. So all sums of a batch are one product with a small matrix of 0, 1 and -1.
 
 Winograd, 1980, "Arithmetic complexity of computations"; Lavin and Gray, 2016, "Fast
 algorithms for convolutional neural networks", whose names these are: u are what the
@@ -25,8 +25,9 @@ import tensorflow.compat.v1 as tf
 KERNEL, TILE = 4, 4     # a tile is 4 x 4 pixels of the larger map, 2 x 2 of the smaller
 WIDE = 64               # channels of the larger map from which this is faster
 
-# What the three products of a side take of the pairs d and of the kernels g; then what
-# the nine of both sides take. What they give to y is the transpose of KERNELS.
+# What the three products of a side take of the pairs d and of the kernels g. What they
+# give to y is the transpose of KERNELS: m[0] + m[1] and m[1] + m[2]. Then the same for
+# both sides, rows and columns.
 PAIRS = np.array([[1, -1, 0], [0, 1, 0], [0, -1, 1]])
 KERNELS = np.array([[1, 0], [1, 1], [0, 1]])
 TO_V, TO_U = np.kron(PAIRS, PAIRS), np.kron(KERNELS, KERNELS)
@@ -98,7 +99,8 @@ def larger_map(height, width, c):
 
     The map is x, [N, H, W, C], the tiles are v, [9, tiles, 4 C]. A tile takes three
     pairs d a side, the third of which is the first of the next tile: from_tiles adds
-    where they overlap.
+    where they overlap. A number that is not finite spreads there to other images, as
+    0 times it is NaN.
     """
     pixels = height * width
     taken = pixels_of_tiles(height, width)
@@ -151,15 +153,16 @@ def places_of_pixels(taken, pixels):
 # --- linear functions --------------------------------------------------------
 
 def take(x, before, table, size, n):
-    """Gather rows of x by a table of numbers in one image: [first, n, second, C].
+    """Gather rows of x by a table of their numbers: [first, n, second, C].
 
-    The table is [first, second]. x has `before` rows, the first of them zeros, which
-    stand for -1; then, once or more often, n images of `size` rows.
+    x has `before` rows that begin with one of zeros, then groups of n images of `size`
+    rows. The number k in the table, [first, second], means row k % size of each image
+    in the group k // size; -1 means the zeros.
     """
-    inside = (table >= 0)[:, None].astype(np.int32)
-    which, row = np.divmod(table[:, None].astype(np.int32), size)
-    numbers = inside * (before + which * (n * size) + row)      # of the first image
-    return tf.gather(x, numbers + inside * size * tf.range(n)[:, None])
+    known = (table >= 0)[:, None].astype(np.int32)      # times 0: the row of zeros
+    group, row = np.divmod(table[:, None].astype(np.int32), size)
+    numbers = known * (before + group * (n * size) + row)       # in the first image
+    return tf.gather(x, numbers + known * size * tf.range(n)[:, None])
 
 
 def times(matrix, x):

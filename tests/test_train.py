@@ -151,6 +151,20 @@ def test_the_loop_calls_the_session_once_a_step(places, monkeypatch):
         assert {'updates', 'd_loss_real', 'g_loss'} <= set(fetched)
 
 
+@pytest.mark.parametrize('per_run, after', [(1, 3), (2, 4)])
+def test_large_pages_are_asked_for_once(make_trainer, monkeypatch, per_run, after):
+    trainer, taken, asked = make_trainer(epoch=2), [], []
+
+    def train_steps(first):
+        taken.extend(range(first, min(first + per_run, trainer.total)))
+        return [trainer.train_step(step) for step in taken[first:]]
+    trainer.train_steps = train_steps
+    monkeypatch.setattr(train, 'SETTLED', 3)
+    monkeypatch.setattr(train.large_pages, 'take', lambda: asked.append(len(taken)))
+    trainer.train(types.SimpleNamespace(status=0))
+    assert asked == [after] and len(taken) > 5
+
+
 @pytest.mark.parametrize('flag, d, g, steps', [
     ('--g_steps', 1, 2, 5), ('--d_steps', 2, 1, 2)])
 def test_more_updates_are_further_runs(places, monkeypatch, flag, d, g, steps):

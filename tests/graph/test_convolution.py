@@ -70,7 +70,7 @@ def test_conv2d_transpose_and_its_gradients(graph, monkeypatch, size, kernel, wa
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-3 * np.abs(b).max())
 
 
-@pytest.mark.parametrize('size', [(8, 8), (4, 12), (20, 8)])
+@pytest.mark.parametrize('size', [(8, 8), (4, 4), (4, 12), (20, 8)])
 @pytest.mark.parametrize('dtype', [tf.float32, tf.float64])
 def test_winograd_and_its_gradients(graph, size, dtype):
     w = tf.get_variable('w', initializer=tf.cast(draw(4, 4, 3, 6), dtype))
@@ -89,6 +89,19 @@ def test_winograd_and_its_gradients(graph, size, dtype):
     for a, b in zip(*values):
         assert a.shape == b.shape
         np.testing.assert_allclose(a, b, rtol=near, atol=near * np.abs(b).max())
+
+
+@pytest.mark.parametrize('way, shape', [('conv2d', (4, 8, 3)),
+                                        ('conv2d_transpose', (2, 4, 6))])
+def test_winograd_takes_batches_of_any_size(graph, way, shape):
+    w, size = draw(4, 4, 3, 6), [(4, 8)] if way == 'conv2d_transpose' else []
+    maps = tf.placeholder(tf.float32, (None,) + shape)
+    y = getattr(winograd, way)(maps, w, *size)
+    values = np.random.RandomState(0).randn(5, *shape).astype('f')
+    with tf.Session() as sess:
+        five, three, none = (sess.run(y, {maps: values[:n]}) for n in (5, 3, 0))
+    np.testing.assert_allclose(three, five[:3], rtol=1e-5, atol=1e-6)
+    assert none.shape == (0,) + five.shape[1:]
 
 
 @pytest.mark.parametrize('size, c, stride, kind', [
